@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Modules by layer: a target may depend only on targets above it in this file (layers 0 to 5 of ARCHITECTURE.md).
+// Layers 0 to 3 do no I/O and take time as an argument.
+
+let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+let package = Package(
+  name: "needletail",
+  products: [
+    .executable(name: "needletail", targets: ["needletail"]),
+    .executable(name: "needlectl", targets: ["needlectl"]),
+    .executable(name: "needletail-bench", targets: ["needletail-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+  ],
+  targets: [
+    // 0: bytes, addresses, time; C libraries
+    .target(name: "Wire", swiftSettings: swift),
+    .systemLibrary(name: "CFastPathABI", path: "bpf/abi"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSRTP", pkgConfig: "libsrtp2", providers: [.apt(["libsrtp2-dev"])]),
+    .systemLibrary(name: "CIPsecMB", providers: [.apt(["libipsec-mb-dev"])]),
+    .systemLibrary(name: "CXDP", pkgConfig: "libxdp", providers: [.apt(["libxdp-dev", "libbpf-dev"])]),
+    .target(name: "CBPFObjects"),
+
+    // 1: codecs and crypto framing
+    .target(name: "STUN", dependencies: ["Wire", "COpenSSL"], swiftSettings: swift),
+    .target(name: "SDP", dependencies: ["Wire"], swiftSettings: swift),
+    .target(name: "RTP", dependencies: ["Wire"], swiftSettings: swift),
+    .target(name: "SRTP", dependencies: ["Wire", "RTP", "COpenSSL", "CSRTP", "CIPsecMB"], swiftSettings: swift),
+    .target(name: "DTLS", dependencies: ["Wire", "SRTP", "COpenSSL"], swiftSettings: swift),
+
+    // 2: one connection
+    .target(name: "ICE", dependencies: ["Wire", "STUN"], swiftSettings: swift),
+    .target(name: "Peer", dependencies: ["Wire", "ICE", "STUN", "DTLS", "SRTP", "RTP"], swiftSettings: swift),
+
+    // 3: calls and copies
+    .target(name: "Forwarding", dependencies: ["Wire", "RTP", "SRTP"], swiftSettings: swift),
+    .target(name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding"], swiftSettings: swift),
+
+    // 4: input and output
+    .target(
+      name: "FastPath", dependencies: ["Wire", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"], swiftSettings: swift),
+    .target(
+      name: "Signalling",
+      dependencies: [
+        "Wire", "SFU",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ], swiftSettings: swift),
+
+    // 5: wiring
+    .executableTarget(
+      name: "needletail",
+      dependencies: [
+        "Wire", "SFU", "DTLS", "FastPath", "Signalling",
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ], swiftSettings: swift),
+    .executableTarget(
+      name: "needlectl",
+      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+    .executableTarget(
+      name: "needletail-bench",
+      dependencies: [
+        "Wire", "STUN", "SDP", "RTP", "SRTP", "DTLS", "Forwarding", "FastPath", "CSRTP",
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: swift),
+
+    // Tests, a folder per module
+    .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: swift),
+    .testTarget(name: "STUNTests", dependencies: ["STUN", "Wire"], swiftSettings: swift),
+    .testTarget(name: "SDPTests", dependencies: ["SDP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "RTPTests", dependencies: ["RTP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "SRTPTests", dependencies: ["SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
+    .testTarget(name: "DTLSTests", dependencies: ["DTLS", "SRTP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "ICETests", dependencies: ["ICE", "STUN", "Wire"], swiftSettings: swift),
+    .testTarget(
+      name: "PeerTests", dependencies: ["Peer", "ICE", "STUN", "DTLS", "SRTP", "RTP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
+    .testTarget(
+      name: "SFUTests", dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Peer", "Forwarding", "Wire"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "FastPathTests", dependencies: ["FastPath", "Forwarding", "SRTP", "RTP", "Wire", "CFastPathABI", "CXDP", "CBPFObjects"],
+      swiftSettings: swift),
+    .testTarget(name: "SignallingTests", dependencies: ["Signalling", "SFU", "Forwarding", "Wire"], swiftSettings: swift),
+  ],
+  cxxLanguageStandard: .cxx17
+)

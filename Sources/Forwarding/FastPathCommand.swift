@@ -1,0 +1,18 @@
+import Wire
+
+/// Everything the control plane can ask of the fast path. Values only, so that the fast path could be another process.
+/// A command that names something unknown is counted and ignored: the other side may just have removed it.
+public enum FastPathCommand: Sendable {
+  case addTransport(Transport)
+  /// The peer roamed: from now on the transport's media comes from and goes to `tuple`.
+  case moveTransport(TransportID, FiveTuple)
+  /// Removes the transport with every source and sink on it.
+  case removeTransport(TransportID)
+  case addSource(Source)
+  case removeSource(SourceID)
+  case addSink(Sink)
+  case pauseSink(SinkID, Bool)
+  case removeSink(SinkID)
+  /// A subscriber misses packets: sequence numbers as that sink numbered them.
+  case retransmit(SinkID, [UInt16])
+}

@@ -1,0 +1,123 @@
+import SRTP
+import Wire
+
+/// Names of routes. The control plane chooses them, never uses one twice, and the fast path only repeats them.
+public struct TransportID: Hashable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+}
+
+public struct SourceID: Hashable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+}
+
+public struct SinkID: Hashable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+}
+
+public enum MediaKind: String, Hashable, Sendable { case audio, video }
+
+/// What protects the RTP of a transport.
+public enum Protection: Sendable {
+  /// Plain RTP.
+  case clear
+  /// SRTP (RFC 3711, RFC 7714): `inbound` opens what the peer sends, `outbound` seals what we send to it.
+  case srtp(inbound: SRTPKeys, outbound: SRTPKeys)
+}
+
+/// A peer's ICE-selected 5-tuple with its keys. Programmed only once ICE, DTLS and the fingerprint check are complete.
+public struct Transport: Sendable {
+  public var id: TransportID
+  public var tuple: FiveTuple
+  public var protection: Protection
+  /// Header-extension ids by which an unknown SSRC of this transport says whose it is (RFC 9143, RFC 8852), and the
+  /// transport-wide sequence number whose arrival times are reported. 0: not negotiated.
+  public var midExtension: UInt8
+  public var ridExtension: UInt8
+  public var repairedRIDExtension: UInt8
+  public var transportWideExtension: UInt8
+
+  public init(
+    id: TransportID, tuple: FiveTuple, protection: Protection, midExtension: UInt8 = 0, ridExtension: UInt8 = 0,
+    repairedRIDExtension: UInt8 = 0, transportWideExtension: UInt8 = 0
+  ) {
+    self.id = id
+    self.tuple = tuple
+    self.protection = protection
+    self.midExtension = midExtension
+    self.ridExtension = ridExtension
+    self.repairedRIDExtension = repairedRIDExtension
+    self.transportWideExtension = transportWideExtension
+  }
+}
+
+/// An inbound SSRC on a transport.
+public struct Source: Sendable {
+  public var id: SourceID
+  public var transport: TransportID
+  public var ssrc: UInt32
+  public var kind: MediaKind
+  /// RTP clock rate in Hz, for jitter (RFC 3550 section 6.4.1).
+  public var clockRate: UInt32
+  /// Set when this SSRC carries the retransmissions (RFC 4588) of another source.
+  public var repairs: SourceID?
+  /// Payload type of RED (RFC 2198) if negotiated, else nil. A sink that cannot take RED gets the primary block alone.
+  public var redPayloadType: UInt8?
+
+  public init(
+    id: SourceID, transport: TransportID, ssrc: UInt32, kind: MediaKind, clockRate: UInt32, repairs: SourceID? = nil,
+    redPayloadType: UInt8? = nil
+  ) {
+    self.id = id
+    self.transport = transport
+    self.ssrc = ssrc
+    self.kind = kind
+    self.clockRate = clockRate
+    self.repairs = repairs
+    self.redPayloadType = redPayloadType
+  }
+}
+
+/// One outbound copy of a source for one receiver.
+public struct Sink: Sendable {
+  public var id: SinkID
+  public var source: SourceID
+  /// The receiver's transport: where copies go and whose outbound keys seal them.
+  public var transport: TransportID
+  public var ssrc: UInt32
+  /// Source payload type → payload type at the receiver. A packet of any other payload type is not copied.
+  public var payloadTypes: [UInt8: UInt8]
+  /// Source header-extension id → id at the receiver (1–14). Elements of any other id are left out.
+  public var extensions: [UInt8: UInt8]
+  /// The receiver's MID extension id and value, written into every copy; nil: none.
+  public var mid: (id: UInt8, value: [UInt8])?
+  /// Added (wrapping) to the source's sequence number and timestamp. The worker moves `sequenceOffset` itself when a pause
+  /// ends, so that the receiver sees no gap.
+  public var sequenceOffset: UInt16
+  public var timestampOffset: UInt32
+  /// For a copy of retransmissions: the sink whose packets it repairs, by whose offset the original sequence number
+  /// (first two payload bytes, RFC 4588) is moved.
+  public var repairs: SinkID?
+  /// A paused sink keeps its place and gets no packets.
+  public var isPaused: Bool
+
+  public init(
+    id: SinkID, source: SourceID, transport: TransportID, ssrc: UInt32, payloadTypes: [UInt8: UInt8],
+    extensions: [UInt8: UInt8] = [:], mid: (id: UInt8, value: [UInt8])? = nil, sequenceOffset: UInt16 = 0,
+    timestampOffset: UInt32 = 0, repairs: SinkID? = nil, isPaused: Bool = false
+  ) {
+    self.id = id
+    self.source = source
+    self.transport = transport
+    self.ssrc = ssrc
+    self.payloadTypes = payloadTypes
+    self.extensions = extensions
+    self.mid = mid
+    self.sequenceOffset = sequenceOffset
+    self.timestampOffset = timestampOffset
+    self.repairs = repairs
+    self.isPaused = isPaused
+  }
+}

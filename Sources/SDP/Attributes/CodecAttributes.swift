@@ -1,0 +1,83 @@
+/// An `a=rtpmap` line (RFC 8866 section 6.6).
+public struct RTPMap: Hashable, Sendable {
+  public var payloadType: UInt8
+  /// Encoding name, as written; compared without case.
+  public var name: String
+  /// Hz.
+  public var clockRate: UInt32
+  /// 1 if not given.
+  public var channels: UInt8
+
+  init(_ payloadType: UInt8, _ name: String, _ clockRate: UInt32, _ channels: UInt8 = 1) {
+    self.payloadType = payloadType
+    self.name = name
+    self.clockRate = clockRate
+    self.channels = channels
+  }
+
+  init?(attribute: some StringProtocol) {
+    let words = attribute.words
+    guard words.count == 2, let type: UInt8 = decimal(words[0]), type < 128 else { return nil }
+    let parts = words[1].split(separator: "/", omittingEmptySubsequences: false)
+    guard (2...3).contains(parts.count), parts[0].isToken, let rate: UInt32 = decimal(parts[1]), rate > 0 else { return nil }
+    guard let channels: UInt8 = parts.count == 3 ? decimal(parts[2]) : 1, channels > 0 else { return nil }
+    self.init(type, String(parts[0]), rate, channels)
+  }
+
+  /// The static payload types of RFC 3551 that browsers offer.
+  static let assigned = [RTPMap(0, "PCMU", 8000), RTPMap(8, "PCMA", 8000), RTPMap(9, "G722", 8000), RTPMap(13, "CN", 8000)]
+}
+
+extension MediaDescription {
+  /// Every payload type of the m-line that has a (first) rtpmap, written or static.
+  public var rtpMaps: [UInt8: RTPMap] {
+    let types = Set(payloadTypes)
+    var maps: [UInt8: RTPMap] = [:]
+    let written = attributes("rtpmap").compactMap { RTPMap(attribute: $0) }
+    for map in written + RTPMap.assigned where types.contains(map.payloadType) && maps[map.payloadType] == nil {
+      maps[map.payloadType] = map
+    }
+    return maps
+  }
+
+  /// The (first) format parameters by payload type.
+  public var formatParameters: [UInt8: String] {
+    var found: [UInt8: String] = [:]
+    for value in attributes("fmtp") {
+      guard let (format, text) = value.cut(at: " "), let type: UInt8 = decimal(format), found[type] == nil else { continue }
+      found[type] = String(text)
+    }
+    return found
+  }
+
+  /// RTCP feedback (RFC 4585 section 4.2), e.g. "nack pli", by payload type. What was said of `*` holds for all.
+  public var feedback: [UInt8: [String]] {
+    var found: [UInt8: [String]] = [:]
+    let types = payloadTypes
+    for value in attributes("rtcp-fb") {
+      guard let (format, text) = value.cut(at: " ") else { continue }
+      let message = text.words.joined(separator: " ")
+      let targets: [UInt8] = format == "*" ? types : decimal(format).map { [$0] } ?? []
+      for type in targets where found[type]?.contains(message) != true { found[type, default: []].append(message) }
+    }
+    return found
+  }
+
+  /// The codecs of the m-line in its order, RTX (RFC 4588) folded into what it repairs.
+  public var codecs: [NegotiatedCodec] {
+    let maps = rtpMaps
+    let parameters = formatParameters
+    let feedback = feedback
+    var repairs: [UInt8: UInt8] = [:]
+    for type in payloadTypes where maps[type]?.name.lowercased() == "rtx" {
+      guard let apt: UInt8 = FormatParameters(parameters[type]).integer("apt"), repairs[apt] == nil else { continue }
+      repairs[apt] = type
+    }
+    return payloadTypes.compactMap { type in
+      guard let map = maps[type], map.name.lowercased() != "rtx" else { return nil }
+      return NegotiatedCodec(
+        payloadType: type, name: map.name, clockRate: map.clockRate, channels: map.channels, fmtp: parameters[type],
+        feedback: feedback[type] ?? [], retransmissionPayloadType: repairs[type])
+    }
+  }
+}

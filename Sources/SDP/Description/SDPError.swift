@@ -1,0 +1,86 @@
+/// Why a session description cannot be read, or cannot be served. Mids and names are quoted from the description.
+public enum SDPError: Error, Hashable, Sendable {
+  // Syntax. Lines are counted from 1.
+  case tooLarge(bytes: Int, limit: Int)
+  case tooManyLines(limit: Int)
+  case lineTooLong(line: Int, limit: Int)
+  case tooManyMedia(line: Int, limit: Int)
+  case malformedLine(line: Int)
+  case unknownType(line: Int, type: String)
+  case badField(line: Int, field: String, expected: String)
+  case missingField(String)
+
+  // What cannot be served.
+  case noMedia
+  case dataChannelOnly
+  case noBundle
+  case noRTCPMux(mid: String)
+  case noMid(index: Int)
+  case duplicateMid(String)
+  case sdesUnsupported
+  case unencrypted(protocolName: String)
+  case planB(mid: String)
+  case noFingerprint
+  case noICECredentials
+  case badSetup(String)
+  case noCommonCodec
+
+  // What does not continue the session so far.
+  case mediaChanged(index: Int, expected: String, found: String)
+  case mediaRemoved(expected: Int, found: Int)
+  case noOffer
+
+  /// Whether the text itself is wrong, rather than what it asks for.
+  public var isSyntax: Bool {
+    switch self {
+    case .tooLarge, .tooManyLines, .lineTooLong, .tooManyMedia, .malformedLine, .unknownType, .badField, .missingField:
+      true
+    default: false
+    }
+  }
+}
+
+extension SDPError: CustomStringConvertible {
+  public var description: String { message }
+
+  /// For people: what is wrong, where, and what to do about it.
+  public var message: String { isSyntax ? syntaxMessage : semanticMessage }
+
+  private var syntaxMessage: String {
+    switch self {
+    case .tooLarge(let bytes, let limit): "the SDP has \(bytes) bytes; at most \(limit) are accepted"
+    case .tooManyLines(let limit): "the SDP has more than \(limit) lines"
+    case .lineTooLong(let line, let limit): "line \(line) is longer than \(limit) bytes"
+    case .tooManyMedia(let line, let limit): "line \(line): more than \(limit) m-lines"
+    case .malformedLine(let line): "line \(line) is not of the form <letter>=<value>, or holds control characters"
+    case .unknownType(let line, let type): "line \(line): \"\(type)=\" is no SDP field (RFC 8866)"
+    case .badField(let line, let field, let expected): "line \(line): bad \(field); expected \(expected)"
+    case .missingField(let field): "the SDP has no \(field) line, which RFC 8866 requires"
+    default: "the SDP is malformed"
+    }
+  }
+
+  private var semanticMessage: String {
+    switch self {
+    case .noMedia: "the SDP has no audio or video m-line; add a transceiver before creating the offer"
+    case .dataChannelOnly: "the SDP has only a data channel, which is not served; add an audio or video transceiver"
+    case .noBundle: "a=group:BUNDLE is missing; every m-line must share one transport (use bundlePolicy \"max-bundle\")"
+    case .noRTCPMux(let mid): "m-line \"\(mid)\" has no a=rtcp-mux; RTP and RTCP must share one port"
+    case .noMid(let index): "m-line \(index) (counted from 0) has no usable a=mid"
+    case .duplicateMid(let mid): "a=mid:\(mid) names more than one m-line"
+    case .sdesUnsupported: "a=crypto (SDES) is not supported; use DTLS-SRTP: UDP/TLS/RTP/SAVPF with a=fingerprint"
+    case .unencrypted(let name): "transport \"\(name)\" is not supported; use UDP/TLS/RTP/SAVPF with a=fingerprint"
+    case .planB(let mid): "m-line \"\(mid)\" carries several tracks (plan B); use one m-line per track (unified plan)"
+    case .noFingerprint: "no a=fingerprint with sha-256, sha-384 or sha-512 is there for DTLS"
+    case .noICECredentials: "a=ice-ufrag (4 to 256 characters) and a=ice-pwd (22 to 256 characters) are missing or bad"
+    case .badSetup(let value): "a=setup:\(value) cannot be used here; offer actpass, answer active or passive"
+    case .noCommonCodec: "no codec in common; audio: opus (and red), video: VP8, VP9, H264, AV1, H265"
+    case .mediaChanged(let index, let expected, let found):
+      "m-line \(index) (counted from 0) was \(expected) and is now \(found); m-lines keep their place and mid"
+    case .mediaRemoved(let expected, let found):
+      "there are \(found) m-lines where \(expected) are needed; m-lines are never removed, only set inactive"
+    case .noOffer: "there is no offer that this answers"
+    default: "the SDP cannot be served"
+    }
+  }
+}

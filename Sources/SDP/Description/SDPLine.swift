@@ -1,0 +1,101 @@
+/// The letters that begin a line (RFC 8866 section 5), but for `m`, which begins a `MediaDescription`.
+public enum SDPField: Character, Hashable, Sendable {
+  case version = "v"
+  case origin = "o"
+  case sessionName = "s"
+  case information = "i"
+  case uri = "u"
+  case email = "e"
+  case phone = "p"
+  case connection = "c"
+  case bandwidth = "b"
+  case timing = "t"
+  case repeatTimes = "r"
+  case timeZones = "z"
+  case key = "k"
+  case attribute = "a"
+}
+
+/// One line, without its end: the letter, and what follows the equals sign, untouched.
+public struct SDPLine: Hashable, Sendable {
+  public var field: SDPField
+  public var value: String
+
+  public init(_ field: SDPField, _ value: String) {
+    self.field = field
+    self.value = value
+  }
+
+  /// `a=name` or `a=name:value`.
+  public static func attribute(_ name: String, _ value: String? = nil) -> SDPLine {
+    SDPLine(.attribute, value.map { "\(name):\($0)" } ?? name)
+  }
+
+  /// What follows `name:` if this is that attribute; "" for the property attribute `a=name`.
+  func attributeValue(_ name: String) -> Substring? {
+    guard field == .attribute else { return nil }
+    let bytes = value.utf8
+    guard bytes.starts(with: name.utf8) else { return nil }
+    let end = bytes.index(bytes.startIndex, offsetBy: name.utf8.count)
+    guard end != bytes.endIndex else { return "" }
+    guard bytes[end] == UInt8(ascii: ":") else { return nil }
+    return value[bytes.index(after: end)...]
+  }
+}
+
+/// What has attributes: a session or a media description. The lines are the truth, in order, known or not; everything
+/// typed is read from them, so that nothing is lost on the way through.
+public protocol SDPSection {
+  var lines: [SDPLine] { get set }
+}
+
+extension SDPSection {
+  /// The values of every `a=name:…`, in order.
+  public func attributes(_ name: String) -> [Substring] { lines.compactMap { $0.attributeValue(name) } }
+
+  /// The value of the first `a=name:…`; "" for `a=name`.
+  public func attribute(_ name: String) -> Substring? {
+    for line in lines { if let value = line.attributeValue(name) { return value } }
+    return nil
+  }
+
+  public func hasAttribute(_ name: String) -> Bool { attribute(name) != nil }
+
+  /// The value of the first line of that letter.
+  public func first(_ field: SDPField) -> String? { lines.first { $0.field == field }?.value }
+
+  public mutating func removeAttributes(_ name: String) { lines.removeAll { $0.attributeValue(name) != nil } }
+}
+
+/// A decimal integer of digits alone; nil if it has anything else or does not fit.
+func decimal<T: FixedWidthInteger>(_ text: some StringProtocol, as type: T.Type = T.self) -> T? {
+  guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+  return T(String(text), radix: 10)
+}
+
+extension StringProtocol {
+  /// The words between single or repeated spaces.
+  var words: [SubSequence] { split(separator: " ") }
+
+  /// Splits at the first `separator`; nil if it is not there.
+  func cut(at separator: Character) -> (before: SubSequence, after: SubSequence)? {
+    guard let index = firstIndex(of: separator) else { return nil }
+    return (self[..<index], self[self.index(after: index)...])
+  }
+
+  /// Token characters of RFC 8866 section 9.
+  var isToken: Bool { !isEmpty && utf8.allSatisfy(isTokenCharacter) }
+}
+
+private func isTokenCharacter(_ byte: UInt8) -> Bool {
+  switch byte {
+  case 0x21, 0x23...0x27, 0x2a, 0x2b, 0x2d, 0x2e, 0x30...0x39, 0x41...0x5a, 0x5e...0x7e: true
+  default: false
+  }
+}
+
+/// `text` with whatever is no token character replaced, so that no name can add lines or words to a description.
+func token(_ text: String) -> String {
+  let bytes = text.utf8.prefix(64).map { isTokenCharacter($0) ? $0 : UInt8(ascii: "-") }
+  return bytes.isEmpty ? "-" : String(decoding: bytes, as: UTF8.self)
+}

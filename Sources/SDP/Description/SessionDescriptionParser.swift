@@ -1,0 +1,117 @@
+/// How much of a session description is read before it is refused.
+public struct SDPLimits: Hashable, Sendable {
+  public var bytes: Int
+  public var lines: Int
+  /// Bytes of one line, without its end.
+  public var lineBytes: Int
+  public var media: Int
+
+  public init(bytes: Int = 256 * 1024, lines: Int = 16384, lineBytes: Int = 8192, media: Int = 256) {
+    self.bytes = bytes
+    self.lines = lines
+    self.lineBytes = lineBytes
+    self.media = media
+  }
+
+  public static let standard = SDPLimits()
+}
+
+extension SessionDescription {
+  /// Reads a session description. Lines may end in CR LF or LF alone, and empty lines may follow the last.
+  public static func parse(_ text: String, limits: SDPLimits = .standard) throws(SDPError) -> SessionDescription {
+    var parser = SessionDescriptionParser(limits: limits)
+    try forEachLine(of: text, limits: limits) { (number, line) throws(SDPError) in try parser.line(number, line) }
+    return try parser.finish()
+  }
+}
+
+/// Calls `body` with the number (from 1) and bytes of each line, checked for length and control characters.
+func forEachLine(
+  of text: String, limits: SDPLimits, _ body: (Int, ArraySlice<UInt8>) throws(SDPError) -> Void
+) throws(SDPError) {
+  let bytes = Array(text.utf8)
+  guard bytes.count <= limits.bytes else { throw .tooLarge(bytes: bytes.count, limit: limits.bytes) }
+  let end = (bytes.lastIndex { $0 != 0x0a && $0 != 0x0d } ?? -1) + 1
+  var start = 0
+  var number = 0
+  while start < end {
+    number += 1
+    guard number <= limits.lines else { throw .tooManyLines(limit: limits.lines) }
+    let stop = bytes[start..<end].firstIndex(of: 0x0a) ?? end
+    let next = stop + 1
+    let line = bytes[start..<(stop > start && stop < end && bytes[stop - 1] == 0x0d ? stop - 1 : stop)]
+    guard line.count <= limits.lineBytes else { throw .lineTooLong(line: number, limit: limits.lineBytes) }
+    guard !line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) else { throw .malformedLine(line: number) }
+    try body(number, line)
+    start = next
+  }
+}
+
+/// Takes the lines one by one.
+private struct SessionDescriptionParser {
+  let limits: SDPLimits
+  var lines: [SDPLine] = []
+  var media: [MediaDescription] = []
+
+  init(limits: SDPLimits) { self.limits = limits }
+
+  mutating func line(_ number: Int, _ bytes: ArraySlice<UInt8>) throws(SDPError) {
+    guard bytes.count >= 2, let letter = bytes.first, bytes[bytes.startIndex + 1] == UInt8(ascii: "=") else {
+      throw .malformedLine(line: number)
+    }
+    let value = String(decoding: bytes.dropFirst(2), as: UTF8.self)
+    let character = Character(Unicode.Scalar(letter))
+    if character == "m" { return try mediaLine(number, value) }
+    guard let field = SDPField(rawValue: character) else { throw .unknownType(line: number, type: String(character)) }
+    try check(field, value, number)
+    if media.isEmpty { lines.append(SDPLine(field, value)) } else { media[media.count - 1].lines.append(SDPLine(field, value)) }
+  }
+
+  private mutating func mediaLine(_ number: Int, _ value: String) throws(SDPError) {
+    guard lines.count >= 3 else { throw .badField(line: number, field: "order", expected: "v=, o=, s= before the first m=") }
+    guard media.count < limits.media else { throw .tooManyMedia(line: number, limit: limits.media) }
+    guard let section = MediaDescription(mediaLine: value) else {
+      throw .badField(line: number, field: "m=", expected: "<media> <port 0-65535> <protocol> <format> …")
+    }
+    media.append(section)
+  }
+
+  private func check(_ field: SDPField, _ value: String, _ number: Int) throws(SDPError) {
+    let order: [SDPField] = [.version, .origin, .sessionName]
+    if media.isEmpty, lines.count < order.count, order[lines.count] != field {
+      throw .badField(line: number, field: "order", expected: "\(order[lines.count].rawValue)=")
+    }
+    switch field {
+    case .version where lines.isEmpty:
+      guard value == "0" else { throw .badField(line: number, field: "v=", expected: "0") }
+    case .version, .origin, .sessionName:
+      guard media.isEmpty, lines.count < order.count else {
+        throw .badField(line: number, field: "order", expected: "only one \(field.rawValue)=, before all media")
+      }
+      if field == .origin, SessionDescription.Origin(value) == nil {
+        throw .badField(line: number, field: "o=", expected: "<username> <id> <version> IN IP4|IP6 <address>")
+      }
+    case .timing:
+      guard media.isEmpty, value.words.count == 2, value.words.allSatisfy({ decimal($0, as: UInt64.self) != nil }) else {
+        throw .badField(line: number, field: "t=", expected: "<start> <stop>, before all media")
+      }
+    case .connection:
+      guard value.words.count == 3 else { throw .badField(line: number, field: "c=", expected: "IN IP4|IP6 <address>") }
+    case .bandwidth:
+      guard let (type, amount) = value.cut(at: ":"), type.isToken, decimal(amount, as: UInt64.self) != nil else {
+        throw .badField(line: number, field: "b=", expected: "<type>:<kilobits per second>")
+      }
+    case .attribute:
+      let name = value.cut(at: ":")?.before ?? value[...]
+      guard name.isToken else { throw .badField(line: number, field: "a=", expected: "<name> or <name>:<value>") }
+    default: break
+    }
+  }
+
+  consuming func finish() throws(SDPError) -> SessionDescription {
+    for (field, name) in [(SDPField.version, "v="), (.origin, "o="), (.sessionName, "s="), (.timing, "t=")] {
+      guard lines.contains(where: { $0.field == field }) else { throw .missingField(name) }
+    }
+    return SessionDescription(lines: lines, media: media)
+  }
+}

@@ -1,0 +1,55 @@
+import Forwarding
+import Wire
+
+/// What operators do to calls.
+extension SFU {
+  mutating func perform(_ action: AdminAction, now: Instant) -> AdminOutcome {
+    switch action {
+    case .kick(let room, let participant):
+      return withParticipants(participant, in: room) { sfu, id in sfu.expel(id, .kicked, "you were removed by an operator", now: now) }
+    case .mute(let room, let participant, let track, let muted):
+      return mute(room, participant, track, muted, now: now)
+    case .close(let room):
+      guard let present = rooms[room]?.participants else { return .notFound("there is no room \(room)") }
+      for id in present { expel(id, .roomClosed, "the room was closed by an operator", now: now) }
+      return .done
+    case .drain(let draining):
+      isDraining = draining
+      commands.append(log(.info, draining ? "draining" : "taking participants again", [:]))
+      return .done
+    }
+  }
+
+  private mutating func mute(
+    _ room: String, _ participant: String, _ track: String?, _ muted: Bool, now: Instant
+  ) -> AdminOutcome {
+    var found = false
+    let outcome = withParticipants(participant, in: room) { sfu, id in
+      for own in sfu.participants[id]?.tracks ?? [] where track == nil || track == own.rawValue {
+        found = true
+        sfu.setMuted(muted, own, now: now)
+      }
+    }
+    guard outcome == .done, !found else { return outcome }
+    return .notFound(track.map { "\(participant) publishes no track \($0)" } ?? "\(participant) publishes nothing")
+  }
+
+  /// Everyone in the room who has this id, else this name.
+  private mutating func withParticipants(
+    _ key: String, in room: String, _ body: (inout SFU, ParticipantID) -> Void
+  ) -> AdminOutcome {
+    guard let present = rooms[room]?.participants else { return .notFound("there is no room \(room)") }
+    let byID = present.filter { $0.rawValue == key }
+    let matches = byID.isEmpty ? present.filter { participants[$0]?.name == key } : byID
+    guard !matches.isEmpty else { return .notFound("there is no participant \(key) in room \(room)") }
+    for id in matches { body(&self, id) }
+    return .done
+  }
+
+  private mutating func expel(_ id: ParticipantID, _ code: ErrorCode, _ message: String, now: Instant) {
+    let connection = participants[id]?.connection
+    if let connection { refuse(connection, code, message) }
+    remove(id, reason: message, now: now)
+    if let connection { commands.append(.close(connection, reason: code)) }
+  }
+}

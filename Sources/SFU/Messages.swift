@@ -1,0 +1,100 @@
+import Forwarding
+import SDP
+import Wire
+
+/// What WebSocket clients say, one method per message.
+extension SFU {
+  mutating func received(_ message: ClientMessage, on connection: ConnectionID, grants: Grants, now: Instant) {
+    if case .join(let room, let name, let resume) = message {
+      return join(room: room, name: name, resume: resume, on: connection, grants: grants, now: now)
+    }
+    guard let id = connections[connection] else {
+      return refuse(connection, .outOfOrder, "the first message must be join")
+    }
+    switch message {
+    case .join: break
+    case .publish(let sdp, let labels): publish(sdp, labels, by: id, on: connection, now: now)
+    case .answer(let sdp): answered(sdp, by: id, on: connection, now: now)
+    case .candidate: break
+    case .subscribe(let wanted, _): want(wanted, id, on: connection, now: now)
+    case .mute(let track, let muted): mute(track, muted, by: id, on: connection, now: now)
+    case .restart(let target, let sdp): restart(target, sdp, by: id, on: connection, now: now)
+    case .leave:
+      remove(id, reason: "left", now: now)
+    }
+  }
+
+  mutating func disconnected(_ connection: ConnectionID, now: Instant) {
+    guard let id = connections[connection] else { return }
+    remove(id, reason: "its WebSocket closed", now: now)
+  }
+
+  private mutating func join(
+    room: String, name: String, resume: String?, on connection: ConnectionID, grants: Grants, now: Instant
+  ) {
+    guard connections[connection] == nil else {
+      return refuse(connection, .outOfOrder, "this connection has already joined; leave first")
+    }
+    if let resume { replace(resume, in: room, now: now) }
+    do throws(Refusal) {
+      let id = try admit(name: name, room: room, doorway: .websocket(connection), grants: grants, now: now)
+      connections[connection] = id
+      guard let participant = participants[id] else { return }
+      let present = others(than: id).filter(\.isVisible).map(info)
+      commands.append(
+        .message(
+          connection, .joined(participant: info(participant), participants: present, resume: participant.resumeSecret)))
+      markChanged(roomOf: id)
+    } catch {
+      guard case .refused(let code, let message) = error else { return }
+      refuse(connection, code, message)
+    }
+  }
+
+  /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.
+  private mutating func replace(_ secret: String, in room: String, now: Instant) {
+    guard let old = participants.values.first(where: { $0.room == room && $0.resumeSecret == secret }) else { return }
+    let connection = old.connection
+    remove(old.id, reason: "it joined again", now: now)
+    if let connection { commands.append(.close(connection, reason: .replaced)) }
+  }
+
+  private mutating func want(_ wanted: [String]?, _ id: ParticipantID, on connection: ConnectionID, now: Instant) {
+    guard participants[id]?.grants.canSubscribe == true else {
+      return refuse(connection, .forbidden, "the token does not allow subscribing")
+    }
+    participants[id]?.wanted = wanted.map { Set($0.map(TrackID.init)) }
+    markChanged(roomOf: id)
+  }
+
+  private mutating func mute(
+    _ track: String, _ muted: Bool, by id: ParticipantID, on connection: ConnectionID, now: Instant
+  ) {
+    let track = TrackID(rawValue: track)
+    guard tracks[track]?.participant == id else {
+      return refuse(connection, .notFound, "track: \(track.rawValue) is not one of yours")
+    }
+    setMuted(muted, track, now: now)
+  }
+
+  private mutating func restart(
+    _ target: PeerRole, _ sdp: String?, by id: ParticipantID, on connection: ConnectionID, now: Instant
+  ) {
+    switch (target, sdp) {
+    case (.publish, let sdp?): publish(sdp, [:], by: id, on: connection, now: now)
+    case (.publish, nil): refuse(connection, .badMessage, "sdp: restart of the publish peer needs an offer")
+    case (.subscribe, _):
+      guard let peer = participants[id]?.subscribePeer else {
+        return refuse(connection, .outOfOrder, "there is no subscribe peer to restart")
+      }
+      restartICE(of: peer)
+      // The answer to an offer from before the restart will not come any more.
+      peers[peer]?.subscriber?.offer = .stable
+      peers[peer]?.subscriber?.isStale = true
+    }
+  }
+
+  mutating func refuse(_ connection: ConnectionID, _ code: ErrorCode, _ message: String) {
+    commands.append(.message(connection, .error(code, message: message)))
+  }
+}

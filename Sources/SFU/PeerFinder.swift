@@ -1,0 +1,38 @@
+import Forwarding
+import ICE
+import Wire
+
+/// Finds the peer a datagram is for: by 5-tuple, else by the username fragment of a STUN request. Requests from 5-tuples that
+/// belong to nobody yet are rate-limited per source address.
+struct PeerFinder {
+  private var byTuple: [FiveTuple: TransportID] = [:]
+  private var byUsernameFragment: [String: TransportID] = [:]
+  private var limiter = STUNRateLimiter()
+
+  enum Result: Equatable {
+    case peer(TransportID)
+    case unknown
+    case rateLimited
+  }
+
+  mutating func find(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> Result {
+    let fragment = ICEAgent.localUsernameFragment(of: datagram)
+    if let peer = byTuple[tuple], fragment == nil || byUsernameFragment[fragment ?? ""] == peer { return .peer(peer) }
+    guard let fragment else { return .unknown }
+    guard limiter.admit(tuple.remote.ip, now: now) else { return .rateLimited }
+    return byUsernameFragment[fragment].map { .peer($0) } ?? .unknown
+  }
+
+  mutating func add(_ peer: TransportID, usernameFragment: String) { byUsernameFragment[usernameFragment] = peer }
+
+  /// From now on datagrams on `tuple` are the peer's, and those on `old` no longer.
+  mutating func move(_ peer: TransportID, from old: FiveTuple?, to tuple: FiveTuple) {
+    if let old, byTuple[old] == peer { byTuple[old] = nil }
+    byTuple[tuple] = peer
+  }
+
+  mutating func remove(_ session: PeerSession) {
+    if let tuple = session.tuple, byTuple[tuple] == session.id { byTuple[tuple] = nil }
+    for fragment in session.usernameFragments { byUsernameFragment[fragment] = nil }
+  }
+}

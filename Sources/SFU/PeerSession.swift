@@ -1,0 +1,86 @@
+import Forwarding
+import ICE
+import Peer
+import RTP
+import SDP
+import Wire
+
+/// A peer with what the SFU keeps of it: whose it is, what was negotiated, and whether its transport is programmed.
+struct PeerSession {
+  /// Also the name of its transport.
+  let id: TransportID
+  let participant: ParticipantID
+  let peer: Peer
+  /// The 5-tuple under which its datagrams are found.
+  var tuple: FiveTuple?
+  /// Local username fragments, the latest last (an ICE restart adds one).
+  var usernameFragments: [String]
+  /// Set once ICE, DTLS and key export are complete: only then has it routes.
+  var profile: String?
+  var negotiation: Negotiation
+  /// WHIP and WHEP: the resource's name and its entity tag, which changes with each ICE restart.
+  var resource: (id: String, entityTag: String)?
+
+  var isConnected: Bool { profile != nil }
+
+  enum Negotiation {
+    case publish(Publication)
+    case subscribe(Subscriber)
+  }
+
+  var role: PeerRole {
+    if case .publish = negotiation { .publish } else { .subscribe }
+  }
+
+  var publication: Publication? {
+    get { if case .publish(let publication) = negotiation { publication } else { nil } }
+    set { if let newValue { negotiation = .publish(newValue) } }
+  }
+
+  var subscriber: Subscriber? {
+    get { if case .subscribe(let subscriber) = negotiation { subscriber } else { nil } }
+    set { if let newValue { negotiation = .subscribe(newValue) } }
+  }
+}
+
+/// What a publish peer negotiated.
+struct Publication {
+  var session: NegotiatedSession?
+  /// Track of each accepted m-line, by mid.
+  var tracks: [String: TrackID] = [:]
+  var feedback = TransportFeedbackBuilder()
+}
+
+/// What a subscribe peer was offered and took.
+struct Subscriber {
+  var session: SubscribeSession
+  /// In the order in which tracks were first wanted.
+  var subscriptions: [Subscription] = []
+  var offer = OfferState.stable
+  /// Whether its tracks changed since the last offer.
+  var isStale = false
+  /// Its copies by their SSRC, for the receiver's reports.
+  var sinkBySSRC: [UInt32: SinkID] = [:]
+
+  /// At most one offer is in flight; changes meanwhile wait for its answer.
+  enum OfferState: Equatable { case stable, awaitingAnswer }
+
+  subscript(track: TrackID) -> Subscription? { subscriptions.first { $0.track == track } }
+}
+
+/// One track on its way to one subscriber.
+struct Subscription {
+  let track: TrackID
+  let from: ParticipantID
+  /// The source that its SSRC was chosen for. Another source must get another SSRC: under one SRTP key a packet index of an
+  /// SSRC must never repeat (RFC 3711 section 9.1).
+  var source: SourceID?
+  let ssrc: UInt32
+  let retransmissionSSRC: UInt32?
+  let sequenceOffset: UInt16
+  let timestampOffset: UInt32
+  /// What the subscriber's answer took; nil before.
+  var accepted: SubscribedMedia?
+  var sink: SinkID?
+  var retransmissionSink: SinkID?
+}

@@ -1,0 +1,107 @@
+import DTLS
+import Forwarding
+import RTP
+import SDP
+import Wire
+
+/// Publish peers: the client's offer in, our answer out, tracks in between.
+extension SFU {
+  mutating func publish(
+    _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, on connection: ConnectionID, now: Instant
+  ) {
+    guard participants[id]?.grants.canPublish == true else {
+      return refuse(connection, .forbidden, "the token does not allow publishing")
+    }
+    do throws(SDPError) {
+      let session = try negotiatePublish(sdp, labels, by: id, now: now)
+      commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
+    } catch {
+      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message)
+    }
+  }
+
+  /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
+  mutating func negotiatePublish(
+    _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
+  ) throws(SDPError) -> NegotiatedSession {
+    let offer = try SessionDescription.parse(sdp)
+    let existing = participants[id]?.publishPeer
+    let previous = existing.flatMap { peers[$0]?.publication?.session }
+    // Everything that can be refused is refused before anything changes.
+    let placeholder = LocalTransportDescription(
+      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint), candidates: [])
+    let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
+    let peer = existing ?? makePeer(for: id, .publish(Publication()), now: now)
+    participants[id]?.publishPeer = peer
+    if trial.iceRestart, existing != nil { restartICE(of: peer) }
+    guard let local = peers[peer].map({ localDescription(of: $0.peer) }) else { return trial }
+    let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
+    peers[peer]?.publication?.session = session
+    setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
+    updateTracks(of: peer, labels, now: now)
+    return session
+  }
+
+  /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed.
+  private mutating func updateTracks(of peer: TransportID, _ labels: [String: TrackLabel], now: Instant) {
+    guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else { return }
+    let sending = negotiated.media.filter { !$0.isRejected && $0.direction.sends && !$0.codecs.isEmpty }
+    let mids = Set(sending.map(\.mid))
+    for (mid, track) in publication.tracks where !mids.contains(mid) {
+      removeTrack(track)
+      peers[peer]?.publication?.tracks[mid] = nil
+    }
+    for media in sending.prefix(configuration.maximumTracksPerParticipant) {
+      if let track = publication.tracks[media.mid] {
+        if let label = labels[media.mid] { tracks[track]?.label = label }
+      } else {
+        addTrack(media, labels[media.mid], of: session, now: now)
+      }
+    }
+    if session.isConnected { addNamedSources(of: peer) }
+    markChanged(roomOf: session.participant)
+  }
+
+  private mutating func addTrack(
+    _ media: NegotiatedMedia, _ label: TrackLabel?, of session: PeerSession, now: Instant
+  ) {
+    let track = Track(
+      id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
+      kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions)
+    tracks[track.id] = track
+    peers[session.id]?.publication?.tracks[media.mid] = track.id
+    participants[session.participant]?.tracks.append(track.id)
+    commands.append(
+      log(
+        .info, "track added",
+        describe(session.id).merging(
+          ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")]) { $1 }))
+    announce(.added, track)
+  }
+
+  mutating func removeTrack(_ id: TrackID) {
+    guard let track = tracks[id] else { return }
+    markChanged(roomOf: track.participant)
+    for source in [track.source, track.retransmission].compactMap({ $0 }) { removeSource(source) }
+    tracks[id] = nil
+    participants[track.participant]?.tracks.removeAll { $0 == id }
+    commands.append(log(.info, "track removed", describe(track.peer).merging(["track": id.rawValue]) { $1 }))
+    announce(.removed, track)
+  }
+
+  func tracksByMID(of id: ParticipantID) -> [String: TrackInfo] {
+    guard let peer = participants[id]?.publishPeer, let publication = peers[peer]?.publication else { return [:] }
+    return publication.tracks.compactMapValues { tracks[$0]?.info }
+  }
+
+  mutating func setMuted(_ muted: Bool, _ id: TrackID, now: Instant) {
+    guard var track = tracks[id], track.isMuted != muted else { return }
+    track.isMuted = muted
+    tracks[id] = track
+    for source in [track.source, track.retransmission].compactMap({ $0 }) {
+      for sink in sources[source]?.sinks ?? [] { commands.append(.fastPath(.pauseSink(sink, muted))) }
+    }
+    if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
+    announce(muted ? .muted : .unmuted, track)
+  }
+}

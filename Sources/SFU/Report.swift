@@ -1,0 +1,118 @@
+import Forwarding
+
+/// The state of everything, as values: what `needlectl`, the admin API and the metrics show.
+public struct Report: Sendable, Codable {
+  public var rooms: [RoomReport] = []
+  public var counters = SFUCounters()
+  public var draining = false
+  public init() {}
+}
+
+public struct RoomReport: Sendable, Codable {
+  public var name: String
+  public var participants: [ParticipantReport]
+}
+
+public struct ParticipantReport: Sendable, Codable {
+  public var id: String
+  public var name: String
+  /// "websocket", "whip", "whep" or "rtp".
+  public var via: String
+  public var joinedSecondsAgo: Double
+  public var peers: [PeerReport]
+}
+
+public struct PeerReport: Sendable, Codable {
+  public var id: String
+  public var role: PeerRole
+  /// "new", "checking", "connecting", "connected".
+  public var state: String
+  public var remote: String?
+  public var local: String?
+  public var srtpProfile: String?
+  /// What it publishes (publish peers).
+  public var sources: [SourceReport]
+  /// What it receives (subscribe peers).
+  public var sinks: [SinkReport]
+}
+
+public struct SourceReport: Sendable, Codable {
+  public var id: UInt32
+  public var track: String
+  public var kind: String
+  public var label: String?
+  public var codec: String
+  public var ssrc: UInt32
+  public var isRetransmission: Bool
+  public var muted: Bool
+  public var packets: UInt64
+  public var bytes: UInt64
+  public var bitsPerSecond: Double
+  /// Over the last interval, 0 to 1.
+  public var loss: Double
+  public var jitterMilliseconds: Double
+  public var authenticationFailures: UInt64
+  public var replays: UInt64
+  public var packetsOnXSK: UInt64
+  public var packetsOnSocket: UInt64
+  public var lane: String
+  public var laneReason: String
+}
+
+public struct SinkReport: Sendable, Codable {
+  public var id: UInt32
+  public var source: UInt32
+  public var track: String
+  /// Participant id of the publisher.
+  public var from: String
+  public var kind: String
+  public var codec: String
+  public var ssrc: UInt32
+  public var isRetransmission: Bool
+  public var packets: UInt64
+  public var bytes: UInt64
+  public var bitsPerSecond: Double
+  public var dropped: UInt64
+  /// As the receiver reports it (RFC 3550 section 6.4.1), 0 to 1.
+  public var reportedLoss: Double
+  public var reportedJitterMilliseconds: Double
+  public var roundTripMilliseconds: Double?
+  public var packetsOnXSK: UInt64
+  public var packetsOnSocket: UInt64
+  public var lane: String
+  public var laneReason: String
+}
+
+/// Cumulative counts since start, named as the metrics name them.
+public struct SFUCounters: Sendable, Codable, Hashable {
+  public var nacksReceived: UInt64 = 0
+  public var nacksSent: UInt64 = 0
+  public var plisReceived: UInt64 = 0
+  public var plisSent: UInt64 = 0
+  /// By reason: "consent-expired", "handshake-timeout", "no-checks".
+  public var iceFailures: [String: UInt64] = [:]
+  /// By result: "completed", "fingerprint-mismatch", "failed", "timeout".
+  public var dtlsHandshakes: [String: UInt64] = [:]
+  /// Seconds from join to the first media packet sent, one count per bound of `joinBounds` and one above.
+  public static let joinBounds: [Double] = [0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10]
+  public var joinSeconds = [UInt64](repeating: 0, count: joinBounds.count + 1)
+  public var joinSecondsSum: Double = 0
+  /// Datagrams that no peer could be found for or that a peer refused, by reason.
+  public var datagramsDropped: [String: UInt64] = [:]
+  public init() {}
+}
+
+/// What an operator may do to calls.
+public enum AdminAction: Hashable, Sendable {
+  case kick(room: String, participant: String)
+  /// Mutes (or unmutes) one track, or every track of the participant when `track` is nil.
+  case mute(room: String, participant: String, track: String?, muted: Bool)
+  case close(room: String)
+  /// No new participants from now on; calls go on.
+  case drain(Bool)
+}
+
+public enum AdminOutcome: Hashable, Sendable {
+  case done
+  case notFound(String)
+}

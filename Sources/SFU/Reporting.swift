@@ -1,0 +1,72 @@
+import Forwarding
+import Peer
+import Wire
+
+/// The state of everything, as values.
+extension SFU {
+  public func report(now: Instant) -> Report {
+    var report = Report()
+    report.draining = isDraining
+    report.counters = counters
+    report.rooms = rooms.values.sorted { $0.name < $1.name }.map { room in
+      RoomReport(name: room.name, participants: room.participants.compactMap { participants[$0] }.map { self.report($0, now: now) })
+    }
+    return report
+  }
+
+  private func report(_ participant: Participant, now: Instant) -> ParticipantReport {
+    ParticipantReport(
+      id: participant.id.rawValue, name: participant.name, via: participant.doorway.name,
+      joinedSecondsAgo: now.since(participant.joinedAt).seconds,
+      peers: [participant.publishPeer, participant.subscribePeer].compactMap { $0.flatMap { peers[$0] } }.map(report))
+  }
+
+  private func report(_ session: PeerSession) -> PeerReport {
+    PeerReport(
+      id: "\(session.id.rawValue)", role: session.role, state: "\(session.peer.state)",
+      remote: session.tuple.map { "\($0.remote)" }, local: session.tuple.map { "\($0.local)" }, srtpProfile: session.profile,
+      sources: sourceIDs(of: session).compactMap(report), sinks: sinkIDs(of: session).compactMap(report))
+  }
+
+  private func sourceIDs(of session: PeerSession) -> [SourceID] {
+    (session.publication?.tracks.values.compactMap { tracks[$0] } ?? [])
+      .flatMap { [$0.source, $0.retransmission] }.compactMap { $0 }.sorted { $0.rawValue < $1.rawValue }
+  }
+
+  private func sinkIDs(of session: PeerSession) -> [SinkID] {
+    (session.subscriber?.subscriptions ?? []).flatMap { [$0.sink, $0.retransmissionSink] }.compactMap { $0 }
+  }
+
+  private func report(_ id: SourceID) -> SourceReport? {
+    guard let state = sources[id], let track = tracks[state.track] else { return nil }
+    let now = state.statistics
+    return SourceReport(
+      id: id.rawValue, track: track.id.rawValue, kind: track.kind.rawValue, label: track.label?.rawValue,
+      codec: codec(of: track), ssrc: state.source.ssrc, isRetransmission: state.source.repairs != nil, muted: track.isMuted,
+      packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
+      loss: state.loss, jitterMilliseconds: Double(now.jitter) * 1000 / Double(max(1, state.source.clockRate)),
+      authenticationFailures: now.authenticationFailures, replays: now.replays, packetsOnXSK: now.packetsOnXSK,
+      packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
+  }
+
+  private func report(_ id: SinkID) -> SinkReport? {
+    guard let state = sinks[id], let track = tracks[state.track] else { return nil }
+    let now = state.statistics
+    let clockRate = sources[state.sink.source]?.source.clockRate ?? 90_000
+    return SinkReport(
+      id: id.rawValue, source: state.sink.source.rawValue, track: track.id.rawValue, from: track.participant.rawValue,
+      kind: track.kind.rawValue, codec: codec(of: track), ssrc: state.sink.ssrc, isRetransmission: state.sink.repairs != nil,
+      packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
+      dropped: now.dropped, reportedLoss: Double(state.reported?.fractionLost ?? 0) / 256,
+      reportedJitterMilliseconds: Double(state.reported?.jitter ?? 0) * 1000 / Double(max(1, clockRate)),
+      roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 }, packetsOnXSK: now.packetsOnXSK,
+      packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
+  }
+
+  private func codec(of track: Track) -> String { track.codecNames.first ?? "" }
+
+  private func rate(_ bytes: UInt64, _ before: UInt64, _ interval: Interval) -> Double {
+    guard bytes > before, interval > .zero else { return 0 }
+    return Double((bytes - before) &* 8) / interval.seconds
+  }
+}

@@ -1,0 +1,151 @@
+import DTLS
+import Forwarding
+import ICE
+import SDP
+import Wire
+
+/// WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): a participant by one HTTP request.
+extension SFU {
+  mutating func respond(to resource: ResourceRequest, _ request: RequestID, now: Instant) {
+    let response: ResourceResponse
+    switch resource {
+    case .create(.publish, let room, let participant, let offer, let grants):
+      response = ingest(room: room, name: participant, offer: offer, grants: grants, now: now)
+    case .create(.subscribe, let room, let participant, let offer, let grants):
+      response = play(room: room, name: participant, offer: offer, grants: grants, now: now)
+    case .patch(let role, let room, let participant, let resource, let fragment, let ifMatch):
+      response = patch(
+        find(role, room: room, name: participant, resource: resource), fragment: fragment, ifMatch: ifMatch, now: now)
+    case .delete(let role, let room, let participant, let resource):
+      response = delete(find(role, room: room, name: participant, resource: resource), now: now)
+    }
+    commands.append(.respond(request, response))
+  }
+
+  /// WHIP: a new publisher. One that publishes under the same name by WHIP is replaced: an encoder that crashed comes back.
+  private mutating func ingest(room: String, name: String, offer: String, grants: Grants, now: Instant) -> ResourceResponse {
+    guard grants.canPublish else { return .failed(status: 403, .forbidden, detail: "the token does not allow publishing") }
+    do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
+    let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
+    do throws(Refusal) {
+      let id = try admit(name: name, room: room, doorway: .whip, grants: grants, now: now)
+      do throws(SDPError) {
+        let session = try negotiatePublish(offer, [:], by: id, now: now)
+        if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
+        return created(participants[id]?.publishPeer, answer: session.answer)
+      } catch {
+        remove(id, reason: "its offer was refused", now: now)
+        return .failed(error)
+      }
+    } catch {
+      return .failed(error)
+    }
+  }
+
+  /// WHEP: a viewer of what one participant publishes now.
+  private mutating func play(room: String, name: String, offer: String, grants: Grants, now: Instant) -> ResourceResponse {
+    guard grants.canSubscribe else { return .failed(status: 403, .forbidden, detail: "the token does not allow subscribing") }
+    if let allowed = grants.room, allowed != room {
+      return .failed(status: 403, .forbidden, detail: "the token does not open room \(room)")
+    }
+    guard let publisher = publisher(name, in: room), !publisher.tracks.isEmpty else {
+      return .failed(status: 404, .notFound, detail: "\(name) publishes nothing in room \(room)")
+    }
+    do throws(Refusal) {
+      let id = try admit(name: name, room: room, doorway: .whep(of: publisher.id), grants: grants, now: now)
+      do throws(SDPError) {
+        return try view(publisher, by: id, offer: SessionDescription.parse(offer), now: now)
+      } catch {
+        remove(id, reason: "its offer was refused", now: now)
+        return .failed(error)
+      }
+    } catch {
+      return .failed(error)
+    }
+  }
+
+  private mutating func view(
+    _ publisher: Participant, by id: ParticipantID, offer: SessionDescription, now: Instant
+  ) throws(SDPError) -> ResourceResponse {
+    var subscriber = Subscriber(session: SubscribeSession(capabilities: capabilities))
+    let published = publisher.tracks.compactMap { tracks[$0] }
+    subscriber.subscriptions = published.map { Subscription.of($0) }
+    let peer = makePeer(for: id, .subscribe(subscriber), now: now)
+    participants[id]?.subscribePeer = peer
+    guard let session = peers[peer] else { return .failed(status: 500, .peerFailed, detail: "the peer ended") }
+    let offered = zip(published, subscriber.subscriptions).map { self.offer(of: $0, as: $1) }
+    let (negotiated, accepted) = try answer(
+      whepOffer: offer, tracks: offered, capabilities: capabilities, local: localDescription(of: session.peer))
+    subscriber.take(accepted)
+    peers[peer]?.subscriber = subscriber
+    setRemote(negotiated.remote, localRole: negotiated.localSetup == .active ? .client : .server, of: peer, now: now)
+    return created(peer, answer: negotiated.answer)
+  }
+
+  private mutating func created(_ peer: TransportID?, answer: SessionDescription) -> ResourceResponse {
+    guard let peer, let session = peers[peer] else { return .failed(status: 500, .peerFailed, detail: "the peer ended") }
+    let resource = Identifier.secret()
+    let tag = session.peer.localCredentials.usernameFragment
+    peers[peer]?.resource = (resource, tag)
+    return .created(resource: resource, answer: answer.serialized(), entityTag: tag)
+  }
+
+  /// Trickled candidates need nothing of an ICE-lite agent; new credentials are an ICE restart (RFC 9725 section 4.3).
+  private mutating func patch(
+    _ peer: TransportID?, fragment: String, ifMatch: String?, now: Instant
+  ) -> ResourceResponse {
+    guard let peer, let session = peers[peer], let resource = session.resource else { return .gone }
+    let parsed: SDPFragment
+    do throws(SDPError) { parsed = try SDPFragment.parse(fragment) } catch { return .failed(error) }
+    guard let ifMatch else {
+      return .failed(status: 428, .badMessage, detail: "If-Match is missing: send the ETag of the answer, or * to restart ICE")
+    }
+    guard ifMatch == "*" || ifMatch == resource.entityTag else {
+      return .failed(status: 412, .outOfOrder, detail: "If-Match is not the entity tag of the current ICE session")
+    }
+    let known = session.peer.remoteCredentials
+    guard let fragment = parsed.iceUfrag, let password = parsed.icePwd, fragment != known?.usernameFragment else {
+      return .accepted
+    }
+    restartICE(of: peer)
+    session.peer.setRemote(credentials: ICECredentials(usernameFragment: fragment, password: password))
+    guard let restarted = peers[peer], let tag = restarted.resource?.entityTag else { return .gone }
+    let local = localDescription(of: restarted.peer)
+    return .restarted(fragment: SDPFragment(local: local, mids: parsed.mids).serialized(), entityTag: tag)
+  }
+
+  private mutating func delete(_ peer: TransportID?, now: Instant) -> ResourceResponse {
+    guard let peer, let session = peers[peer] else { return .gone }
+    remove(session.participant, reason: "its resource was deleted", now: now)
+    return .deleted
+  }
+
+  /// The peer a resource names: its path must be right in every part.
+  private func find(_ role: PeerRole, room: String, name: String, resource: String) -> TransportID? {
+    let session = peers.values.first { $0.resource?.id == resource && $0.role == role }
+    guard let session, let participant = participants[session.participant], participant.room == room, participant.name == name
+    else { return nil }
+    return session.id
+  }
+
+  /// A participant that publishes, by id or by name (the newest of that name).
+  private func publisher(_ name: String, in room: String) -> Participant? {
+    let present = (rooms[room]?.participants ?? []).compactMap { participants[$0] }.filter(\.isVisible)
+    return present.last { $0.id.rawValue == name } ?? present.last { $0.name == name }
+  }
+}
+
+extension ResourceResponse {
+  static let gone = ResourceResponse.failed(status: 404, .notFound, detail: "there is no such resource; it may have ended")
+
+  static func failed(_ error: SDPError) -> ResourceResponse {
+    error.isSyntax
+      ? .failed(status: 400, .badSDP, detail: error.message) : .failed(status: 422, .unsupportedSDP, detail: error.message)
+  }
+
+  static func failed(_ refusal: SFU.Refusal) -> ResourceResponse {
+    guard case .refused(let code, let message) = refusal else { return .gone }
+    let status = code == .forbidden ? 403 : 503
+    return .failed(status: status, code, detail: message)
+  }
+}

@@ -1,0 +1,75 @@
+import Forwarding
+import Wire
+
+/// Participants come and go.
+extension SFU {
+  enum Refusal: Error {
+    case refused(ErrorCode, String)
+  }
+
+  /// Lets a participant into a room, which begins to exist with its first participant.
+  mutating func admit(
+    name: String, room: String, doorway: Doorway, grants: Grants, now: Instant
+  ) throws(Refusal) -> ParticipantID {
+    guard !isDraining else { throw .refused(.draining, "this server is draining and takes no new participants; use another") }
+    if let allowed = grants.room, allowed != room { throw .refused(.forbidden, "the token does not open room \(room)") }
+    if let identity = grants.identity, identity != name, !doorway.isViewer {
+      throw .refused(.forbidden, "the token is not for the name \(name)")
+    }
+    if rooms[room] == nil, rooms.count >= configuration.maximumRooms {
+      throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
+    }
+    if let count = rooms[room]?.participants.count, count >= configuration.maximumParticipantsPerRoom {
+      throw .refused(.roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
+    }
+    let id = Identifier.participant()
+    participants[id] = Participant(
+      id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret())
+    rooms[room, default: Room(name: room)].participants.append(id)
+    commands.append(
+      log(.info, "participant joined", ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]))
+    announce(.joined, id)
+    return id
+  }
+
+  /// Ends a participant: its peers, tracks and copies; the room ends with its last participant.
+  mutating func remove(_ id: ParticipantID, reason: String, now: Instant) {
+    guard let participant = participants[id] else { return }
+    for peer in [participant.publishPeer, participant.subscribePeer].compactMap({ $0 }) { removePeer(peer, now: now) }
+    for case (let viewer, .whep(of: id)) in participants.map({ ($0.key, $0.value.doorway) }) {
+      remove(viewer, reason: "the publisher left", now: now)
+    }
+    announce(.left, id)
+    participants[id] = nil
+    if let connection = participant.connection { connections[connection] = nil }
+    rooms[participant.room]?.participants.removeAll { $0 == id }
+    if rooms[participant.room]?.participants.isEmpty == true { rooms[participant.room] = nil }
+    commands.append(
+      log(.info, "participant left", ["participant": id.rawValue, "room": participant.room, "reason": reason]))
+  }
+
+  /// The others in a participant's room, in order of joining.
+  func others(than id: ParticipantID) -> [Participant] {
+    guard let room = participants[id]?.room else { return [] }
+    return (rooms[room]?.participants ?? []).filter { $0 != id }.compactMap { participants[$0] }
+  }
+
+  func info(_ participant: Participant) -> ParticipantInfo {
+    ParticipantInfo(
+      id: participant.id.rawValue, name: participant.name, tracks: participant.tracks.compactMap { tracks[$0]?.info })
+  }
+
+  mutating func announce(_ event: ParticipantEvent, _ id: ParticipantID) {
+    guard let participant = participants[id], participant.isVisible else { return }
+    broadcast(.participant(event: event, participant: info(participant)), exceptTo: id)
+  }
+
+  mutating func announce(_ event: TrackEvent, _ track: Track) {
+    broadcast(.track(event: event, participant: track.participant.rawValue, track: track.info), exceptTo: track.participant)
+  }
+
+  /// To every WebSocket client in the room of `id` but `id` itself.
+  private mutating func broadcast(_ message: ServerMessage, exceptTo id: ParticipantID) {
+    for connection in others(than: id).compactMap(\.connection) { commands.append(.message(connection, message)) }
+  }
+}

@@ -1,0 +1,93 @@
+import DTLS
+import Forwarding
+import ICE
+import Peer
+import SDP
+import Wire
+
+/// The selective forwarding unit: rooms, participants, their peers and tracks, and who receives what. It owns all call state
+/// on one event loop and does nothing itself: `handle` says what must be done, in order.
+///
+/// A route (transport, source, sink) is commanded only when its peer is connected: ICE pair selected, DTLS finished,
+/// fingerprint verified, keys exported. It is removed the moment the peer, the track or consent ends.
+public struct SFU {
+  public internal(set) var configuration: SFUConfiguration
+  let certificate: DTLSCertificate
+  let capabilities = Capabilities.standard
+
+  var rooms: [String: Room] = [:]
+  var participants: [ParticipantID: Participant] = [:]
+  var connections: [ConnectionID: ParticipantID] = [:]
+  var peers: [TransportID: PeerSession] = [:]
+  var tracks: [TrackID: Track] = [:]
+  var sources: [SourceID: SourceState] = [:]
+  var sinks: [SinkID: SinkState] = [:]
+  var finder = PeerFinder()
+  var sequencer = Sequencer()
+  var counters = SFUCounters()
+  var isDraining = false
+  var fastPathStatistics: FastPathStatistics?
+
+  /// Rooms whose tracks or wishes changed in this event: their subscribers are brought up to date at its end.
+  var changedRooms: Set<String> = []
+  /// What `handle` will return.
+  var commands: [SFUCommand] = []
+
+  public init(configuration: SFUConfiguration, certificate: DTLSCertificate, now: Instant) {
+    self.configuration = configuration
+    self.certificate = certificate
+  }
+
+  /// Takes in one event and says what must be done about it.
+  public mutating func handle(_ input: SFUInput, now: Instant) -> [SFUCommand] {
+    switch input {
+    case .message(let connection, let message, let grants): received(message, on: connection, grants: grants, now: now)
+    case .disconnected(let connection): disconnected(connection, now: now)
+    case .request(let request, let resource): respond(to: resource, request, now: now)
+    case .fastPath(let event): received(event, now: now)
+    case .tick: tick(now: now)
+    }
+    return takeCommands(now: now)
+  }
+
+  /// Carries out an operator's wish.
+  public mutating func administer(_ action: AdminAction, now: Instant) -> (AdminOutcome, [SFUCommand]) {
+    let outcome = perform(action, now: now)
+    return (outcome, takeCommands(now: now))
+  }
+
+  /// The host's addresses changed; later answers and offers carry the new candidates.
+  public mutating func setCandidates(_ candidates: [SocketAddress]) { configuration.candidates = candidates }
+
+  /// Subscribers are brought up to date last, so that everything that one event changed is in one offer.
+  private mutating func takeCommands(now: Instant) -> [SFUCommand] {
+    updateSubscribers(now: now)
+    defer { commands = [] }
+    return commands
+  }
+
+  private mutating func received(_ event: FastPathEvent, now: Instant) {
+    switch event {
+    case .datagram(let bytes, let tuple, let receivedAt): received(bytes, on: tuple, now: receivedAt)
+    case .unknownSource(let transport, let unknown): learned(unknown, on: transport, now: now)
+    case .missing(let source, let sequences): requestRetransmission(of: sequences, from: source, now: now)
+    case .arrivals(let transport, let arrivals): reportArrivals(arrivals, on: transport)
+    case .statistics(let statistics): received(statistics, now: now)
+    }
+  }
+
+  private mutating func tick(now: Instant) {
+    for id in Array(peers.keys) {
+      guard let outputs = peers[id]?.peer.tick(now: now), !outputs.isEmpty else { continue }
+      handle(outputs, of: id, now: now)
+    }
+    for (id, var state) in sources where state.keyFrames.isDue(now: now) {
+      sources[id] = state
+      sendPLI(to: id)
+    }
+  }
+
+  func log(_ level: LogEvent.Level, _ message: String, _ metadata: [String: String]) -> SFUCommand {
+    .log(LogEvent(level, message, metadata))
+  }
+}

@@ -1,0 +1,21 @@
+import Wire
+
+/// What the SFU needs to know of its host and its limits.
+public struct SFUConfiguration: Sendable {
+  /// Host candidates for every answer and offer, most preferred first.
+  public var candidates: [SocketAddress]
+  public var maximumRooms: Int
+  public var maximumParticipantsPerRoom: Int
+  /// m-lines a participant may publish; the rest of an offer is refused.
+  public var maximumTracksPerParticipant: Int
+
+  public init(
+    candidates: [SocketAddress], maximumRooms: Int = 1000, maximumParticipantsPerRoom: Int = 1000,
+    maximumTracksPerParticipant: Int = 16
+  ) {
+    self.candidates = candidates
+    self.maximumRooms = maximumRooms
+    self.maximumParticipantsPerRoom = maximumParticipantsPerRoom
+    self.maximumTracksPerParticipant = maximumTracksPerParticipant
+  }
+}

@@ -1,0 +1,66 @@
+import Forwarding
+
+/// Names a WebSocket connection; chosen by the signalling layer, never used twice.
+public struct ConnectionID: Hashable, Sendable {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Names an HTTP request that waits for its response.
+public struct RequestID: Hashable, Sendable {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// What the bearer of a token may do; the signalling layer has verified it.
+public struct Grants: Hashable, Sendable {
+  /// The only room it opens; nil: any.
+  public var room: String?
+  /// The only participant name it may use; nil: any.
+  public var identity: String?
+  public var canPublish: Bool
+  public var canSubscribe: Bool
+
+  public init(room: String? = nil, identity: String? = nil, canPublish: Bool = true, canSubscribe: Bool = true) {
+    self.room = room
+    self.identity = identity
+    self.canPublish = canPublish
+    self.canSubscribe = canSubscribe
+  }
+
+  public static let everything = Grants()
+}
+
+/// Everything that can happen to the SFU.
+public enum SFUInput: Sendable {
+  /// A client's message. `grants` come from the token of its `join` and are repeated with every later message.
+  case message(ConnectionID, ClientMessage, grants: Grants)
+  case disconnected(ConnectionID)
+  /// WHIP or WHEP.
+  case request(RequestID, ResourceRequest)
+  case fastPath(FastPathEvent)
+  /// Time passed. Sent every 20 to 50 ms.
+  case tick
+}
+
+/// A WHIP (RFC 9725) or WHEP request that passed HTTP's own checks.
+public enum ResourceRequest: Hashable, Sendable {
+  /// POST with an SDP offer: `.publish` is WHIP, `.subscribe` WHEP.
+  case create(PeerRole, room: String, participant: String, offer: String, grants: Grants)
+  /// PATCH with an SDP fragment (RFC 8840): candidates, or an ICE restart when it brings new credentials.
+  case patch(PeerRole, room: String, participant: String, resource: String, fragment: String, ifMatch: String?)
+  case delete(PeerRole, room: String, participant: String, resource: String)
+}
+
+public enum ResourceResponse: Hashable, Sendable {
+  /// 201. `resource` is an unguessable path component; the entity tag is without quotes.
+  case created(resource: String, answer: String, entityTag: String)
+  /// 204 for candidates.
+  case accepted
+  /// 200 with the fragment that answers an ICE restart.
+  case restarted(fragment: String, entityTag: String)
+  /// 200 after DELETE.
+  case deleted
+  /// A 4xx or 5xx with its problem.
+  case failed(status: Int, ErrorCode, detail: String)
+}

@@ -1,0 +1,110 @@
+import Forwarding
+import RTP
+import SDP
+import Wire
+
+/// Outbound copies: each accepted subscription of a connected subscribe peer gets its sinks as soon as its source is known.
+extension SFU {
+  /// Adds the sinks that the peer should have and has not yet.
+  mutating func reconcile(_ peer: TransportID, now: Instant) {
+    guard let session = peers[peer], session.isConnected, let subscriber = session.subscriber else { return }
+    for subscription in subscriber.subscriptions {
+      guard let accepted = subscription.accepted, !accepted.isRejected, let track = tracks[subscription.track] else { continue }
+      let main = subscription.sink ?? addSink(of: track, subscription, accepted, to: peer, now: now)
+      if let main, subscription.retransmissionSink == nil {
+        addRetransmissionSink(of: track, subscription, accepted, to: peer, repairing: main)
+      }
+    }
+  }
+
+  private mutating func addSink(
+    of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, now: Instant
+  ) -> SinkID? {
+    let payloadTypes = payloadTypes(from: track.codecs, to: accepted.codecs)
+    guard let source = track.source, !payloadTypes.isEmpty else { return nil }
+    let sink = Sink(
+      id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: subscription.ssrc,
+      payloadTypes: payloadTypes, extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),
+      sequenceOffset: subscription.sequenceOffset, timestampOffset: subscription.timestampOffset, isPaused: track.isMuted)
+    install(sink, of: track.id, on: peer) {
+      $0.sink = sink.id
+      $0.source = source
+    }
+    requestKeyFrame(of: source, now: now)
+    return sink.id
+  }
+
+  private mutating func addRetransmissionSink(
+    of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, repairing main: SinkID
+  ) {
+    let payloadTypes = retransmissionPayloadTypes(from: track.codecs, to: accepted.codecs)
+    guard let source = track.retransmission, let ssrc = subscription.retransmissionSSRC, !payloadTypes.isEmpty else { return }
+    let sink = Sink(
+      id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: ssrc, payloadTypes: payloadTypes,
+      extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),
+      timestampOffset: subscription.timestampOffset, repairs: main, isPaused: track.isMuted)
+    install(sink, of: track.id, on: peer) { $0.retransmissionSink = sink.id }
+  }
+
+  private mutating func install(
+    _ sink: Sink, of track: TrackID, on peer: TransportID, note: (inout Subscription) -> Void
+  ) {
+    sinks[sink.id] = SinkState(sink: sink, track: track)
+    sources[sink.source]?.sinks.insert(sink.id)
+    peers[peer]?.subscriber?.sinkBySSRC[sink.ssrc] = sink.id
+    if let index = peers[peer]?.subscriber?.subscriptions.firstIndex(where: { $0.track == track }) {
+      peers[peer]?.subscriber.map { subscriber in
+        var subscriber = subscriber
+        note(&subscriber.subscriptions[index])
+        peers[peer]?.subscriber = subscriber
+      }
+    }
+    commands.append(.fastPath(.addSink(sink)))
+  }
+
+  /// Ends a copy; its receiver is told by BYE (RFC 3550 section 6.6).
+  mutating func removeSink(_ id: SinkID) {
+    guard let sink = sinks[id]?.sink else { return }
+    send([.bye(Bye(ssrcs: [sink.ssrc]))], to: sink.transport)
+    commands.append(.fastPath(.removeSink(id)))
+    peers[sink.transport]?.subscriber?.sinkBySSRC[sink.ssrc] = nil
+    forgetSink(id)
+  }
+
+  /// Forgets a copy whose transport goes as a whole.
+  mutating func forgetSink(_ id: SinkID) {
+    guard let sink = sinks.removeValue(forKey: id)?.sink else { return }
+    sources[sink.source]?.sinks.remove(id)
+  }
+
+  private func payloadTypes(from published: [NegotiatedCodec], to accepted: [NegotiatedCodec]) -> [UInt8: UInt8] {
+    var table: [UInt8: UInt8] = [:]
+    for codec in published {
+      if let match = accepted.first(where: { $0.isCompatible(with: codec) }) { table[codec.payloadType] = match.payloadType }
+    }
+    return table
+  }
+
+  private func retransmissionPayloadTypes(
+    from published: [NegotiatedCodec], to accepted: [NegotiatedCodec]
+  ) -> [UInt8: UInt8] {
+    var table: [UInt8: UInt8] = [:]
+    for codec in published {
+      guard let from = codec.retransmissionPayloadType,
+        let to = accepted.first(where: { $0.isCompatible(with: codec) })?.retransmissionPayloadType
+      else { continue }
+      table[from] = to
+    }
+    return table
+  }
+
+  private func extensions(from track: Track, to accepted: SubscribedMedia) -> [UInt8: UInt8] {
+    var table: [UInt8: UInt8] = [:]
+    for (uri, id) in track.extensions where uri != HeaderExtensionURI.mid { table[id] = accepted.extensions[uri] }
+    return table
+  }
+
+  private func mid(of accepted: SubscribedMedia) -> (id: UInt8, value: [UInt8])? {
+    accepted.extensions[HeaderExtensionURI.mid].map { ($0, Array(accepted.mid.utf8)) }
+  }
+}

@@ -1,0 +1,79 @@
+import Forwarding
+import Wire
+
+/// The fast path's counters, once a second: rates, receiver reports, join times, and what clients hear of their quality.
+extension SFU {
+  mutating func received(_ statistics: FastPathStatistics, now: Instant) {
+    let interval = fastPathStatistics.map { statistics.at.since($0.at) } ?? .seconds(1)
+    for counters in statistics.sources { sources[counters.id]?.take(counters, over: interval) }
+    for counters in statistics.sinks { take(counters, over: interval) }
+    fastPathStatistics = statistics
+    for peer in Array(peers.keys) { sendReceiverReports(to: peer, now: now) }
+    for participant in Array(participants.keys) { tellQuality(participant) }
+  }
+
+  private mutating func take(_ counters: SinkStatistics, over interval: Interval) {
+    guard var state = sinks[counters.id] else { return }
+    state.previous = state.statistics
+    state.statistics = counters
+    state.interval = interval
+    sinks[counters.id] = state
+    guard let firstSent = counters.firstSent, let id = peers[state.sink.transport]?.participant,
+      let participant = participants[id], !participant.hasReceivedMedia
+    else { return }
+    participants[id]?.hasReceivedMedia = true
+    self.counters.observeJoin(seconds: firstSent.since(participant.joinedAt).seconds)
+  }
+
+  /// Loss and lane of what a participant sends and receives, when they changed.
+  private mutating func tellQuality(_ id: ParticipantID) {
+    guard let participant = participants[id], let connection = participant.connection else { return }
+    var qualities: [TrackQuality] = []
+    for track in participant.tracks.compactMap({ tracks[$0] }) {
+      guard let state = track.source.flatMap({ sources[$0] }) else { continue }
+      qualities.append(
+        TrackQuality(
+          track: track.id.rawValue, direction: "send", loss: state.loss.rounded(toPlaces: 3),
+          lane: state.statistics.lane.rawValue, laneReason: state.statistics.laneReason))
+    }
+    for subscription in participant.subscribePeer.flatMap({ peers[$0]?.subscriber?.subscriptions }) ?? [] {
+      guard let state = subscription.sink.flatMap({ sinks[$0] }) else { continue }
+      qualities.append(
+        TrackQuality(
+          track: subscription.track.rawValue, direction: "receive",
+          loss: (Double(state.reported?.fractionLost ?? 0) / 256).rounded(toPlaces: 3),
+          lane: state.statistics.lane.rawValue, laneReason: state.statistics.laneReason))
+    }
+    let changed = qualities.filter { participant.toldQuality[$0.track] != $0 }
+    guard !changed.isEmpty else { return }
+    for quality in changed { participants[id]?.toldQuality[quality.track] = quality }
+    commands.append(.message(connection, .quality(changed)))
+  }
+}
+
+extension SourceState {
+  mutating func take(_ counters: SourceStatistics, over interval: Interval) {
+    previous = statistics
+    statistics = counters
+    self.interval = interval
+    let expected = UInt64(counters.highestSequence &- previous.highestSequence)
+    let received = counters.packets &- previous.packets
+    loss = previous.packets > 0 && expected > received && expected > 0 ? Double(expected - received) / Double(expected) : 0
+  }
+}
+
+extension SFUCounters {
+  mutating func observeJoin(seconds: Double) {
+    let bucket = Self.joinBounds.firstIndex { seconds <= $0 } ?? Self.joinBounds.count
+    joinSeconds[bucket] += 1
+    joinSecondsSum += seconds
+  }
+}
+
+extension Double {
+  func rounded(toPlaces places: Int) -> Double {
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    return (self * scale).rounded() / scale
+  }
+}

@@ -1,0 +1,130 @@
+import DTLS
+import Forwarding
+import RTP
+import SDP
+import Wire
+
+/// Subscribe peers: which tracks each participant should receive, and the offers that say so. One offer is in flight at a
+/// time; what changes meanwhile goes into the next.
+extension SFU {
+  /// The tracks in the participant's room, or who wants them, changed.
+  mutating func markChanged(roomOf id: ParticipantID) {
+    if let room = participants[id]?.room { changedRooms.insert(room) }
+  }
+
+  /// Brings every subscriber of a changed room in line with the tracks it should have.
+  mutating func updateSubscribers(now: Instant) {
+    while let name = changedRooms.popFirst() {
+      for id in rooms[name]?.participants ?? [] { updateSubscriber(id, now: now) }
+    }
+  }
+
+  private mutating func updateSubscriber(_ id: ParticipantID, now: Instant) {
+    let wanted = wantedTracks(of: id)
+    guard let participant = participants[id], participant.subscribePeer != nil || !wanted.isEmpty else { return }
+    let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
+    guard var subscriber = peers[peer]?.subscriber else { return }
+    let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
+    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
+    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
+    let present = Set(subscriber.subscriptions.map(\.track))
+    let added = wanted.filter { !present.contains($0.id) }.map { Subscription.of($0) }
+    subscriber.subscriptions += added
+    subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
+    peers[peer]?.subscriber = subscriber
+    for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
+    sendOffer(to: peer, now: now)
+    reconcile(peer, now: now)
+  }
+
+  /// A WebSocket participant gets the tracks of all others that it wants; a WHEP viewer keeps those it was answered with.
+  private func wantedTracks(of id: ParticipantID) -> [Track] {
+    guard let participant = participants[id], participant.grants.canSubscribe else { return [] }
+    switch participant.doorway {
+    case .websocket:
+      return others(than: id).flatMap(\.tracks).filter { participant.wanted?.contains($0) ?? true }.compactMap { tracks[$0] }
+    case .whip: return []
+    case .whep:
+      let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
+      return (subscriber?.subscriptions ?? []).compactMap { tracks[$0.track] }
+    }
+  }
+
+  private mutating func makeSubscribePeer(for id: ParticipantID, now: Instant) -> TransportID {
+    let subscriber = Subscriber(session: SubscribeSession(capabilities: capabilities))
+    let peer = makePeer(for: id, .subscribe(subscriber), now: now)
+    participants[id]?.subscribePeer = peer
+    return peer
+  }
+
+  private mutating func sendOffer(to peer: TransportID, now: Instant) {
+    guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale, subscriber.offer == .stable,
+      let connection = participants[session.participant]?.connection
+    else { return }
+    let offered = subscriber.subscriptions.compactMap { subscription in
+      tracks[subscription.track].map { offer(of: $0, as: subscription) }
+    }
+    let sdp = subscriber.session.offer(tracks: offered, local: localDescription(of: session.peer))
+    subscriber.isStale = false
+    subscriber.offer = .awaitingAnswer
+    peers[peer]?.subscriber = subscriber
+    var owners: [String: SubscribedTrack] = [:]
+    for subscription in subscriber.subscriptions {
+      guard let mid = subscriber.session.mids[subscription.track.rawValue] else { continue }
+      owners[mid] = SubscribedTrack(participant: subscription.from.rawValue, track: subscription.track.rawValue)
+    }
+    commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners)))
+  }
+
+  func offer(of track: Track, as subscription: Subscription) -> OfferedTrack {
+    OfferedTrack(
+      trackID: track.id.rawValue, streamID: track.participant.rawValue, kind: track.kind == .audio ? .audio : .video,
+      codecs: track.codecs, extensions: track.extensions.keys.sorted(), ssrc: subscription.ssrc,
+      retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue)
+  }
+
+  mutating func answered(_ sdp: String, by id: ParticipantID, on connection: ConnectionID, now: Instant) {
+    guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber,
+      subscriber.offer == .awaitingAnswer
+    else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer") }
+    do throws(SDPError) {
+      let accepted = try subscriber.session.accept(answer: SessionDescription.parse(sdp))
+      guard let remote = subscriber.session.remote else { return }
+      subscriber.offer = .stable
+      subscriber.take(accepted)
+      peers[peer]?.subscriber = subscriber
+      setRemote(remote, localRole: remote.setup == .passive ? .client : .server, of: peer, now: now)
+      reconcile(peer, now: now)
+      markChanged(roomOf: id)
+    } catch {
+      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message)
+    }
+  }
+}
+
+extension Subscription {
+  /// A subscription to `track`, under SSRCs of its own and with random offsets (RFC 3550 sections 5.1 and 8).
+  static func of(_ track: Track) -> Subscription {
+    let hasRetransmission = track.codecs.contains { $0.retransmissionPayloadType != nil }
+    return Subscription(
+      track: track.id, from: track.participant, source: track.source, ssrc: .random(in: 1...UInt32.max),
+      retransmissionSSRC: hasRetransmission ? .random(in: 1...UInt32.max) : nil,
+      sequenceOffset: .random(in: 0...UInt16.max), timestampOffset: .random(in: 0...UInt32.max))
+  }
+
+  /// Whether its track is still wanted and comes from the source its SSRC was chosen for.
+  func isStillGood(for sources: [TrackID: SourceID?]) -> Bool {
+    guard let current = sources[track] else { return false }
+    return source == nil || current == nil || source == current
+  }
+}
+
+extension Subscriber {
+  /// Notes what the answer took of each subscription.
+  mutating func take(_ accepted: [SubscribedMedia]) {
+    let byTrack = Dictionary(accepted.map { ($0.trackID, $0) }) { first, _ in first }
+    for index in subscriptions.indices {
+      if let media = byTrack[subscriptions[index].track.rawValue] { subscriptions[index].accepted = media }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Forwarding
+import RTP
+import SDP
+import Wire
+
+/// What a participant publishes: one m-line of its publish peer.
+struct Track {
+  let id: TrackID
+  let participant: ParticipantID
+  let peer: TransportID
+  let mid: String
+  let kind: MediaKind
+  var label: TrackLabel?
+  var codecs: [NegotiatedCodec]
+  /// Header-extension ids at the publisher, by URI.
+  var extensions: [String: UInt8]
+  var source: SourceID?
+  var retransmission: SourceID?
+  var isMuted = false
+
+  /// The codecs people see: those that carry media themselves.
+  var codecNames: [String] { codecs.map(\.name).filter { $0.lowercased() != "red" } }
+
+  var info: TrackInfo {
+    TrackInfo(id: id.rawValue, kind: kind.rawValue, label: label, codecs: codecNames, muted: isMuted)
+  }
+
+  /// The payload types of RFC 4588 retransmissions among the publisher's.
+  var retransmissionPayloadTypes: Set<UInt8> { Set(codecs.compactMap(\.retransmissionPayloadType)) }
+}
+
+/// The control plane's view of an inbound SSRC.
+struct SourceState {
+  let source: Source
+  let track: TrackID
+  /// Its copies.
+  var sinks: Set<SinkID> = []
+  /// Latest counters, and those before them for rates.
+  var statistics: SourceStatistics
+  var previous: SourceStatistics
+  var interval: Interval = .seconds(1)
+  var reception = ReceptionReport.Builder()
+  /// Loss over the last interval, 0 to 1.
+  var loss: Double = 0
+  /// The middle 32 bits of the latest sender report's NTP time, and when it came (RFC 3550 section 6.4.1).
+  var lastSenderReport: (ntp: UInt32, at: Instant)?
+  var keyFrames = KeyFrameRequests()
+  var nacks = NackHistory()
+
+  init(source: Source, track: TrackID) {
+    self.source = source
+    self.track = track
+    statistics = SourceStatistics(id: source.id)
+    previous = statistics
+  }
+}
+
+/// The control plane's view of one outbound copy.
+struct SinkState {
+  let sink: Sink
+  let track: TrackID
+  var statistics: SinkStatistics
+  var previous: SinkStatistics
+  var interval: Interval = .seconds(1)
+  /// What the receiver last said of it.
+  var reported: ReceptionReport?
+  var roundTrip: Interval?
+  /// NTP middle of the last sender report forwarded, and when: what the receiver's LSR refers to.
+  var lastSenderReport: (ntp: UInt32, at: Instant)?
+
+  init(sink: Sink, track: TrackID) {
+    self.sink = sink
+    self.track = track
+    statistics = SinkStatistics(id: sink.id)
+    previous = statistics
+  }
+}

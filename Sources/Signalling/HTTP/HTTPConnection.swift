@@ -1,0 +1,166 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// What answers the requests of a connection: the public server or the admin API. Used on the event loop only.
+protocol HTTPService: AnyObject {
+  var limits: SignallingLimits { get }
+  /// Whether there is room for one more connection; otherwise its first request is refused with the reply.
+  func refusal() -> HTTPReply?
+  /// Calls `reply` once, now or later.
+  func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void)
+}
+
+/// One HTTP/1.1 connection: collects each request within the limits, writes each response, and closes when idle.
+/// Requests come one at a time (`HTTPServerPipelineHandler` holds back pipelined ones).
+final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private enum State {
+    case waiting
+    case reading(HTTPRequestHead, body: [UInt8])
+    /// Refused early: the rest of the body is passed over, and the connection ends.
+    case ignoring
+    case responding(HTTPRequestHead)
+    case closed
+  }
+
+  private let service: any HTTPService
+  private let isRefused: HTTPReply?
+  private var state = State.waiting
+  private var deadline: Scheduled<Void>?
+
+  init(service: any HTTPService, refusal: HTTPReply?) {
+    self.service = service
+    isRefused = refusal
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) { setDeadline(service.limits.requestTimeout, context) }
+
+  func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    deadline?.cancel()
+    state = .closed
+    context.fireChannelInactive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch Self.unwrapInboundIn(data) {
+    case .head(let head): began(head, context)
+    case .body(let bytes): received(bytes, context)
+    case .end: ended(context)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A WebSocket upgrade that was refused arrives as a plain request next.
+    if error is HTTPParserError {
+      if case .waiting = state { refuseUnreadable(context) }
+      context.close(promise: nil)
+    } else if error is ChannelError || error is IOError {
+      context.close(promise: nil)
+    } else if !context.channel.isActive || isTransportError(error) {
+      context.close(promise: nil)
+    }
+  }
+
+  // MARK: Reading
+
+  private func began(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    setDeadline(service.limits.requestTimeout, context)
+    state = .reading(head, body: [])
+    if let reply = isRefused { return refuse(reply, head, context) }
+    let limit = service.limits.bodyBytes
+    if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limit {
+      return refuse(tooLarge(limit), head, context)
+    }
+    if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+      let interim = HTTPResponseHead(version: head.version, status: .continue)
+      context.writeAndFlush(Self.wrapOutboundOut(.head(interim)), promise: nil)
+    }
+  }
+
+  private func received(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    guard case .reading(let head, var body) = state else { return }
+    state = .waiting  // keeps `body` unshared while it grows
+    body.append(contentsOf: bytes.readableBytesView)
+    state = .reading(head, body: body)
+    if body.count > service.limits.bodyBytes { refuse(tooLarge(service.limits.bodyBytes), head, context) }
+  }
+
+  private func ended(_ context: ChannelHandlerContext) {
+    guard case .reading(let head, let body) = state else { return }
+    deadline?.cancel()
+    state = .responding(head)
+    let request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
+    service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
+  }
+
+  // MARK: Writing
+
+  private func write(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    guard case .responding = state else { return }
+    let closes = reply.closesConnection || !head.isKeepAlive
+    send(reply, to: head, closes: closes, context)
+    if closes {
+      state = .closed
+      closeAfterWriting(context)
+    } else {
+      state = .waiting
+      setDeadline(service.limits.idleTimeout, context)
+    }
+  }
+
+  private func refuse(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    state = .ignoring
+    send(reply, to: head, closes: true, context)
+    closeAfterWriting(context)
+  }
+
+  private func refuseUnreadable(_ context: ChannelHandlerContext) {
+    let reply = HTTPReply.problem(.badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
+    send(reply, to: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), closes: true, context)
+    state = .closed
+  }
+
+  private func send(_ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext) {
+    var headers = reply.headers
+    if reply.status != .noContent { headers.replaceOrAdd(name: "content-length", value: String(reply.body.count)) }
+    headers.add(name: "x-content-type-options", value: "nosniff")
+    if closes { headers.replaceOrAdd(name: "connection", value: "close") }
+    let response = HTTPResponseHead(version: head.version, status: reply.status, headers: headers)
+    context.write(Self.wrapOutboundOut(.head(response)), promise: nil)
+    if head.method != .HEAD, reply.status != .noContent, !reply.body.isEmpty {
+      context.write(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
+    }
+    context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+  }
+
+  /// Half-closes, so that a client that is still sending reads the response before it sees a reset; then ends soon.
+  private func closeAfterWriting(_ context: ChannelHandlerContext) {
+    deadline?.cancel()
+    let channel = context.channel
+    context.close(mode: .output, promise: nil)
+    context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+  }
+
+  // MARK: Limits
+
+  private func tooLarge(_ limit: Int) -> HTTPReply {
+    .problem(.payloadTooLarge, .limitExceeded, "the request body exceeds the limit of \(limit) bytes (max-body-bytes)")
+  }
+
+  private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+    deadline?.cancel()
+    deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.deadlinePassed(context) }
+  }
+
+  private func deadlinePassed(_ context: ChannelHandlerContext) {
+    guard case .reading(let head, _) = state else { return context.close(promise: nil) }
+    let seconds = service.limits.requestTimeout.nanoseconds / 1_000_000_000
+    refuse(
+      .problem(.requestTimeout, .limitExceeded, "the request did not arrive within the limit of \(seconds) s"), head, context)
+  }
+}

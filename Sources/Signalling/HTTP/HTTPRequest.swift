@@ -1,0 +1,102 @@
+import NIOCore
+import NIOHTTP1
+
+/// A complete request. `path` has its percent-encoding still on; `segments` are decoded, one by one.
+struct HTTPRequest {
+  var method: HTTPMethod
+  var path: String
+  var query: [String: String]
+  var headers: HTTPHeaders
+  var body: [UInt8]
+
+  init(method: HTTPMethod, target: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
+    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    self.method = method
+    path = parts.first.map(String.init) ?? "/"
+    query = parts.count > 1 ? Self.query(parts[1]) : [:]
+    self.headers = headers
+    self.body = body
+  }
+
+  /// The path's segments, percent-decoded; nil if that fails or one holds a slash or NUL.
+  var segments: [String]? {
+    guard path.hasPrefix("/") else { return nil }
+    var decoded: [String] = []
+    for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+      guard let text = Self.percentDecoded(segment), !text.contains("/"), !text.contains("\0") else { return nil }
+      decoded.append(text)
+    }
+    return decoded
+  }
+
+  /// The media type of the body, lower case and without parameters.
+  var contentType: String? {
+    headers.first(name: "content-type")?.split(separator: ";").first.map { trimmed($0).lowercased() }
+  }
+
+  /// The token of `Authorization: Bearer` (RFC 6750).
+  var bearerToken: String? {
+    guard let value = headers.first(name: "authorization") else { return nil }
+    let parts = value.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+    return trimmed(parts[1])
+  }
+
+  /// `If-Match` with the quotes taken off a strong tag; "*" and weak tags stay as they are. Of a list, the first.
+  var ifMatch: String? {
+    guard let value = headers.first(name: "if-match")?.split(separator: ",").first.map({ trimmed($0) }) else { return nil }
+    guard value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") else { return value }
+    return String(value.dropFirst().dropLast())
+  }
+
+  private static func query(_ text: Substring) -> [String: String] {
+    var query: [String: String] = [:]
+    for pair in text.split(separator: "&").prefix(32) {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = parts.first.flatMap({ percentDecoded($0) }) else { continue }
+      query[name] = parts.count > 1 ? percentDecoded(parts[1]) ?? "" : ""
+    }
+    return query
+  }
+
+  /// RFC 3986 section 2.1; nil for a bad escape or what is not UTF-8 then.
+  static func percentDecoded(_ text: some StringProtocol) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8.makeIterator()
+    while let byte = rest.next() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
+  /// The segment with everything but RFC 3986's unreserved characters escaped.
+  static func percentEncoded(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+      let isUnreserved =
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+        || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "-._~".utf8.contains(byte)
+      if isUnreserved {
+        encoded.unicodeScalars.append(Unicode.Scalar(byte))
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+      }
+    }
+    return encoded
+  }
+
+  private static func hexValue(_ byte: UInt8) -> UInt8? { Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) } }
+}
+
+/// Without the spaces and tabs at either end.
+func trimmed(_ text: some StringProtocol) -> String {
+  let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+  let head = text.drop(while: isBlank)
+  return String(String(head.reversed().drop(while: isBlank)).reversed())
+}

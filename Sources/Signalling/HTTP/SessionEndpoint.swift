@@ -1,0 +1,129 @@
+import Foundation
+import NIOHTTP1
+import SFU
+
+/// HTTP's side of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): headers in, headers out. The SFU does the rest.
+struct SessionEndpoint {
+  static let sdp = "application/sdp"
+  static let fragment = "application/trickle-ice-sdpfrag"
+
+  /// For pages of other origins.
+  static let crossOriginHeaders: HTTPHeaders = [
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Location, ETag, Link, Accept-Patch, WWW-Authenticate",
+  ]
+
+  let tokens: SessionTokens?
+
+  enum Step {
+    case reply(HTTPReply)
+    case ask(ResourceRequest)
+  }
+
+  /// What to do about a request whose method the route allows.
+  func receive(_ request: HTTPRequest, _ route: Route, now: Date) -> Step {
+    if request.method == .OPTIONS { return .reply(options(route)) }
+    do {
+      let grants = try authorize(request, route, now: now)
+      switch route {
+      case .endpoint(let role, let room, let participant):
+        let offer = try text(request, type: Self.sdp, header: "accept-post", what: "an SDP offer")
+        return .ask(.create(role, room: room, participant: participant, offer: offer, grants: grants))
+      case .resource(let role, let room, let participant, let resource) where request.method == .DELETE:
+        return .ask(.delete(role, room: room, participant: participant, resource: resource))
+      case .resource(let role, let room, let participant, let resource):
+        let fragment = try text(request, type: Self.fragment, header: "accept-patch", what: "an SDP fragment")
+        guard let tag = request.ifMatch else {
+          throw Refusal(.preconditionRequired, "precondition-required", "PATCH needs If-Match with the session's entity tag, or *")
+        }
+        return .ask(
+          .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tag))
+      default: return .reply(.problem(.notFound, .notFound, "there is nothing here"))
+      }
+    } catch {
+      return .reply(.problem(error.status, code: error.code, error.detail, headers: error.headers))
+    }
+  }
+
+  /// The HTTP response for what the SFU said of the request to `route`.
+  func reply(_ response: ResourceResponse, _ route: Route) -> HTTPReply {
+    switch response {
+    case .created(let resource, let answer, let entityTag):
+      let headers: HTTPHeaders = [
+        "content-type": Self.sdp, "location": Self.location(route, resource), "etag": "\"\(entityTag)\"",
+        "accept-patch": Self.fragment, "cache-control": "no-store",
+      ]
+      return HTTPReply(.created, headers: headers, body: [UInt8](answer.utf8))
+    case .accepted: return HTTPReply(.noContent)
+    case .restarted(let fragment, let entityTag):
+      return HTTPReply(
+        .ok, headers: ["content-type": Self.fragment, "etag": "\"\(entityTag)\""], body: [UInt8](fragment.utf8))
+    case .deleted: return HTTPReply(.ok)
+    case .failed(let status, let code, let detail):
+      let headers: HTTPHeaders = status == 503 ? ["retry-after": "5"] : [:]
+      return .problem(HTTPResponseStatus(statusCode: status), code, detail, headers: headers)
+    }
+  }
+
+  private struct Refusal: Error {
+    var status: HTTPResponseStatus
+    var code: String
+    var detail: String
+    var headers: HTTPHeaders
+
+    init(_ status: HTTPResponseStatus, _ code: String, _ detail: String, headers: HTTPHeaders = [:]) {
+      self.status = status
+      self.code = code
+      self.detail = detail
+      self.headers = headers
+    }
+  }
+
+  private func options(_ route: Route) -> HTTPReply {
+    let methods = route.methods.map(\.rawValue).joined(separator: ", ")
+    var headers: HTTPHeaders = [
+      "allow": methods, "access-control-allow-methods": methods,
+      "access-control-allow-headers": "Authorization, Content-Type, If-Match", "access-control-max-age": "86400",
+    ]
+    if case .endpoint = route { headers.add(name: "accept-post", value: Self.sdp) }
+    if case .resource = route { headers.add(name: "accept-patch", value: Self.fragment) }
+    return HTTPReply(.noContent, headers: headers)
+  }
+
+  private func authorize(_ request: HTTPRequest, _ route: Route, now: Date) throws(Refusal) -> Grants {
+    guard let tokens else { return .everything }
+    let grants: Grants
+    do {
+      grants = try tokens.verify(request.bearerToken, now: now)
+    } catch {
+      let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""
+      throw Refusal(
+        .unauthorized, ErrorCode.unauthorized.rawValue, error.message, headers: ["www-authenticate": challenge])
+    }
+    // Creation is judged by the SFU, which knows more; a later request must at least be for the token's own room.
+    if case .resource(_, let room, _, _) = route, let allowed = grants.room, allowed != room {
+      throw Refusal(.forbidden, ErrorCode.forbidden.rawValue, "the token does not open room \(room)")
+    }
+    return grants
+  }
+
+  /// The body, which must be of media type `type`. `header` names the type in the refusal.
+  private func text(_ request: HTTPRequest, type: String, header: String, what: String) throws(Refusal) -> String {
+    guard request.contentType == type else {
+      let found = request.contentType.map { "not \($0.prefix(80))" } ?? "but Content-Type is missing"
+      throw Refusal(
+        .unsupportedMediaType, "unsupported-media-type", "the body must be \(what), \(type), \(found)",
+        headers: [header: type])
+    }
+    guard let text = String(validating: request.body, as: UTF8.self), !text.isEmpty else {
+      throw Refusal(.badRequest, ErrorCode.badSDP.rawValue, "the body must be \(what); it is empty or not UTF-8")
+    }
+    return text
+  }
+
+  private static func location(_ route: Route, _ resource: String) -> String {
+    guard case .endpoint(let role, let room, let participant) = route else { return "/" }
+    let names = [role == .publish ? "whip" : "whep", room, participant, resource]
+    return "/" + names.map(HTTPRequest.percentEncoded).joined(separator: "/")
+  }
+}

@@ -1,0 +1,63 @@
+import NIOCore
+
+/// How the HTTP(S) server listens, whom it admits and what it bounds.
+public struct SignallingConfiguration: Sendable {
+  /// IP address to listen on; "::" is every address, IPv4 as well.
+  public var address: String
+  /// 0: any free port.
+  public var port: Int
+  /// nil: plain HTTP.
+  public var tls: TLSIdentity?
+  /// Folder of the static files; nil: none are served.
+  public var webFolder: String?
+  /// nil: everyone may do everything.
+  public var tokens: SessionTokens?
+  public var limits: SignallingLimits
+
+  public init(
+    address: String = "127.0.0.1", port: Int = 8443, tls: TLSIdentity? = nil, webFolder: String? = nil,
+    tokens: SessionTokens? = nil, limits: SignallingLimits = SignallingLimits()
+  ) {
+    self.address = address
+    self.port = port
+    self.tls = tls
+    self.webFolder = webFolder
+    self.tokens = tokens
+    self.limits = limits
+  }
+}
+
+/// A certificate chain and its private key, both PEM.
+public struct TLSIdentity: Sendable {
+  public var certificatePEM: String
+  public var keyPEM: String
+
+  public init(certificatePEM: String, keyPEM: String) {
+    self.certificatePEM = certificatePEM
+    self.keyPEM = keyPEM
+  }
+}
+
+/// Whatever a client could exhaust, and how much of it there is. Each refusal names its limit.
+public struct SignallingLimits: Sendable {
+  /// HTTP and WebSocket connections open at once.
+  public var connections = 4096
+  /// Bytes of one WebSocket message, all its fragments together.
+  public var messageBytes = 1 << 20
+  /// Bytes of an HTTP request body.
+  public var bodyBytes = 1 << 18
+  /// WebSocket messages of one connection: a bucket of `messageBurst` that refills with `messagesPerSecond`.
+  public var messagesPerSecond = 50
+  public var messageBurst = 200
+  /// Bytes that may wait for one slow WebSocket reader.
+  public var unsentBytes = 1 << 20
+  /// From connecting to the end of the first request (and from a request's head to its end).
+  public var requestTimeout = TimeAmount.seconds(10)
+  /// Between two requests on one connection.
+  public var idleTimeout = TimeAmount.seconds(60)
+  public var pingInterval = TimeAmount.seconds(10)
+  /// A WebSocket that says nothing for so long, not even pong, is closed.
+  public var silenceTimeout = TimeAmount.seconds(30)
+
+  public init() {}
+}

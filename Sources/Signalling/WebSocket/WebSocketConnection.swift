@@ -1,0 +1,201 @@
+import Logging
+import NIOCore
+import NIOWebSocket
+import SFU
+
+/// One client on the WebSocket: text in, messages to the SFU; messages of the SFU, text out. Guards its limits, keeps the
+/// connection alive and gives up on a reader that does not read.
+final class WebSocketConnection: ChannelInboundHandler {
+  typealias InboundIn = WebSocketFrame
+  typealias OutboundOut = WebSocketFrame
+
+  let id: ConnectionID
+  private let server: SignallingServer
+  private let limits: SignallingLimits
+  private var log: Logger
+  private var context: ChannelHandlerContext?
+  private var assembly: MessageAssembly
+  private var bucket: TokenBucket
+  private var refusedInARow = 0
+  private var unsentBytes = 0
+  private var lastHeard = NIODeadline.now()
+  private var isClosing = false
+  /// From the token of the `join` that succeeded last, or that is being decided on.
+  private var grants: Grants?
+  private var hasJoined = false
+
+  init(id: ConnectionID, server: SignallingServer, log: Logger) {
+    self.id = id
+    self.server = server
+    self.log = log
+    limits = server.limits
+    assembly = MessageAssembly(limit: limits.messageBytes)
+    bucket = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    schedulePing(context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    isClosing = true
+    self.context = nil
+    server.ended(self)
+    context.fireChannelInactive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let frame = Self.unwrapInboundIn(data)
+    lastHeard = .now()
+    guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
+    guard frame.maskKey != nil || frame.length == 0 else { return violation("a client's frames must be masked") }
+    switch frame.opcode {
+    case .text, .binary, .continuation: received(frame)
+    case .ping: write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
+    case .pong: break
+    case .connectionClose: peerCloses(frame, context)
+    default: violation("an unknown opcode")
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    switch error {
+    case NIOWebSocketError.invalidFrameLength:
+      deliver(.error(.limitExceeded, message: "\(oversizedText); closing"))
+      close(.messageTooLarge, "a frame far beyond the limit")
+    case is NIOWebSocketError: violation("\(error)")
+    default:
+      log.debug("connection failed", metadata: ["error": "\(error)"])
+      context.close(promise: nil)
+    }
+  }
+
+  // MARK: Receiving
+
+  private func received(_ frame: WebSocketFrame) {
+    guard !isClosing else { return }
+    let outcome = assembly.received(frame)
+    if case .incomplete = outcome { return }
+    guard bucket.take(now: .now()) else { return refuseForRate() }
+    refusedInARow = 0
+    switch outcome {
+    case .incomplete: break
+    case .text(let text): received(text)
+    case .binary: deliver(.error(.badMessage, message: "binary frames are not understood; send JSON in text frames"))
+    case .oversized: deliver(.error(.limitExceeded, message: oversizedText))
+    case .violation(let reason): violation(reason)
+    }
+  }
+
+  private func received(_ text: [UInt8]) {
+    let received: ReceivedMessage
+    do { received = try ReceivedMessage.decode(text) } catch {
+      return deliver(.error(error.code, message: error.message))
+    }
+    if case .join = received.message, !hasJoined {
+      do throws(TokenError) { grants = try server.grants(for: received.token) } catch {
+        log.info("token refused", metadata: ["reason": "\(error.message)"])
+        return deliver(.error(.unauthorized, message: error.message))
+      }
+    }
+    guard let grants else {
+      return deliver(.error(.outOfOrder, message: "the first message must be \"join\""))
+    }
+    server.control?.handle(.message(id, received.message, grants: grants))
+  }
+
+  private var oversizedText: String {
+    "the message exceeds the limit of \(limits.messageBytes) bytes (max-message-bytes)"
+  }
+
+  private func refuseForRate() {
+    refusedInARow += 1
+    if refusedInARow == 1 {
+      log.info("message rate exceeded")
+    } else if refusedInARow > limits.messageBurst + 100 {
+      return close(.policyViolation, ErrorCode.rateLimited.rawValue)
+    }
+    let rate = "\(limits.messagesPerSecond) messages per second (max-messages-per-second)"
+    deliver(.error(.rateLimited, message: "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"))
+  }
+
+  private func violation(_ reason: String) {
+    log.info("protocol violation", metadata: ["reason": "\(reason)"])
+    close(.protocolError, reason)
+  }
+
+  // MARK: Sending
+
+  func deliver(_ message: ServerMessage) {
+    if case .joined(let participant, _, _) = message {
+      hasJoined = true
+      log[metadataKey: "participant"] = "\(participant.id)"
+    }
+    write(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: message.encoded())))
+  }
+
+  private func write(_ frame: WebSocketFrame) {
+    guard let context, !isClosing else { return }
+    let size = frame.data.readableBytes
+    guard unsentBytes + size <= limits.unsentBytes else {
+      log.warning(
+        "slow reader: connection closed",
+        metadata: ["unsent": "\(unsentBytes + size)", "limit": "\(limits.unsentBytes) (max-unsent-bytes)"])
+      isClosing = true
+      return context.close(promise: nil)
+    }
+    unsentBytes += size
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.unsentBytes -= size }
+    context.writeAndFlush(Self.wrapOutboundOut(frame), promise: written)
+  }
+
+  // MARK: Keeping alive, closing
+
+  private func schedulePing(_ context: ChannelHandlerContext) {
+    context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
+      guard let self, self.context != nil else { return }
+      if NIODeadline.now() - lastHeard >= limits.silenceTimeout {
+        log.info("connection closed: silent", metadata: ["seconds": "\(limits.silenceTimeout.nanoseconds / 1_000_000_000)"])
+        isClosing = true
+        return context.close(promise: nil)
+      }
+      write(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer()))
+      schedulePing(context)
+    }
+  }
+
+  /// The SFU is done with this connection; `reason` is the close frame's reason.
+  func close(_ reason: ErrorCode) {
+    close(reason == .roomClosed || reason == .draining ? .goingAway : .policyViolation, reason.rawValue)
+  }
+
+  func closeForShutdown() { close(.goingAway, "server stops") }
+
+  private func close(_ code: WebSocketErrorCode, _ reason: String) {
+    guard let context, !isClosing else { return }
+    isClosing = true
+    sendClose(code, reason, context)
+    // The peer answers with its own close frame; it has two seconds for it.
+    let channel = context.channel
+    context.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
+  }
+
+  private func peerCloses(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
+    if !isClosing {
+      isClosing = true
+      sendClose(.normalClosure, "", context)
+    }
+    let channel = context.channel
+    context.writeAndFlush(Self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .pong, data: ByteBuffer())), promise: nil)
+    channel.close(promise: nil)
+  }
+
+  private func sendClose(_ code: WebSocketErrorCode, _ reason: String, _ context: ChannelHandlerContext) {
+    var data = ByteBuffer()
+    data.write(webSocketErrorCode: code)
+    data.writeString(String(reason.prefix(100)))
+    context.writeAndFlush(Self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)), promise: nil)
+  }
+}
