@@ -93,7 +93,7 @@ let package = Package(
     .testTarget(name: "SDPTests", dependencies: ["SDP", "Wire"], swiftSettings: swift),
     .testTarget(name: "RTPTests", dependencies: ["RTP", "Wire"], swiftSettings: swift),
     .testTarget(name: "SRTPTests", dependencies: ["SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
-    .testTarget(name: "DTLSTests", dependencies: ["DTLS", "SRTP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "DTLSTests", dependencies: ["DTLS", "SRTP", "Wire", "COpenSSL"], swiftSettings: swift),
     .testTarget(name: "ICETests", dependencies: ["ICE", "STUN", "Wire"], swiftSettings: swift),
     .testTarget(
       name: "PeerTests", dependencies: ["Peer", "ICE", "STUN", "DTLS", "SRTP", "RTP", "Wire"], swiftSettings: swift),

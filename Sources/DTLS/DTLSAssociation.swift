@@ -46,7 +46,8 @@ public final class DTLSAssociation {
 
   /// `acceptedFingerprints`: the peer's `a=fingerprint` lines, e.g. ("sha-256", "AA:BB:…"). Sends nothing yet.
   public init(
-    certificate: DTLSCertificate, role: DTLSRole, acceptedFingerprints: [(algorithm: String, value: String)], now: Instant
+    certificate: DTLSCertificate, role: DTLSRole, acceptedFingerprints: [(algorithm: String, value: String)],
+    now: Instant
   ) throws(OpenSSLError) {
     OpenSSLErrorQueue.clear()
     self.role = role
@@ -206,7 +207,9 @@ extension DTLSAssociation {
     let label = "EXTRACTOR-dtls_srtp"
     var material = [UInt8](repeating: 0, count: 2 * (profile.keyLength + profile.saltLength))
     defer { OPENSSL_cleanse(&material, material.count) }
-    guard SSL_export_keying_material(ssl, &material, material.count, label, label.utf8.count, nil, 0, 0) == 1 else { return nil }
+    guard SSL_export_keying_material(ssl, &material, material.count, label, label.utf8.count, nil, 0, 0) == 1 else {
+      return nil
+    }
     var reader = ByteReader(material)
     guard let clientKey = reader.take(profile.keyLength), let serverKey = reader.take(profile.keyLength),
       let clientSalt = reader.take(profile.saltLength), let serverSalt = reader.take(profile.saltLength),

@@ -33,7 +33,8 @@ final class DTLSContext: @unchecked Sendable {
     _ = control(SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF))
     _ = control(SSL_CTRL_SET_MAX_CERT_LIST, Self.longestCertificateList)
     try require(SSL_CTX_set_cipher_list(pointer, Self.ciphers.joined(separator: ":")), "ciphers")
-    try require("X25519:P-256".withCString { SSL_CTX_ctrl(pointer, SSL_CTRL_SET_GROUPS_LIST, 0, .init(mutating: $0)) }, "groups")
+    try require(
+      "X25519:P-256".withCString { SSL_CTX_ctrl(pointer, SSL_CTRL_SET_GROUPS_LIST, 0, .init(mutating: $0)) }, "groups")
     guard SSL_CTX_set_tlsext_use_srtp(pointer, Self.srtpProfiles.joined(separator: ":")) == 0 else {
       throw OpenSSLError("use_srtp")
     }

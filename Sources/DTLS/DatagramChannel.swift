@@ -11,7 +11,11 @@ import Wire
 /// (`expireTimer`). Later versions hand over a copy; there the wall clock has the last word and a retransmission that our
 /// schedule asks for too early is simply asked for again.
 final class DatagramChannel {
-  enum Timer: Hashable { case unchanged, armed(Interval), stopped }
+  enum Timer: Hashable {
+    case unchanged
+    case armed(Interval)
+    case stopped
+  }
 
   /// RFC 6347 section 4.2.4.1 suggests one second at first; a join should not wait so long for one lost packet. 50 ms is what
   /// browsers use. With the cap, OpenSSL's limit of 12 retransmissions lies beyond our limit on the whole handshake.

@@ -9,7 +9,10 @@ final class SelfSignedCertificate: @unchecked Sendable {
   let key: OpaquePointer
 
   /// Who a certificate is for.
-  enum Name { case dns(String), ip(IPAddress) }
+  enum Name {
+    case dns(String)
+    case ip(IPAddress)
+  }
 
   /// Valid from a day ago, so that a peer whose clock is behind accepts it, for `days` days. The dates come from the
   /// system's calendar: this is not the project's `Instant`, and only HTTPS clients look at them.
@@ -72,7 +75,8 @@ final class SelfSignedCertificate: @unchecked Sendable {
     }
     let flags = UInt(X509V3_ADD_DEFAULT)
     try require(
-      X509_add1_ext_i2d(x509, NID_subject_alt_name, UnsafeMutableRawPointer(list), 0, flags), "subject alternative names")
+      X509_add1_ext_i2d(x509, NID_subject_alt_name, UnsafeMutableRawPointer(list), 0, flags),
+      "subject alternative names")
   }
 
   private func addExtension(_ nid: Int32, _ value: String) throws(OpenSSLError) {

@@ -41,5 +41,5 @@ extension Interval {
   }
 
   /// From 1/65536 s.
-  public init(compactNTP units: UInt32) { self.init(nanoseconds: UInt64(units) * 1_000_000_000 >> 16) }
+  public init(compactNTP units: UInt32) { self.init(nanoseconds: (UInt64(units) * 1_000_000_000) >> 16) }
 }

@@ -25,8 +25,8 @@
     self.redundantBlockCount = redundantBlockCount
   }
 
-  /// Walks the block headers of `payload` (an RTP payload without padding). nil if they have no end or announce more data
-  /// than there is.
+  /// Walks the block headers of `payload` (an RTP payload without padding). nil if they have no end or announce more
+  /// data than there is.
   @inlinable
   public static func parse(_ payload: UnsafeRawBufferPointer) -> REDLayout? {
     var position = 0

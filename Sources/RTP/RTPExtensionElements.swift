@@ -9,8 +9,8 @@
 ///                                     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// ```
 ///
-/// Padding is stepped over. The walk ends at the first element that does not fit, at id 15 of the one-byte form, and at an
-/// id 0 with a length, as section 4.2 demands. Valid only as long as the packet's memory is.
+/// Padding is stepped over. The walk ends at the first element that does not fit, at id 15 of the one-byte form, and
+/// at an id 0 with a length, as section 4.2 demands. Valid only as long as the packet's memory is.
 @frozen public struct RTPExtensionElements: Sequence, IteratorProtocol {
   @usableFromInline let packet: UnsafeRawBufferPointer
   @usableFromInline var position: Int
@@ -18,7 +18,7 @@
   @usableFromInline let isTwoByte: Bool
 
   /// `offset` and `length` delimit the extension's data within `packet`; what lies outside the packet is not walked.
-  @inlinable
+  @inlinable @inline(__always)
   public init(packet: UnsafeRawBufferPointer, profile: UInt16, offset: Int, length: Int) {
     self.packet = packet
     isTwoByte = profile & 0xfff0 == 0x1000
@@ -27,7 +27,7 @@
     end = fits && (isTwoByte || profile == 0xbede) ? offset &+ length : offset
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func next() -> RTPExtensionElement? {
     while position < end {
       let first = packet[position]
@@ -41,7 +41,7 @@
   }
 
   /// The first element with `id`; nil if there is none.
-  @inlinable
+  @inlinable @inline(__always)
   public func first(id: UInt8) -> RTPExtensionElement? {
     var rest = self
     while let element = rest.next() {
@@ -50,27 +50,27 @@
     return nil
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   mutating func oneByteElement(_ first: UInt8) -> RTPExtensionElement? {
     let id = first >> 4
     guard id != 0, id != 15 else { return stop() }
     return element(id: id, at: position &+ 1, length: Int(first & 0x0f) &+ 1)
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   mutating func twoByteElement(id: UInt8) -> RTPExtensionElement? {
     guard position &+ 1 < end else { return stop() }
     return element(id: id, at: position &+ 2, length: Int(packet[position &+ 1]))
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   mutating func element(id: UInt8, at offset: Int, length: Int) -> RTPExtensionElement? {
     guard length <= end &- offset else { return stop() }
     position = offset &+ length
     return RTPExtensionElement(id: id, offset: offset, length: length)
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   mutating func stop() -> RTPExtensionElement? {
     position = end
     return nil
@@ -86,7 +86,7 @@
   /// Bytes of data: 1 to 16 in the one-byte form, 0 to 255 in the two-byte form.
   public var length: Int
 
-  @inlinable
+  @inlinable @inline(__always)
   public init(id: UInt8, offset: Int, length: Int) {
     self.id = id
     self.offset = offset
@@ -94,7 +94,7 @@
   }
 
   /// The data, in the packet the element was read from.
-  @inlinable
+  @inlinable @inline(__always)
   public func data(in packet: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: packet[offset..<offset &+ length])
   }

@@ -1,5 +1,5 @@
-/// Where the parts of one RTP packet lie and what its fixed header says: the allocation-free view that the forwarding path
-/// reads packets through (RFC 3550 section 5.1).
+/// Where the parts of one RTP packet lie and what its fixed header says: the allocation-free view that the forwarding
+/// path reads packets through (RFC 3550 section 5.1).
 ///
 /// ```
 ///  0                   1                   2                   3
@@ -40,7 +40,7 @@
   /// Padding bytes at the packet's end, their count included; 0 for an SRTP packet until `readPadding`.
   public var paddingLength: Int
 
-  @inlinable
+  @inlinable @inline(__always)
   public init(
     payloadType: UInt8, marker: Bool, sequence: UInt16, timestamp: UInt32, ssrc: UInt32, csrcCount: Int = 0,
     extensionProfile: UInt16 = 0, extensionOffset: Int = 0, extensionLength: Int = 0, payloadOffset: Int = 12,
@@ -65,15 +65,15 @@
 
   /// Reads a clear RTP packet. nil if it is not version 2, if any announced part does not fit, or if its padding is not
   /// within the payload.
-  @inlinable
+  @inlinable @inline(__always)
   public static func parse(_ packet: UnsafeRawBufferPointer) -> RTPLayout? {
     guard var layout = parseProtected(packet) else { return nil }
     return layout.readPadding(packet) ? layout : nil
   }
 
-  /// Reads the header of an SRTP packet, whose padding is encrypted: `paddingLength` stays 0. nil if it is not version 2
-  /// or any announced part of the header does not fit. `packet` may end with the authentication tag.
-  @inlinable
+  /// Reads the header of an SRTP packet, whose padding is encrypted: `paddingLength` stays 0. nil if it is not
+  /// version 2 or any announced part of the header does not fit. `packet` may end with the authentication tag.
+  @inlinable @inline(__always)
   public static func parseProtected(_ packet: UnsafeRawBufferPointer) -> RTPLayout? {
     guard packet.count >= 12 else { return nil }
     let first = packet[0]
@@ -96,9 +96,9 @@
     return layout
   }
 
-  /// Reads the padding's length from the last byte of `packet`, in clear and without authentication tag. False if it is 0
-  /// or reaches into the header. Without P bit it is true and changes nothing.
-  @inlinable
+  /// Reads the padding's length from the last byte of `packet`, in clear and without authentication tag. False if it
+  /// is 0 or reaches into the header. Without P bit it is true and changes nothing.
+  @inlinable @inline(__always)
   public mutating func readPadding(_ packet: UnsafeRawBufferPointer) -> Bool {
     guard hasPadding else { return true }
     guard packet.count > payloadOffset else { return false }
@@ -112,11 +112,11 @@
   @inlinable public var hasExtension: Bool { extensionOffset != 0 }
 
   /// Payload bytes of a packet of `packetLength` bytes, padding left out.
-  @inlinable
+  @inlinable @inline(__always)
   public func payloadLength(packetLength: Int) -> Int { packetLength &- payloadOffset &- paddingLength }
 
   /// The RFC 8285 elements of `packet`, the packet this layout was read from. Empty for any other kind of extension.
-  @inlinable
+  @inlinable @inline(__always)
   public func extensions(of packet: UnsafeRawBufferPointer) -> RTPExtensionElements {
     RTPExtensionElements(
       packet: packet, profile: extensionProfile, offset: extensionOffset, length: extensionLength)
@@ -129,7 +129,7 @@
   public let layout: RTPLayout
 
   /// nil if `packet` is not a well-formed clear RTP packet.
-  @inlinable
+  @inlinable @inline(__always)
   public init?(_ packet: UnsafeRawBufferPointer) {
     guard let layout = RTPLayout.parse(packet) else { return nil }
     self.packet = packet
@@ -146,13 +146,13 @@
 
 extension UnsafeRawBufferPointer {
   /// The two bytes at `offset` in network order. The caller has checked that they are there.
-  @inlinable
+  @inlinable @inline(__always)
   public func bigEndianU16(at offset: Int) -> UInt16 {
     UInt16(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt16.self))
   }
 
   /// The four bytes at `offset` in network order. The caller has checked that they are there.
-  @inlinable
+  @inlinable @inline(__always)
   public func bigEndianU32(at offset: Int) -> UInt32 {
     UInt32(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
   }

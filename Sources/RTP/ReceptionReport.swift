@@ -10,8 +10,8 @@ public struct ReceptionReport: Hashable, Sendable {
   public let cumulativeLost: Int32
   public let highestSequence: UInt32
 
-  /// `first` and `highest` are sequence numbers extended by rollovers; `previous` is what was reported last, nil for the
-  /// first report.
+  /// `first` and `highest` are sequence numbers extended by rollovers; `previous` is what was reported last, nil for
+  /// the first report.
   public init(first: UInt32, highest: UInt32, received: UInt64, previous: ReceptionReport?) {
     expected = highest >= first ? UInt64(highest - first) + 1 : 0
     self.received = received

@@ -10,15 +10,15 @@ extension SFU {
       switch packet {
       case .senderReport(let report):
         forward(report, from: peer, at: now)
-        note(report.reports, from: peer, at: now)
-      case .receiverReport(let report): note(report.reports, from: peer, at: now)
+        note(report.blocks, from: peer, at: now)
+      case .receiverReport(let report): note(report.blocks, from: peer, at: now)
       case .bye(let bye): ended(bye, from: peer)
       case .nack(let nack):
         counters.nacksReceived += 1
         guard let sink = sink(nack.mediaSSRC, of: peer) else { continue }
-        commands.append(.fastPath(.retransmit(sink, nack.lostSequenceNumbers)))
-      case .pictureLossIndication(let pli): keyFrameRequested(pli.mediaSSRC, by: peer, now: now)
-      case .fullIntraRequest(let fir): for entry in fir.entries { keyFrameRequested(entry.ssrc, by: peer, now: now) }
+        commands.append(.fastPath(.retransmit(sink, nack.lost)))
+      case .pli(let pli): keyFrameRequested(pli.mediaSSRC, by: peer, now: now)
+      case .fir(let fir): for entry in fir.entries { keyFrameRequested(entry.ssrc, by: peer, now: now) }
       default: break
       }
     }
@@ -36,7 +36,7 @@ extension SFU {
   /// audio and video of one participant stay in sync (RFC 3550 section 6.4.1).
   private mutating func forward(_ report: SenderReport, from peer: TransportID, at now: Instant) {
     guard let id = source(report.ssrc, of: peer), var state = sources[id] else { return }
-    state.lastSenderReport = (report.ntp.middle, now)
+    state.lastSenderReport = (report.ntp.compact, now)
     sources[id] = state
     guard let cname = tracks[state.track]?.participant.rawValue else { return }
     for sink in state.sinks {
@@ -44,33 +44,32 @@ extension SFU {
       let rewritten = SenderReport(
         ssrc: copy.sink.ssrc, ntp: report.ntp, rtpTimestamp: report.rtpTimestamp &+ copy.sink.timestampOffset,
         packetCount: UInt32(truncatingIfNeeded: copy.statistics.packets),
-        octetCount: UInt32(truncatingIfNeeded: copy.statistics.payloadOctets), reports: [])
-      sinks[sink]?.lastSenderReport = (report.ntp.middle, now)
+        octetCount: UInt32(truncatingIfNeeded: copy.statistics.payloadOctets), blocks: [])
+      sinks[sink]?.lastSenderReport = (report.ntp.compact, now)
       send(
-        [.senderReport(rewritten), .sourceDescription(SourceDescription(ssrc: copy.sink.ssrc, cname: cname))],
+        [.senderReport(rewritten), .sdes(SDES(ssrc: copy.sink.ssrc, cname: cname))],
         to: copy.sink.transport)
     }
   }
 
-  private mutating func ended(_ bye: Bye, from peer: TransportID) {
+  private mutating func ended(_ bye: BYE, from peer: TransportID) {
     for source in bye.ssrcs.compactMap({ source($0, of: peer) }) { removeSource(source) }
   }
 
   /// Receiver reports to a publisher, once a second, from the worker's counters: real loss, jitter and DLSR.
   mutating func sendReceiverReports(to peer: TransportID, now: Instant) {
     guard let publication = peers[peer]?.publication else { return }
-    var blocks: [ReceptionReport] = []
+    var blocks: [ReportBlock] = []
     for track in publication.tracks.values.compactMap({ tracks[$0] }) {
       for id in [track.source, track.retransmission].compactMap({ $0 }) {
         guard var state = sources[id], state.statistics.packets > 0 else { continue }
-        blocks.append(state.receptionReport(now: now))
+        blocks.append(state.reportBlock(now: now))
         sources[id] = state
       }
     }
-    // A report holds at most 31 blocks (RFC 3550 section 6.4.2).
-    for start in stride(from: 0, to: blocks.count, by: 31) {
-      let report = ReceiverReport(ssrc: Self.localSSRC, reports: Array(blocks[start..<min(start + 31, blocks.count)]))
-      send([.receiverReport(report), .sourceDescription(SourceDescription(ssrc: Self.localSSRC, cname: "needletail"))], to: peer)
+    for start in stride(from: 0, to: blocks.count, by: ReportBlock.maximumCount) {
+      let report = ReceiverReport(ssrc: Self.localSSRC, blocks: Array(blocks[start..<min(start + ReportBlock.maximumCount, blocks.count)]))
+      send([.receiverReport(report), .sdes(SDES(ssrc: Self.localSSRC, cname: "needletail"))], to: peer)
     }
   }
 
@@ -78,7 +77,7 @@ extension SFU {
   mutating func reportArrivals(_ arrivals: [TransportWideArrival], on peer: TransportID) {
     guard let session = peers[peer], var publication = session.publication else { return }
     for arrival in arrivals { publication.feedback.record(arrival.sequence, at: arrival.at) }
-    let mediaSSRC = publication.tracks.values.lazy.compactMap { tracks[$0]?.source }.compactMap { sources[$0] }.first?.source.ssrc
+    let mediaSSRC = publication.tracks.values.compactMap { tracks[$0]?.source }.first.flatMap { sources[$0]?.source.ssrc }
     let feedback = publication.feedback.build(senderSSRC: Self.localSSRC, mediaSSRC: mediaSSRC ?? 0)
     peers[peer]?.publication = publication
     for packet in feedback { send([.transportFeedback(packet)], to: peer) }
@@ -87,12 +86,12 @@ extension SFU {
   // MARK: From receivers
 
   /// A receiver's view of our copies, for people to see; the round trip by LSR and DLSR.
-  private mutating func note(_ reports: [ReceptionReport], from peer: TransportID, at now: Instant) {
+  private mutating func note(_ reports: [ReportBlock], from peer: TransportID, at now: Instant) {
     for report in reports {
       guard let id = sink(report.ssrc, of: peer), var state = sinks[id] else { continue }
       state.reported = report
       if let sent = state.lastSenderReport, sent.ntp == report.lastSenderReport, report.lastSenderReport != 0 {
-        let held = Interval(nanoseconds: UInt64(report.delaySinceLastSenderReport) * 1_000_000_000 / 65_536)
+        let held = Interval(compactNTP: report.delaySinceLastSenderReport)
         let elapsed = now.since(sent.at)
         state.roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
       }
@@ -117,7 +116,7 @@ extension SFU {
   mutating func sendPLI(to id: SourceID) {
     guard let source = sources[id]?.source else { return }
     counters.plisSent += 1
-    send([.pictureLossIndication(PictureLossIndication(senderSSRC: Self.localSSRC, mediaSSRC: source.ssrc))], to: source.transport)
+    send([.pli(PLI(senderSSRC: Self.localSSRC, mediaSSRC: source.ssrc))], to: source.transport)
   }
 
   /// What the fast path cannot resend is asked of the publisher, once for all receivers.
@@ -127,7 +126,7 @@ extension SFU {
     sources[id] = state
     guard !due.isEmpty else { return }
     counters.nacksSent += 1
-    send([.nack(GenericNACK(senderSSRC: Self.localSSRC, mediaSSRC: state.source.ssrc, lostSequenceNumbers: due))], to: state.source.transport)
+    send([.nack(NACK(senderSSRC: Self.localSSRC, mediaSSRC: state.source.ssrc, lost: due))], to: state.source.transport)
   }
 
   private func sink(_ ssrc: UInt32, of peer: TransportID) -> SinkID? { peers[peer]?.subscriber?.sinkBySSRC[ssrc] }
@@ -137,11 +136,14 @@ extension SFU {
 }
 
 extension SourceState {
-  /// The report block on this source, and with it a new interval.
-  mutating func receptionReport(now: Instant) -> ReceptionReport {
-    reception.report(
-      ssrc: source.ssrc, firstSequence: statistics.firstSequence, highestSequence: statistics.highestSequence,
-      packetsReceived: statistics.packets, jitter: statistics.jitter, lastSenderReport: lastSenderReport?.ntp ?? 0,
-      sinceLastSenderReport: lastSenderReport.map { now.since($0.at) })
+  /// The report block on this source; the next one covers the time from now.
+  mutating func reportBlock(now: Instant) -> ReportBlock {
+    let report = ReceptionReport(
+      first: statistics.firstSequence, highest: statistics.highestSequence, received: statistics.packets,
+      previous: lastReception)
+    lastReception = report
+    return report.block(
+      ssrc: source.ssrc, jitter: statistics.jitter, lastSenderReport: lastSenderReport?.ntp ?? 0,
+      delaySinceLastSenderReport: lastSenderReport.map { now.since($0.at).compactNTP } ?? 0)
   }
 }

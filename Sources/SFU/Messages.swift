@@ -53,9 +53,9 @@ extension SFU {
 
   /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.
   private mutating func replace(_ secret: String, in room: String, now: Instant) {
-    guard let old = participants.values.first(where: { $0.room == room && $0.resumeSecret == secret }) else { return }
-    let connection = old.connection
-    remove(old.id, reason: "it joined again", now: now)
+    guard let old = rooms[room]?.participants.first(where: { participants[$0]?.resumeSecret == secret }) else { return }
+    let connection = participants[old]?.connection
+    remove(old, reason: "it joined again", now: now)
     if let connection { commands.append(.close(connection, reason: .replaced)) }
   }
 

@@ -15,6 +15,8 @@ struct PeerSession {
   var tuple: FiveTuple?
   /// Local username fragments, the latest last (an ICE restart adds one).
   var usernameFragments: [String]
+  /// What the client's latest description says of its side.
+  var remote: RemoteTransportDescription?
   /// Set once ICE, DTLS and key export are complete: only then has it routes.
   var profile: String?
   var negotiation: Negotiation
@@ -54,6 +56,8 @@ struct Publication {
 /// What a subscribe peer was offered and took.
 struct Subscriber {
   var session: SubscribeSession
+  /// Over WHEP the client offers: what our answer agreed.
+  var answered: NegotiatedSession?
   /// In the order in which tracks were first wanted.
   var subscriptions: [Subscription] = []
   var offer = OfferState.stable

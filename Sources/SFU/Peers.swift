@@ -1,4 +1,5 @@
 import DTLS
+import RTP
 import Forwarding
 import ICE
 import Peer
@@ -39,7 +40,10 @@ extension SFU {
   }
 
   /// Tells the peer who it talks to.
-  func setRemote(_ remote: RemoteTransportDescription, localRole: DTLSRole, of id: TransportID, now: Instant) {
+  mutating func setRemote(
+    _ remote: RemoteTransportDescription, localRole: DTLSRole, of id: TransportID, now: Instant
+  ) {
+    peers[id]?.remote = remote
     peers[id]?.peer.setRemote(
       credentials: ICECredentials(usernameFragment: remote.iceUfrag, password: remote.icePwd),
       fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) }, dtlsRole: localRole, now: now)
@@ -97,9 +101,9 @@ extension SFU {
     let media = session.publication?.session?.media ?? []
     func id(_ uri: String) -> UInt8 { media.lazy.compactMap { $0.extensions[uri] }.first ?? 0 }
     return Transport(
-      id: session.id, tuple: tuple, protection: protection, midExtension: id(HeaderExtensionURI.mid),
-      ridExtension: id(HeaderExtensionURI.rid), repairedRIDExtension: id(HeaderExtensionURI.repairedRID),
-      transportWideExtension: id(HeaderExtensionURI.transportWideCC))
+      id: session.id, tuple: tuple, protection: protection, midExtension: id(HeaderExtension.mid),
+      ridExtension: id(HeaderExtension.rid), repairedRIDExtension: id(HeaderExtension.repairedRID),
+      transportWideExtension: id(HeaderExtension.transportWideSequence))
   }
 
   private mutating func moved(_ id: TransportID, to tuple: FiveTuple) {

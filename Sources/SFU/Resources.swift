@@ -77,6 +77,7 @@ extension SFU {
     let (negotiated, accepted) = try answer(
       whepOffer: offer, tracks: offered, capabilities: capabilities, local: localDescription(of: session.peer))
     subscriber.take(accepted)
+    subscriber.answered = negotiated
     peers[peer]?.subscriber = subscriber
     setRemote(negotiated.remote, localRole: negotiated.localSetup == .active ? .client : .server, of: peer, now: now)
     return created(peer, answer: negotiated.answer)
@@ -103,15 +104,19 @@ extension SFU {
     guard ifMatch == "*" || ifMatch == resource.entityTag else {
       return .failed(status: 412, .outOfOrder, detail: "If-Match is not the entity tag of the current ICE session")
     }
-    let known = session.peer.remoteCredentials
-    guard let fragment = parsed.iceUfrag, let password = parsed.icePwd, fragment != known?.usernameFragment else {
-      return .accepted
-    }
+    guard var remote = session.remote, let usernameFragment = parsed.iceUfrag, let password = parsed.icePwd,
+      usernameFragment != remote.iceUfrag
+    else { return .accepted }
     restartICE(of: peer)
-    session.peer.setRemote(credentials: ICECredentials(usernameFragment: fragment, password: password))
-    guard let restarted = peers[peer], let tag = restarted.resource?.entityTag else { return .gone }
-    let local = localDescription(of: restarted.peer)
-    return .restarted(fragment: SDPFragment(local: local, mids: parsed.mids).serialized(), entityTag: tag)
+    remote.iceUfrag = usernameFragment
+    remote.icePwd = password
+    // The DTLS association goes on, so its role does not matter any more.
+    setRemote(remote, localRole: .server, of: peer, now: now)
+    guard let restarted = peers[peer], let tag = restarted.resource?.entityTag,
+      let negotiated = restarted.publication?.session ?? restarted.subscriber?.answered
+    else { return .gone }
+    let fragment = SDPFragment(local: localDescription(of: restarted.peer), answering: negotiated)
+    return .restarted(fragment: fragment.serialized(), entityTag: tag)
   }
 
   private mutating func delete(_ peer: TransportID?, now: Instant) -> ResourceResponse {

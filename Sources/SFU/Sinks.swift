@@ -20,7 +20,7 @@ extension SFU {
   private mutating func addSink(
     of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, now: Instant
   ) -> SinkID? {
-    let payloadTypes = payloadTypes(from: track.codecs, to: accepted.codecs)
+    let payloadTypes = payloadTypeMap(from: track.codecs, to: accepted.codecs)
     guard let source = track.source, !payloadTypes.isEmpty else { return nil }
     let sink = Sink(
       id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: subscription.ssrc,
@@ -37,7 +37,8 @@ extension SFU {
   private mutating func addRetransmissionSink(
     of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, repairing main: SinkID
   ) {
-    let payloadTypes = retransmissionPayloadTypes(from: track.codecs, to: accepted.codecs)
+    let payloadTypes = payloadTypeMap(from: track.codecs, to: accepted.codecs)
+      .filter { track.retransmissionPayloadTypes.contains($0.key) }
     guard let source = track.retransmission, let ssrc = subscription.retransmissionSSRC, !payloadTypes.isEmpty else { return }
     let sink = Sink(
       id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: ssrc, payloadTypes: payloadTypes,
@@ -52,12 +53,11 @@ extension SFU {
     sinks[sink.id] = SinkState(sink: sink, track: track)
     sources[sink.source]?.sinks.insert(sink.id)
     peers[peer]?.subscriber?.sinkBySSRC[sink.ssrc] = sink.id
-    if let index = peers[peer]?.subscriber?.subscriptions.firstIndex(where: { $0.track == track }) {
-      peers[peer]?.subscriber.map { subscriber in
-        var subscriber = subscriber
-        note(&subscriber.subscriptions[index])
-        peers[peer]?.subscriber = subscriber
-      }
+    if var subscriber = peers[peer]?.subscriber,
+      let index = subscriber.subscriptions.firstIndex(where: { $0.track == track })
+    {
+      note(&subscriber.subscriptions[index])
+      peers[peer]?.subscriber = subscriber
     }
     commands.append(.fastPath(.addSink(sink)))
   }
@@ -65,7 +65,7 @@ extension SFU {
   /// Ends a copy; its receiver is told by BYE (RFC 3550 section 6.6).
   mutating func removeSink(_ id: SinkID) {
     guard let sink = sinks[id]?.sink else { return }
-    send([.bye(Bye(ssrcs: [sink.ssrc]))], to: sink.transport)
+    send([.bye(BYE(ssrcs: [sink.ssrc]))], to: sink.transport)
     commands.append(.fastPath(.removeSink(id)))
     peers[sink.transport]?.subscriber?.sinkBySSRC[sink.ssrc] = nil
     forgetSink(id)
@@ -77,34 +77,13 @@ extension SFU {
     sources[sink.source]?.sinks.remove(id)
   }
 
-  private func payloadTypes(from published: [NegotiatedCodec], to accepted: [NegotiatedCodec]) -> [UInt8: UInt8] {
-    var table: [UInt8: UInt8] = [:]
-    for codec in published {
-      if let match = accepted.first(where: { $0.isCompatible(with: codec) }) { table[codec.payloadType] = match.payloadType }
-    }
-    return table
-  }
-
-  private func retransmissionPayloadTypes(
-    from published: [NegotiatedCodec], to accepted: [NegotiatedCodec]
-  ) -> [UInt8: UInt8] {
-    var table: [UInt8: UInt8] = [:]
-    for codec in published {
-      guard let from = codec.retransmissionPayloadType,
-        let to = accepted.first(where: { $0.isCompatible(with: codec) })?.retransmissionPayloadType
-      else { continue }
-      table[from] = to
-    }
-    return table
-  }
-
   private func extensions(from track: Track, to accepted: SubscribedMedia) -> [UInt8: UInt8] {
     var table: [UInt8: UInt8] = [:]
-    for (uri, id) in track.extensions where uri != HeaderExtensionURI.mid { table[id] = accepted.extensions[uri] }
+    for (uri, id) in track.extensions where uri != HeaderExtension.mid { table[id] = accepted.extensions[uri] }
     return table
   }
 
   private func mid(of accepted: SubscribedMedia) -> (id: UInt8, value: [UInt8])? {
-    accepted.extensions[HeaderExtensionURI.mid].map { ($0, Array(accepted.mid.utf8)) }
+    accepted.extensions[HeaderExtension.mid].map { ($0, Array(accepted.mid.utf8)) }
   }
 }

@@ -93,7 +93,7 @@ extension SFU {
       subscriber.offer = .stable
       subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
-      setRemote(remote, localRole: remote.setup == .passive ? .client : .server, of: peer, now: now)
+      setRemote(remote, localRole: subscriber.session.localSetup == .active ? .client : .server, of: peer, now: now)
       reconcile(peer, now: now)
       markChanged(roomOf: id)
     } catch {

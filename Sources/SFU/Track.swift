@@ -39,7 +39,7 @@ struct SourceState {
   var statistics: SourceStatistics
   var previous: SourceStatistics
   var interval: Interval = .seconds(1)
-  var reception = ReceptionReport.Builder()
+  var lastReception: ReceptionReport?
   /// Loss over the last interval, 0 to 1.
   var loss: Double = 0
   /// The middle 32 bits of the latest sender report's NTP time, and when it came (RFC 3550 section 6.4.1).
@@ -63,7 +63,7 @@ struct SinkState {
   var previous: SinkStatistics
   var interval: Interval = .seconds(1)
   /// What the receiver last said of it.
-  var reported: ReceptionReport?
+  var reported: ReportBlock?
   var roundTrip: Interval?
   /// NTP middle of the last sender report forwarded, and when: what the receiver's LSR refers to.
   var lastSenderReport: (ntp: UInt32, at: Instant)?

@@ -21,7 +21,7 @@ public struct RTPOpener: ~Copyable {
     #if arch(x86_64)
       let ipsecMB = keys.profile == .aes128CMHMACSHA1_80 ? nil : IPsecMBSession(keys, engine.ipsecMB)
       let isComplete = ipsecMB != nil
-      self.ipsecMB = ipsecMB
+      self.ipsecMB = consume ipsecMB
     #else
       let isComplete = false
     #endif
@@ -29,7 +29,7 @@ public struct RTPOpener: ~Copyable {
       openSSL = nil
     } else {
       guard let session = OpenSSLSession(keys, .opening) else { return nil }
-      openSSL = session
+      openSSL = consume session
     }
   }
 

@@ -22,7 +22,7 @@ public struct RTPSealer: ~Copyable {
     #if arch(x86_64)
       let ipsecMB = IPsecMBSession(keys, engine.ipsecMB)
       let isComplete = ipsecMB != nil
-      self.ipsecMB = ipsecMB
+      self.ipsecMB = consume ipsecMB
     #else
       let isComplete = false
     #endif
@@ -30,7 +30,7 @@ public struct RTPSealer: ~Copyable {
       openSSL = nil
     } else {
       guard let session = OpenSSLSession(keys, .sealing) else { return nil }
-      openSSL = session
+      openSSL = consume session
     }
   }
 

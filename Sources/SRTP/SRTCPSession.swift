@@ -28,13 +28,11 @@ public final class SRTCPSession {
   private static let overhead = 16 + 128 + 4
   private static let largestDatagram = 65_535
 
-  /// srtp_init must run exactly once in a process, before anything else of libsrtp.
-  private static let initialization: srtp_err_status_t = srtp_init()
+  /// Runs srtp_init, which must happen exactly once in a process and before any other use of libsrtp.
+  public static let libraryIsReady: Bool = srtp_init() == srtp_err_status_ok
 
   public init(inbound inboundKeys: SRTPKeys, outbound outboundKeys: SRTPKeys) throws(SRTCPSetupError) {
-    guard Self.initialization == srtp_err_status_ok else {
-      throw SRTCPSetupError(status: Self.initialization.rawValue)
-    }
+    guard Self.libraryIsReady else { throw SRTCPSetupError(status: srtp_err_status_init_fail.rawValue) }
     inbound = try Self.makeSession(inboundKeys, ssrc: ssrc_any_inbound)
     do {
       outbound = try Self.makeSession(outboundKeys, ssrc: ssrc_any_outbound)

@@ -20,8 +20,8 @@ public struct NACK: Hashable, Sendable {
 
   public var senderSSRC: UInt32
   public var mediaSSRC: UInt32
-  /// Sequence numbers, in the order in which the PID/BLP pairs name them. Encoded compactly when they ascend, wraparound
-  /// included.
+  /// Sequence numbers, in the order in which the PID/BLP pairs name them. Encoded compactly when they ascend,
+  /// wraparound included.
   public var lost: [UInt16]
 
   public init(senderSSRC: UInt32, mediaSSRC: UInt32, lost: [UInt16]) {

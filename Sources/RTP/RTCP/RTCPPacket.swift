@@ -26,8 +26,8 @@ public enum RTCPPacket: Hashable, Sendable {
     return packets
   }
 
-  /// One datagram with `packets` in their order. The caller chooses an order that RFC 3550 section 6.1 allows. A packet too
-  /// long for the length field (256 KiB) is left out.
+  /// One datagram with `packets` in their order. The caller chooses an order that RFC 3550 section 6.1 allows. A
+  /// packet too long for the length field (256 KiB) is left out.
   public static func encode(_ packets: [RTCPPacket]) -> [UInt8] {
     var writer = ByteWriter(capacity: 256)
     for packet in packets { packet.raw.encode(into: &writer) }

@@ -18,14 +18,18 @@ public struct RTPMap: Hashable, Sendable {
   init?(attribute: some StringProtocol) {
     let words = attribute.words
     guard words.count == 2, let type: UInt8 = decimal(words[0]), type < 128 else { return nil }
-    let parts = words[1].split(separator: "/", omittingEmptySubsequences: false)
-    guard (2...3).contains(parts.count), parts[0].isToken, let rate: UInt32 = decimal(parts[1]), rate > 0 else { return nil }
+    let parts = words[1].pieces("/", omitsEmpty: false)
+    guard (2...3).contains(parts.count), parts[0].isToken, let rate: UInt32 = decimal(parts[1]), rate > 0 else {
+      return nil
+    }
     guard let channels: UInt8 = parts.count == 3 ? decimal(parts[2]) : 1, channels > 0 else { return nil }
     self.init(type, String(parts[0]), rate, channels)
   }
 
   /// The static payload types of RFC 3551 that browsers offer.
-  static let assigned = [RTPMap(0, "PCMU", 8000), RTPMap(8, "PCMA", 8000), RTPMap(9, "G722", 8000), RTPMap(13, "CN", 8000)]
+  static let assigned = [
+    RTPMap(0, "PCMU", 8000), RTPMap(8, "PCMA", 8000), RTPMap(9, "G722", 8000), RTPMap(13, "CN", 8000),
+  ]
 }
 
 extension MediaDescription {
@@ -40,17 +44,22 @@ extension MediaDescription {
     return maps
   }
 
-  /// The (first) format parameters by payload type.
+  /// The (first) format parameters by payload type. Those longer than any real ones are taken for absent.
   public var formatParameters: [UInt8: String] {
     var found: [UInt8: String] = [:]
     for value in attributes("fmtp") {
-      guard let (format, text) = value.cut(at: " "), let type: UInt8 = decimal(format), found[type] == nil else { continue }
+      guard let (format, text) = value.cut(at: " "), let type: UInt8 = decimal(format), found[type] == nil,
+        text.utf8.count <= 2048
+      else {
+        continue
+      }
       found[type] = String(text)
     }
     return found
   }
 
-  /// RTCP feedback (RFC 4585 section 4.2), e.g. "nack pli", by payload type. What was said of `*` holds for all.
+  /// RTCP feedback (RFC 4585 section 4.2), e.g. "nack pli", by payload type, at most 32 messages each. What was said
+  /// of `*` holds for all.
   public var feedback: [UInt8: [String]] {
     var found: [UInt8: [String]] = [:]
     let types = payloadTypes
@@ -58,12 +67,14 @@ extension MediaDescription {
       guard let (format, text) = value.cut(at: " ") else { continue }
       let message = text.words.joined(separator: " ")
       let targets: [UInt8] = format == "*" ? types : decimal(format).map { [$0] } ?? []
-      for type in targets where found[type]?.contains(message) != true { found[type, default: []].append(message) }
+      for type in targets where (found[type]?.count ?? 0) < 32 && found[type]?.contains(message) != true {
+        found[type, default: []].append(message)
+      }
     }
     return found
   }
 
-  /// The codecs of the m-line in its order, RTX (RFC 4588) folded into what it repairs.
+  /// The codecs of the m-line in its order, RTX (RFC 4588) folded into what it repairs; at most 48.
   public var codecs: [NegotiatedCodec] {
     let maps = rtpMaps
     let parameters = formatParameters
@@ -73,11 +84,12 @@ extension MediaDescription {
       guard let apt: UInt8 = FormatParameters(parameters[type]).integer("apt"), repairs[apt] == nil else { continue }
       repairs[apt] = type
     }
-    return payloadTypes.compactMap { type in
+    let codecs = payloadTypes.compactMap { type -> NegotiatedCodec? in
       guard let map = maps[type], map.name.lowercased() != "rtx" else { return nil }
       return NegotiatedCodec(
         payloadType: type, name: map.name, clockRate: map.clockRate, channels: map.channels, fmtp: parameters[type],
         feedback: feedback[type] ?? [], retransmissionPayloadType: repairs[type])
     }
+    return Array(codecs.prefix(48))
   }
 }

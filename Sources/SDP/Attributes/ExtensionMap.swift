@@ -36,8 +36,8 @@ public struct ExtensionMap: Hashable, Sendable {
 }
 
 extension MediaDescription {
-  /// Header extensions of this m-line, else of the session, whose ids fit one-byte elements (1 to 14); an id or a URI that
-  /// comes again is left out.
+  /// Header extensions of this m-line, else of the session, whose ids fit one-byte elements (1 to 14); an id or a URI
+  /// that comes again is left out.
   public func extensionMaps(in session: SessionDescription) -> [ExtensionMap] {
     var ids = Set<UInt16>()
     var uris = Set<String>()

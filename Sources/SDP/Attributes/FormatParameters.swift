@@ -3,10 +3,10 @@ public struct FormatParameters: Hashable, Sendable {
   private var values: [String: String] = [:]
 
   public init(_ text: String?) {
-    for part in (text ?? "").split(separator: ";") {
-      let (name, value) = part.cut(at: "=").map { (String($0.before), String($0.after)) } ?? (String(part), "")
+    for part in (text ?? "").pieces(";") {
+      let (name, value) = part.cut(at: "=") ?? (part, "")
       let key = Self.trimmed(name).lowercased()
-      if values[key] == nil { values[key] = Self.trimmed(value) }
+      if values[key] == nil { values[key] = String(Self.trimmed(value)) }
     }
   }
 
@@ -14,8 +14,13 @@ public struct FormatParameters: Hashable, Sendable {
 
   public func integer<T: FixedWidthInteger>(_ name: String) -> T? { values[name].flatMap { decimal($0) } }
 
-  private static func trimmed(_ text: String) -> String {
-    let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-    return String(text.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
+  private static func trimmed(_ text: Substring) -> Substring {
+    let bytes = text.utf8
+    let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+    guard let first = bytes.firstIndex(where: { !isBlank($0) }), let last = bytes.lastIndex(where: { !isBlank($0) })
+    else {
+      return ""
+    }
+    return text[first...last]
   }
 }

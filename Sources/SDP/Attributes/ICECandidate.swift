@@ -34,8 +34,10 @@ public struct ICECandidate: Hashable, Sendable {
     var rest = text[...]
     for prefix in ["a=", "candidate:"] where rest.hasPrefix(prefix) { rest = rest.dropFirst(prefix.count) }
     let words = rest.words
-    guard words.count >= 8, words.count <= 64, words[6] == "typ", (1...32).contains(words[0].utf8.count), words[7].isToken,
-      let component: UInt16 = decimal(words[1]), (1...256).contains(component), let priority: UInt32 = decimal(words[3]),
+    guard words.count >= 8, words.count <= 64, words[6] == "typ", (1...32).contains(words[0].utf8.count),
+      words[7].isToken,
+      let component: UInt16 = decimal(words[1]), (1...256).contains(component),
+      let priority: UInt32 = decimal(words[3]),
       let port: UInt16 = decimal(words[5]), words[2].isToken, words[4].utf8.count <= 256
     else { return nil }
     foundation = String(words[0])

@@ -15,10 +15,10 @@ public struct RIDDescription: Hashable, Sendable {
     direction = String(words[1])
     restrictions = [:]
     payloadTypes = []
-    for part in (words.count == 3 ? words[2] : "").split(separator: ";") {
+    for part in (words.count == 3 ? words[2] : "").pieces(";") {
       let (name, value) = part.cut(at: "=") ?? (part, "")
       if name == "pt" {
-        payloadTypes = value.split(separator: ",").compactMap { decimal($0) }
+        payloadTypes = value.pieces(",").compactMap { decimal($0) }
       } else {
         restrictions[String(name)] = String(value)
       }
@@ -37,11 +37,16 @@ public struct SimulcastEncoding: Hashable, Sendable {
   public struct Alternative: Hashable, Sendable {
     public var rid: String
     public var isPaused: Bool
+
+    public init(rid: String, isPaused: Bool) {
+      self.rid = rid
+      self.isPaused = isPaused
+    }
   }
 
   /// From one part between semicolons, e.g. "1,~4".
   init?(_ text: some StringProtocol) {
-    let formats = text.split(separator: ",").compactMap { part -> Alternative? in
+    let formats = text.pieces(",").compactMap { part -> Alternative? in
       let isPaused = part.hasPrefix("~")
       let rid = isPaused ? part.dropFirst() : part
       return rid.isRID ? Alternative(rid: String(rid), isPaused: isPaused) : nil
@@ -62,7 +67,7 @@ public struct SimulcastDescription: Hashable, Sendable {
     let words = attribute.words
     guard words.count == 2 || words.count == 4 else { return nil }
     for index in stride(from: 0, to: words.count, by: 2) {
-      let encodings = words[index + 1].split(separator: ";").compactMap { SimulcastEncoding($0) }
+      let encodings = words[index + 1].pieces(";").compactMap { SimulcastEncoding($0) }
       switch words[index] {
       case "send": send = encodings
       case "recv": receive = encodings

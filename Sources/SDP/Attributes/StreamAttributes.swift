@@ -21,6 +21,11 @@ public struct MSID: Hashable, Sendable {
 public struct SSRCGroup: Hashable, Sendable {
   public var semantics: String
   public var ssrcs: [UInt32]
+
+  public init(semantics: String, ssrcs: [UInt32]) {
+    self.semantics = semantics
+    self.ssrcs = ssrcs
+  }
 }
 
 extension MediaDescription {
@@ -56,7 +61,8 @@ extension MediaDescription {
   /// Original SSRC to retransmission SSRC, from the FID groups.
   public var retransmissionSSRCs: [UInt32: UInt32] {
     var pairs: [UInt32: UInt32] = [:]
-    for group in ssrcGroups where group.semantics == "FID" && group.ssrcs.count == 2 && group.ssrcs[0] != group.ssrcs[1] {
+    for group in ssrcGroups where group.semantics == "FID" && group.ssrcs.count == 2 && group.ssrcs[0] != group.ssrcs[1]
+    {
       if pairs[group.ssrcs[0]] == nil { pairs[group.ssrcs[0]] = group.ssrcs[1] }
     }
     return pairs

@@ -13,9 +13,9 @@ public struct Fingerprint: Hashable, Sendable {
     let words = attribute.words
     guard words.count == 2 else { return nil }
     let algorithm = words[0].lowercased()
-    let octets = words[1].split(separator: ":", omittingEmptySubsequences: false)
+    let octets = words[1].pieces(":", omitsEmpty: false)
     guard let size = ["sha-256": 32, "sha-384": 48, "sha-512": 64][algorithm], octets.count == size,
-      octets.allSatisfy({ $0.utf8.count == 2 && UInt8($0, radix: 16) != nil && $0.first != "+" })
+      octets.allSatisfy({ $0.utf8.count == 2 && $0.allSatisfy { $0.isASCII && $0.isHexDigit } })
     else { return nil }
     self.init(algorithm: algorithm, value: words[1].uppercased())
   }

@@ -73,14 +73,23 @@ func decimal<T: FixedWidthInteger>(_ text: some StringProtocol, as type: T.Type 
   return T(String(text), radix: 10)
 }
 
+// Text is cut at bytes, not at characters: quicker, and a combining mark after a separator changes nothing.
 extension StringProtocol {
   /// The words between single or repeated spaces.
-  var words: [SubSequence] { split(separator: " ") }
+  var words: [Substring] { pieces(" ") }
 
-  /// Splits at the first `separator`; nil if it is not there.
-  func cut(at separator: Character) -> (before: SubSequence, after: SubSequence)? {
-    guard let index = firstIndex(of: separator) else { return nil }
-    return (self[..<index], self[self.index(after: index)...])
+  /// The parts between `separator`, an ASCII character.
+  func pieces(_ separator: Character, omitsEmpty: Bool = true) -> [Substring] {
+    let parts = Substring(self).utf8.split(
+      separator: separator.asciiValue ?? 0, omittingEmptySubsequences: omitsEmpty)
+    return parts.map { Substring($0) }
+  }
+
+  /// Splits at the first `separator`, an ASCII character; nil if it is not there.
+  func cut(at separator: Character) -> (before: Substring, after: Substring)? {
+    let text = Substring(self)
+    guard let index = text.utf8.firstIndex(of: separator.asciiValue ?? 0) else { return nil }
+    return (text[..<index], text[text.utf8.index(after: index)...])
   }
 
   /// Token characters of RFC 8866 section 9.
@@ -92,6 +101,11 @@ private func isTokenCharacter(_ byte: UInt8) -> Bool {
   case 0x21, 0x23...0x27, 0x2a, 0x2b, 0x2d, 0x2e, 0x30...0x39, 0x41...0x5a, 0x5e...0x7e: true
   default: false
   }
+}
+
+/// `text` without control characters, so that no parameter can add lines to a description.
+func printable(_ text: String) -> String {
+  String(decoding: text.utf8.filter { $0 >= 0x20 && $0 != 0x7f }, as: UTF8.self)
 }
 
 /// `text` with whatever is no token character replaced, so that no name can add lines or words to a description.

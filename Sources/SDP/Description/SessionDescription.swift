@@ -1,4 +1,5 @@
-/// A session description (RFC 8866): lines of the session, then media descriptions. Order and unknown attributes are kept.
+/// A session description (RFC 8866): lines of the session, then media descriptions. Order and unknown attributes are
+/// kept.
 public struct SessionDescription: Hashable, Sendable, SDPSection {
   /// `v=`, `o=`, `s=`, `t=` and what else comes before the first m-line.
   public var lines: [SDPLine]
@@ -41,7 +42,8 @@ extension SessionDescription {
     /// Network type, address type and address, e.g. "IN IP4 127.0.0.1".
     public var address: String
 
-    public init(username: String = "-", sessionID: UInt64, sessionVersion: UInt64, address: String = "IN IP4 127.0.0.1") {
+    public init(username: String = "-", sessionID: UInt64, sessionVersion: UInt64, address: String = "IN IP4 127.0.0.1")
+    {
       self.username = username
       self.sessionID = sessionID
       self.sessionVersion = sessionVersion
@@ -50,7 +52,9 @@ extension SessionDescription {
 
     init?(_ value: String) {
       let words = value.words
-      guard words.count == 6, let id: UInt64 = decimal(words[1]), let version: UInt64 = decimal(words[2]) else { return nil }
+      guard words.count == 6, let id: UInt64 = decimal(words[1]), let version: UInt64 = decimal(words[2]) else {
+        return nil
+      }
       let address = words[3...].joined(separator: " ")
       self.init(username: String(words[0]), sessionID: id, sessionVersion: version, address: address)
     }
@@ -102,5 +106,7 @@ extension SessionDescription.Origin {
     return Self(sessionID: hash >> 2, sessionVersion: 1)
   }
 
-  var next: Self { Self(username: username, sessionID: sessionID, sessionVersion: sessionVersion &+ 1, address: address) }
+  var next: Self {
+    Self(username: username, sessionID: sessionID, sessionVersion: sessionVersion &+ 1, address: address)
+  }
 }

@@ -14,6 +14,10 @@ public struct SDPLimits: Hashable, Sendable {
   }
 
   public static let standard = SDPLimits()
+
+  /// For the answer to a subscribe offer, which may have hundreds of m-lines of many codecs each; only from a
+  /// participant.
+  public static let subscribeAnswer = SDPLimits(bytes: 2 * 1024 * 1024, lines: 65536)
 }
 
 extension SessionDescription {
@@ -64,11 +68,17 @@ private struct SessionDescriptionParser {
     if character == "m" { return try mediaLine(number, value) }
     guard let field = SDPField(rawValue: character) else { throw .unknownType(line: number, type: String(character)) }
     try check(field, value, number)
-    if media.isEmpty { lines.append(SDPLine(field, value)) } else { media[media.count - 1].lines.append(SDPLine(field, value)) }
+    if media.isEmpty {
+      lines.append(SDPLine(field, value))
+    } else {
+      media[media.count - 1].lines.append(SDPLine(field, value))
+    }
   }
 
   private mutating func mediaLine(_ number: Int, _ value: String) throws(SDPError) {
-    guard lines.count >= 3 else { throw .badField(line: number, field: "order", expected: "v=, o=, s= before the first m=") }
+    guard lines.count >= 3 else {
+      throw .badField(line: number, field: "order", expected: "v=, o=, s= before the first m=")
+    }
     guard media.count < limits.media else { throw .tooManyMedia(line: number, limit: limits.media) }
     guard let section = MediaDescription(mediaLine: value) else {
       throw .badField(line: number, field: "m=", expected: "<media> <port 0-65535> <protocol> <format> …")
@@ -92,7 +102,8 @@ private struct SessionDescriptionParser {
         throw .badField(line: number, field: "o=", expected: "<username> <id> <version> IN IP4|IP6 <address>")
       }
     case .timing:
-      guard media.isEmpty, value.words.count == 2, value.words.allSatisfy({ decimal($0, as: UInt64.self) != nil }) else {
+      guard media.isEmpty, value.words.count == 2, value.words.allSatisfy({ decimal($0, as: UInt64.self) != nil })
+      else {
         throw .badField(line: number, field: "t=", expected: "<start> <stop>, before all media")
       }
     case .connection:

@@ -20,7 +20,7 @@ struct HTTPReply {
     HTTPReply(status, headers: ["content-type": type, "cache-control": "no-store"], body: [UInt8](text.utf8))
   }
 
-  static func json(_ status: HTTPResponseStatus = .ok, _ value: some Encodable) -> HTTPReply {
+  static func json(_ value: some Encodable, status: HTTPResponseStatus = .ok) -> HTTPReply {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -38,7 +38,7 @@ struct HTTPReply {
   ) -> HTTPReply {
     let problem = Problem(
       type: "urn:needletail:problem:\(code)", title: status.reasonPhrase, status: Int(status.code), detail: detail, code: code)
-    var reply = json(status, problem)
+    var reply = json(problem, status: status)
     reply.headers.replaceOrAdd(name: "content-type", value: "application/problem+json")
     reply.headers.add(contentsOf: headers)
     return reply

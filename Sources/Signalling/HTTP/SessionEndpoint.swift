@@ -23,7 +23,7 @@ struct SessionEndpoint {
   /// What to do about a request whose method the route allows.
   func receive(_ request: HTTPRequest, _ route: Route, now: Date) -> Step {
     if request.method == .OPTIONS { return .reply(options(route)) }
-    do {
+    do throws(Refusal) {
       let grants = try authorize(request, route, now: now)
       switch route {
       case .endpoint(let role, let room, let participant):
@@ -93,7 +93,7 @@ struct SessionEndpoint {
   private func authorize(_ request: HTTPRequest, _ route: Route, now: Date) throws(Refusal) -> Grants {
     guard let tokens else { return .everything }
     let grants: Grants
-    do {
+    do throws(TokenError) {
       grants = try tokens.verify(request.bearerToken, now: now)
     } catch {
       let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""

@@ -71,6 +71,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
   }
 
+  func isOn(_ channel: any Channel) -> Bool { context?.channel === channel }
+
   // MARK: Receiving
 
   private func received(_ frame: WebSocketFrame) {
@@ -90,7 +92,7 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   private func received(_ text: [UInt8]) {
     let received: ReceivedMessage
-    do { received = try ReceivedMessage.decode(text) } catch {
+    do throws(ClientMessageError) { received = try ReceivedMessage.decode(text) } catch {
       return deliver(.error(error.code, message: error.message))
     }
     if case .join = received.message, !hasJoined {
@@ -187,9 +189,7 @@ final class WebSocketConnection: ChannelInboundHandler {
       isClosing = true
       sendClose(.normalClosure, "", context)
     }
-    let channel = context.channel
-    context.writeAndFlush(Self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .pong, data: ByteBuffer())), promise: nil)
-    channel.close(promise: nil)
+    context.close(promise: nil)
   }
 
   private func sendClose(_ code: WebSocketErrorCode, _ reason: String, _ context: ChannelHandlerContext) {

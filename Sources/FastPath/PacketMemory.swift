@@ -1,0 +1,54 @@
+import Glibc
+
+/// The memory of all packets, received and copied: one piece of equal frames. Every AF_XDP socket registers the whole of it
+/// as its UMEM, so that a copy can leave on any interface from where it was written.
+struct PacketMemory: ~Copyable {
+  /// The smallest chunk of an aligned UMEM. Holds an Ethernet frame and its headroom.
+  static let frameSize = 2048
+  /// Where the UDP payload of a copy begins in its frame. Before it is room for Ethernet, VLAN, IPv6 and UDP headers.
+  static let payloadOffset = 128
+  static let payloadCapacity = frameSize - payloadOffset
+
+  let base: UnsafeMutableRawPointer
+  let frameCount: Int
+  /// A stack: what was used last is still in the cache.
+  private let free: UnsafeMutablePointer<UInt32>
+  private(set) var freeCount: Int
+
+  var byteCount: Int { frameCount * Self.frameSize }
+
+  init(frameCount: Int) throws(FastPathError) {
+    let byteCount = frameCount * Self.frameSize
+    guard
+      let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      memory != MAP_FAILED
+    else { throw .system(call: "mmap of \(byteCount >> 20) MiB of packet memory", error: errno) }
+    base = memory
+    self.frameCount = frameCount
+    free = .allocate(capacity: frameCount)
+    for i in 0..<frameCount { free[i] = UInt32(truncatingIfNeeded: frameCount - 1 - i) }
+    freeCount = frameCount
+  }
+
+  deinit {
+    munmap(base, byteCount)
+    free.deallocate()
+  }
+
+  /// The offset of a free frame; nil if all are in use.
+  @inline(__always)
+  mutating func take() -> Int? {
+    guard freeCount > 0 else { return nil }
+    freeCount &-= 1
+    return Int(free[freeCount]) &* Self.frameSize
+  }
+
+  /// Gives back the frame that holds `offset`.
+  @inline(__always)
+  mutating func give(_ offset: Int) {
+    let frame = offset / Self.frameSize
+    guard freeCount < frameCount, frame >= 0, frame < frameCount else { return }
+    free[freeCount] = UInt32(truncatingIfNeeded: frame)
+    freeCount &+= 1
+  }
+}

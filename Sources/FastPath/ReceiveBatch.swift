@@ -1,0 +1,72 @@
+import Glibc
+import Wire
+
+/// Reads up to 64 datagrams of a UDP socket at once.
+struct ReceiveBatch: ~Copyable {
+  static let capacity = 64
+  /// Larger datagrams are nobody's business here.
+  static let datagramCapacity = 2048
+
+  private let headers: UnsafeMutablePointer<mmsghdr>
+  private let vectors: UnsafeMutablePointer<iovec>
+  private let names: UnsafeMutablePointer<sockaddr_in6>
+  private let controls: UnsafeMutableRawPointer
+  private let data: UnsafeMutableRawPointer
+  private static let controlCapacity = 64
+
+  init() {
+    headers = .allocate(capacity: Self.capacity)
+    vectors = .allocate(capacity: Self.capacity)
+    names = .allocate(capacity: Self.capacity)
+    controls = .allocate(byteCount: Self.capacity * Self.controlCapacity, alignment: 16)
+    data = .allocate(byteCount: Self.capacity * Self.datagramCapacity, alignment: 64)
+    headers.initialize(repeating: mmsghdr(), count: Self.capacity)
+    names.initialize(repeating: sockaddr_in6(), count: Self.capacity)
+    for i in 0..<Self.capacity {
+      (vectors + i).initialize(
+        to: iovec(iov_base: data + i * Self.datagramCapacity, iov_len: Self.datagramCapacity))
+      headers[i].msg_hdr.msg_name = UnsafeMutableRawPointer(names + i)
+      headers[i].msg_hdr.msg_iov = vectors + i
+      headers[i].msg_hdr.msg_iovlen = 1
+      headers[i].msg_hdr.msg_control = controls + i * Self.controlCapacity
+    }
+  }
+
+  deinit {
+    headers.deallocate()
+    vectors.deallocate()
+    names.deallocate()
+    controls.deallocate()
+    data.deallocate()
+  }
+
+  /// The number of datagrams read; 0 if none waits.
+  mutating func receive(from socket: CInt) -> Int {
+    for i in 0..<Self.capacity {
+      headers[i].msg_hdr.msg_namelen = socklen_t(MemoryLayout<sockaddr_in6>.size)
+      headers[i].msg_hdr.msg_controllen = Self.controlCapacity
+      headers[i].msg_hdr.msg_flags = 0
+    }
+    let count = SystemError.retrying {
+      Int(recvmmsg(socket, headers, UInt32(Self.capacity), CInt(MSG_DONTWAIT.rawValue), nil))
+    }
+    return max(0, count)
+  }
+
+  /// The payload of datagram `i`; nil if it did not fit.
+  @inline(__always)
+  func payload(_ i: Int) -> UnsafeMutableRawBufferPointer? {
+    guard headers[i].msg_hdr.msg_flags & CInt(MSG_TRUNC.rawValue) == 0 else { return nil }
+    return UnsafeMutableRawBufferPointer(start: data + i &* Self.datagramCapacity, count: Int(headers[i].msg_len))
+  }
+
+  /// The two ends of datagram `i`; nil if the kernel did not say.
+  @inline(__always)
+  func tuple(_ i: Int, port: UInt16) -> FiveTuple? {
+    guard let remote = SocketName.read(UnsafeRawPointer(names + i)),
+      let local = LocalAddressControl.read(
+        UnsafeRawPointer(controls + i &* Self.controlCapacity), length: headers[i].msg_hdr.msg_controllen)
+    else { return nil }
+    return FiveTuple(local: SocketAddress(local, port), remote: remote)
+  }
+}

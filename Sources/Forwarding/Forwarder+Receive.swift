@@ -1,0 +1,144 @@
+import RTP
+import SRTP
+import Wire
+
+// The way in: from a UDP payload to a genuine packet in clear.
+extension Forwarder {
+  /// Takes one RTP packet (a UDP payload): authenticates it, refuses replays, decrypts it in place and counts it.
+  ///
+  /// Returns how many copies are to be made at most; 0 if the packet was dropped (under a verdict) or nobody wants it. The
+  /// memory must stay as it is until `copy(into:)` has returned 0 or the next packet is received.
+  public mutating func receive(
+    _ datagram: UnsafeMutableRawBufferPointer, on tuple: FiveTuple, lane: Lane, now: Instant
+  ) -> Int {
+    packet.pointee.isActive = false
+    guard let transport = findTransport(tuple) else { return drop(.unknownTuple) }
+    guard let layout = RTPLayout.parseProtected(UnsafeRawBufferPointer(datagram)) else { return drop(.malformed) }
+    let known = streamsBySSRC.find(streamKey(transport, layout.ssrc))
+    let index =
+      if let known { streams[known].pointee.inbound.estimate(layout.sequence) } else { firstIndex(layout, transport) }
+    if let known, !streams[known].pointee.inbound.accepts(index) {
+      streams[known].pointee.statistics.replays &+= 1
+      return drop(.replayed)
+    }
+    let length = open(datagram, layout, transport: transport, index: index)
+    guard length > 0 else {
+      if let known { streams[known].pointee.statistics.authenticationFailures &+= 1 }
+      return drop(.authenticationFailed)
+    }
+    guard let stream = known ?? addStream(transport, ssrc: layout.ssrc, now: now) else { return drop(.tooManySSRCs) }
+    streams[stream].pointee.inbound.record(index)
+    let clear = UnsafeMutableRawBufferPointer(start: datagram.baseAddress, count: length)
+    guard packet.pointee.load(clear, layout: layout) else { return drop(.malformed) }
+    packet.pointee.index = index
+    packet.pointee.stream = stream
+    return admit(transport: transport, bytes: datagram.count, lane: lane, now: now)
+  }
+
+  @inline(__always)
+  private func drop(_ verdict: ForwardingVerdict) -> Int {
+    verdicts.add(verdict)
+    return 0
+  }
+
+  @inline(__always)
+  private func findTransport(_ tuple: FiveTuple) -> Int? {
+    guard let slot = transportsByTuple.find(tuple.key(secret: secret)), transports[slot].pointee.tuple == tuple else {
+      return nil
+    }
+    return slot
+  }
+
+  /// The index of an SSRC's first packet: its rollover counter is taken to be 0.
+  @inline(__always)
+  private func firstIndex(_ layout: RTPLayout, _ transport: Int) -> UInt64 {
+    UInt64(transports[transport].pointee.isClear ? StreamSlot.clearRollovers : 0) << 16 | UInt64(layout.sequence)
+  }
+
+  /// The octets of the packet in clear; 0 if it is not genuine.
+  @inline(__always)
+  private mutating func open(
+    _ datagram: UnsafeMutableRawBufferPointer, _ layout: RTPLayout, transport: Int, index: UInt64
+  ) -> Int {
+    guard let base = datagram.baseAddress else { return 0 }
+    return transports[transport].pointee.open(base, layout, length: datagram.count, index: index, engine: &engine)
+  }
+
+  /// Counts a genuine packet and finds who may want it.
+  private mutating func admit(transport: Int, bytes: Int, lane: Lane, now: Instant) -> Int {
+    noteTransportWideSequence(transport, now: now)
+    let stream = packet.pointee.stream
+    guard streams[stream].pointee.source != nil else { return reportUnknown(transport, now: now) }
+    streams[stream].pointee.count(
+      index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
+      isClear: transports[transport].pointee.isClear)
+    let wanted = streams[stream].pointee.activeSinks
+    guard wanted > 0 else { return drop(.noSink) }
+    if packet.pointee.layout.payloadType == streams[stream].pointee.redPayloadType {
+      packet.pointee.red = REDLayout.parse(packet.pointee.payload)
+    }
+    packet.pointee.nextSink = 0
+    packet.pointee.isActive = true
+    verdicts.add(.accepted)
+    return wanted
+  }
+
+  @inline(__always)
+  private mutating func noteTransportWideSequence(_ transport: Int, now: Instant) {
+    let id = transports[transport].pointee.transportWideExtension
+    guard id != 0, let data = packet.element(id: id), data.count >= 2 else { return }
+    noteArrival(data.bigEndianU16(at: 0), on: transport, now: now)
+  }
+
+  /// Tells the control plane of an SSRC without source, with whatever says whose it is (RFC 9143, RFC 8852).
+  private mutating func reportUnknown(_ transport: Int, now: Instant) -> Int {
+    let stream = packet.pointee.stream
+    streams[stream].pointee.lastArrival = now
+    if let last = streams[stream].pointee.lastReported, now.since(last) < PendingEvents.unknownSourceInterval {
+      return drop(.unknownSSRC)
+    }
+    streams[stream].pointee.lastReported = now
+    let unknown = UnknownSource(
+      ssrc: packet.pointee.layout.ssrc, payloadType: packet.pointee.layout.payloadType,
+      mid: text(transports[transport].pointee.midExtension),
+      rid: text(transports[transport].pointee.ridExtension),
+      repairedRID: text(transports[transport].pointee.repairedRIDExtension))
+    if !events.addUnknownSource(transports[transport].pointee.id, unknown) { verdicts.add(.droppedEvent) }
+    return drop(.unknownSSRC)
+  }
+
+  private func text(_ id: UInt8) -> String? { packet.element(id: id).map { String(decoding: $0, as: UTF8.self) } }
+}
+
+extension TransportSlot {
+  /// The octets of the packet in clear; 0 if it is not genuine.
+  @inline(__always)
+  func open(
+    _ packet: UnsafeMutableRawPointer, _ layout: RTPLayout, length: Int, index: UInt64, engine: inout CryptographyEngine
+  ) -> Int {
+    switch opener {
+    case .some(let opener):
+      opener.open(
+        packet, headerLength: layout.payloadOffset, length: length, ssrc: layout.ssrc, index: index, engine: &engine)
+    case .none: length
+    }
+  }
+
+  /// The octets of the sealed packet; 0 if the library refuses. On a clear transport the payload is only put in place.
+  @inline(__always)
+  func seal(
+    _ packet: UnsafeMutableRawPointer, headerLength: Int, payload: UnsafeRawPointer, payloadLength: Int, ssrc: UInt32,
+    index: UInt64, engine: inout CryptographyEngine
+  ) -> Int {
+    switch sealer {
+    case .some(let sealer):
+      return sealer.seal(
+        packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, ssrc: ssrc, index: index,
+        engine: &engine)
+    case .none:
+      let target = packet + headerLength
+      if UnsafeRawPointer(target) != payload { target.copyMemory(from: payload, byteCount: payloadLength) }
+      return headerLength &+ payloadLength
+    }
+  }
+}

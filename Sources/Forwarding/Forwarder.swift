@@ -1,0 +1,100 @@
+import RTP
+import SRTP
+import Wire
+
+/// The per-packet logic of one worker, without input or output: what arrives is authenticated, decrypted and counted once,
+/// and rewritten and encrypted for each receiver.
+///
+/// ```
+/// receive(packet) ── copy(into:) ── copy(into:) … 0 ── account(copy) for each ── next packet
+/// ```
+///
+/// Confined to one thread. Nothing on the way of a packet allocates or counts references.
+public struct Forwarder: ~Copyable {
+  var engine: CryptographyEngine
+  var transports = SlotPool<TransportSlot>()
+  var streams = SlotPool<StreamSlot>()
+  var sinks = SlotPool<SinkSlot>()
+  let verdicts = VerdictCounters()
+  private let packetPlace = Place(ReceivedPacket())
+  var events = PendingEvents()
+  let limits: ForwardingLimits
+
+  /// Slots by what a packet says: its 5-tuple, and then its transport and SSRC.
+  let secret = UInt64.random(in: 0 ... .max)
+  var transportsByTuple = SlotIndex()
+  var streamsBySSRC = SlotIndex()
+  /// Slots by what the control plane says.
+  var transportsByID: [TransportID: Int] = [:]
+  var streamsByID: [SourceID: Int] = [:]
+  var sinksByID: [SinkID: Int] = [:]
+  /// Retransmission sinks that came before the sink they repair.
+  var waitingRepairers: [SinkID: Int] = [:]
+
+  public init(cryptography: CryptographyProvider = .preferred) {
+    self.init(cryptography: cryptography, limits: ForwardingLimits())
+  }
+
+  public init(cryptography: CryptographyProvider, limits: ForwardingLimits) {
+    engine = CryptographyEngine(cryptography)
+    self.limits = limits
+  }
+
+  @inline(__always)
+  var packet: UnsafeMutablePointer<ReceivedPacket> { packetPlace.pointer }
+
+  /// The library that runs: `.ipsecMB` or `.openSSL`.
+  public var cryptography: CryptographyProvider { engine.provider }
+
+  /// The dense number that copies name this transport by: stable while it lives, reused later. nil if there is none.
+  public func index(of id: TransportID) -> Int? { transportsByID[id] }
+
+  /// Where copies for a transport go; nil if the number is not in use.
+  public func tuple(ofTransport index: Int) -> FiveTuple? {
+    transports.contains(index) ? transports[index].pointee.tuple : nil
+  }
+
+  /// Cumulative counters of every source and sink and of every way out. `laneReason` is left for whoever knows it.
+  public func statistics() -> (sources: [SourceStatistics], sinks: [SinkStatistics], verdicts: [VerdictCount]) {
+    (
+      streamsByID.values.map { streams[$0].pointee.statistics },
+      sinksByID.values.map { sinks[$0].pointee.statistics },
+      verdicts.values
+    )
+  }
+
+  /// How a copy ended: sent on a lane, or dropped (nil).
+  public mutating func account(_ copy: PacketCopy, sentOn lane: Lane?, now: Instant) {
+    guard sinks.contains(copy.sink) else { return }
+    verdicts.add(lane == nil ? .unsent : .forwarded)
+    sinks[copy.sink].pointee.count(copy, sentOn: lane, now: now)
+  }
+}
+
+/// What a worker keeps at most, so that no peer and no control plane can make it grow without end.
+public struct ForwardingLimits: Sendable {
+  public var transports = 16_384
+  /// SSRCs heard, known or not, per transport.
+  public var streamsPerTransport = 128
+  public var sinks = 262_144
+  /// SSRCs ever sent under one transport's keys.
+  public var sentSSRCsPerTransport = 4096
+
+  public init() {}
+}
+
+extension SinkSlot {
+  @inline(__always)
+  mutating func count(_ copy: PacketCopy, sentOn lane: Lane?, now: Instant) {
+    guard let lane else {
+      statistics.dropped &+= 1
+      return
+    }
+    if statistics.firstSent == nil { statistics.firstSent = now }
+    statistics.packets &+= 1
+    statistics.bytes &+= UInt64(truncatingIfNeeded: copy.length)
+    statistics.payloadOctets &+= UInt64(truncatingIfNeeded: copy.payloadOctets)
+    if lane == .xsk { statistics.packetsOnXSK &+= 1 } else { statistics.packetsOnSocket &+= 1 }
+    statistics.lane = lane
+  }
+}

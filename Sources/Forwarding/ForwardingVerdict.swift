@@ -1,0 +1,72 @@
+/// Every way in which a packet, a copy, a command or an event leaves the forwarder. Each has a counter under this name.
+public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
+  // Packets received.
+  /// Genuine, and somebody may want it: copies follow.
+  case accepted = "worker_accepted"
+  /// Genuine, of a known source that has no sink or only paused ones.
+  case noSink = "worker_no_sink"
+  /// From a 5-tuple that no transport has.
+  case unknownTuple = "worker_unknown_tuple"
+  /// Not a well-formed RTP packet.
+  case malformed = "worker_malformed"
+  /// SRTP whose tag is wrong.
+  case authenticationFailed = "worker_auth_failed"
+  /// Seen before, or older than the replay window.
+  case replayed = "worker_replayed"
+  /// Genuine, of an SSRC without a source: the control plane is told.
+  case unknownSSRC = "worker_unknown_ssrc"
+  /// One more SSRC than a transport may have.
+  case tooManySSRCs = "worker_too_many_ssrcs"
+
+  // Copies.
+  /// Handed over to a lane.
+  case forwarded = "worker_forwarded"
+  /// Made, and then not sent: no room or no way.
+  case unsent = "worker_unsent"
+  /// The sink does not take this payload type.
+  case unwantedPayloadType = "worker_unwanted_payload_type"
+  /// Older than the first packet that this sink was sent, at its start or since its pause.
+  case beforeSink = "worker_before_sink"
+  /// A retransmission of a packet that this sink was never sent.
+  case unknownRepair = "worker_unknown_repair"
+  /// Does not fit into the memory given for it.
+  case tooLarge = "worker_too_large"
+  /// The cryptographic library refused, or the 48-bit index is used up.
+  case sealingFailed = "worker_sealing_failed"
+
+  // Commands and events.
+  /// A command that names something unknown.
+  case ignoredCommand = "worker_ignored_command"
+  /// A command that would exceed a limit, reuse a live name, or whose keys the cryptographic library refused.
+  case refusedCommand = "worker_refused_command"
+  /// An arrival, an unknown SSRC or a missing packet that no event had room for.
+  case droppedEvent = "worker_dropped_event"
+}
+
+/// One counter per verdict, in memory that counting does not copy.
+struct VerdictCounters: ~Copyable {
+  private let counts: UnsafeMutablePointer<UInt64>
+
+  init() {
+    counts = .allocate(capacity: ForwardingVerdict.allCases.count)
+    counts.initialize(repeating: 0, count: ForwardingVerdict.allCases.count)
+  }
+
+  deinit { counts.deallocate() }
+
+  @inline(__always)
+  func add(_ verdict: ForwardingVerdict, _ count: Int = 1) { counts[verdict.ordinal] &+= UInt64(truncatingIfNeeded: count) }
+
+  var values: [VerdictCount] {
+    ForwardingVerdict.allCases.map { VerdictCount(name: $0.rawValue, count: counts[$0.ordinal]) }
+  }
+}
+
+extension ForwardingVerdict {
+  /// The position in declaration order.
+  @inline(__always)
+  fileprivate var ordinal: Int {
+    // A payload-free enum of fewer than 256 cases is one byte that counts them in order.
+    Int(unsafeBitCast(self, to: UInt8.self))
+  }
+}

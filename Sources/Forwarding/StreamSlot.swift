@@ -1,0 +1,108 @@
+import SRTP
+import Wire
+
+/// One SSRC heard on a transport. It becomes a source when the control plane says so; what was learned of its packet index
+/// before stays.
+struct StreamSlot: ~Copyable {
+  let transport: Int
+  let ssrc: UInt32
+  var inbound: InboundStream
+  var lastArrival = Instant.zero
+  /// When the control plane was last told of this SSRC.
+  var lastReported: Instant?
+
+  // As a source.
+  var source: SourceID?
+  var clockRate: UInt32 = 0
+  /// 0xff: none.
+  var redPayloadType: UInt8 = 0xff
+  var statistics: SourceStatistics
+  private var jitter = InterarrivalJitter()
+  /// Slots of its sinks, in no particular order.
+  private(set) var sinks: UnsafeMutablePointer<Int32>
+  private(set) var sinkCount = 0
+  private var sinkCapacity = 4
+  /// Sinks that are not paused.
+  var activeSinks = 0
+
+  /// The rollover counter that a clear stream starts with, so that packets older than its first have an index.
+  static let clearRollovers: UInt32 = 1
+
+  init(transport: Int, ssrc: UInt32, isClear: Bool) {
+    self.transport = transport
+    self.ssrc = ssrc
+    inbound = InboundStream(rolloverCounter: isClear ? Self.clearRollovers : 0)
+    statistics = SourceStatistics(id: SourceID(rawValue: 0))
+    sinks = .allocate(capacity: sinkCapacity)
+  }
+
+  deinit { sinks.deallocate() }
+
+  mutating func become(_ source: Source) {
+    self.source = source.id
+    clockRate = source.clockRate
+    redPayloadType = source.redPayloadType ?? 0xff
+    statistics = SourceStatistics(id: source.id)
+    jitter = InterarrivalJitter()
+  }
+
+  /// Counts one genuine packet (RFC 3550 sections 6.4.1 and A.1).
+  @inline(__always)
+  mutating func count(index: UInt64, timestamp: UInt32, bytes: Int, lane: Lane, now: Instant, isClear: Bool) {
+    let base = isClear ? UInt64(Self.clearRollovers) << 16 : 0
+    let extended = UInt32(truncatingIfNeeded: index &- base)
+    if statistics.packets == 0 {
+      statistics.firstSequence = extended
+    }
+    statistics.highestSequence = UInt32(truncatingIfNeeded: inbound.highest &- base)
+    statistics.packets &+= 1
+    statistics.bytes &+= UInt64(truncatingIfNeeded: bytes)
+    if lane == .xsk { statistics.packetsOnXSK &+= 1 } else { statistics.packetsOnSocket &+= 1 }
+    statistics.lane = lane
+    statistics.lastArrival = now
+    jitter.arrived(timestamp: timestamp, at: now, clockRate: clockRate)
+    statistics.jitter = jitter.value
+  }
+
+  mutating func addSink(_ slot: Int) {
+    if sinkCount == sinkCapacity {
+      let larger = UnsafeMutablePointer<Int32>.allocate(capacity: sinkCapacity * 2)
+      larger.moveInitialize(from: sinks, count: sinkCount)
+      sinks.deallocate()
+      sinks = larger
+      sinkCapacity *= 2
+    }
+    sinks[sinkCount] = Int32(truncatingIfNeeded: slot)
+    sinkCount += 1
+  }
+
+  mutating func removeSink(_ slot: Int) {
+    for i in 0..<sinkCount where Int(sinks[i]) == slot {
+      sinkCount -= 1
+      sinks[i] = sinks[sinkCount]
+      return
+    }
+  }
+}
+
+/// Interarrival jitter (RFC 3550 section 6.4.1), computed as in appendix A.8.
+struct InterarrivalJitter {
+  private var lastTransit: UInt32?
+  /// Scaled by 16.
+  private var scaled: UInt32 = 0
+
+  var value: UInt32 { scaled >> 4 }
+
+  @inline(__always)
+  mutating func arrived(timestamp: UInt32, at now: Instant, clockRate: UInt32) {
+    let seconds = now.nanoseconds / 1_000_000_000
+    let rest = now.nanoseconds % 1_000_000_000
+    let units = seconds &* UInt64(clockRate) &+ rest &* UInt64(clockRate) / 1_000_000_000
+    let transit = UInt32(truncatingIfNeeded: units) &- timestamp
+    if let lastTransit {
+      let difference = Int32(bitPattern: transit &- lastTransit).magnitude
+      scaled = scaled &+ difference &- ((scaled &+ 8) >> 4)
+    }
+    lastTransit = transit
+  }
+}

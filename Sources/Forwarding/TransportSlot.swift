@@ -1,0 +1,89 @@
+import SRTP
+import Wire
+
+/// A transport as the worker keeps it.
+struct TransportSlot: ~Copyable {
+  let id: TransportID
+  var tuple: FiveTuple
+  /// nil on a clear transport.
+  let opener: RTPOpener?
+  let sealer: RTPSealer?
+  let isClear: Bool
+  /// Octets that protection adds to a packet received, and to a copy.
+  let inboundTagLength: Int
+  let outboundTagLength: Int
+  let midExtension: UInt8
+  let ridExtension: UInt8
+  let repairedRIDExtension: UInt8
+  let transportWideExtension: UInt8
+  var arrivals = ArrivalRecord()
+  /// Slots of the SSRCs heard on this transport, and of the sinks that send to it.
+  var streams: [Int] = []
+  var sinks: [Int] = []
+  /// Every SSRC ever sent under this transport's keys.
+  var sent: [UInt32: SentSSRC] = [:]
+
+  /// nil if the cryptographic library refuses the keys.
+  init?(_ transport: Transport, engine: borrowing CryptographyEngine) {
+    switch transport.protection {
+    case .clear:
+      opener = nil
+      sealer = nil
+      isClear = true
+      inboundTagLength = 0
+      outboundTagLength = 0
+    case .srtp(let inbound, let outbound):
+      guard let opener = RTPOpener(inbound, engine: engine), let sealer = RTPSealer(outbound, engine: engine) else {
+        return nil
+      }
+      self.opener = consume opener
+      self.sealer = consume sealer
+      isClear = false
+      inboundTagLength = inbound.profile.tagLength
+      outboundTagLength = outbound.profile.tagLength
+    }
+    id = transport.id
+    tuple = transport.tuple
+    midExtension = transport.midExtension
+    ridExtension = transport.ridExtension
+    repairedRIDExtension = transport.repairedRIDExtension
+    transportWideExtension = transport.transportWideExtension
+  }
+}
+
+/// What must be remembered of an SSRC as long as its keys live: no index may be used twice, even when the control plane
+/// removes a sink and adds another with the same SSRC.
+struct SentSSRC {
+  var isLive: Bool
+  /// The first index never used; 0 if none was.
+  var nextIndex: UInt64
+}
+
+/// Transport-wide sequence numbers in order of arrival, until they are reported.
+struct ArrivalRecord: ~Copyable {
+  private var entries: UnsafeMutablePointer<TransportWideArrival>?
+  private(set) var count = 0
+  private(set) var oldest = Instant.zero
+
+  static let capacity = 1024
+  /// So full that it should be reported before its time.
+  static let pressing = 768
+
+  deinit { entries?.deallocate() }
+
+  /// False if there is no room.
+  mutating func append(_ sequence: UInt16, at now: Instant) -> Bool {
+    guard count < Self.capacity else { return false }
+    let entries = entries ?? .allocate(capacity: Self.capacity)
+    self.entries = entries
+    if count == 0 { oldest = now }
+    (entries + count).initialize(to: TransportWideArrival(sequence: sequence, at: now))
+    count += 1
+    return true
+  }
+
+  mutating func take() -> [TransportWideArrival] {
+    defer { count = 0 }
+    return Array(UnsafeBufferPointer(start: entries, count: count))
+  }
+}

@@ -1,0 +1,35 @@
+import ICE
+import SRTP
+
+/// The names under which ignored datagrams are counted.
+enum Dropped {
+  static let peerClosed = PeerOutput.dropped(reason: "peer-closed")
+  static let unknownKind = PeerOutput.dropped(reason: "not-webrtc")
+  /// RTP belongs to the fast path.
+  static let rtp = PeerOutput.dropped(reason: "rtp-on-control-path")
+  /// DTLS or RTCP from an address on which no check was valid.
+  static let unverifiedAddress = PeerOutput.dropped(reason: "address-not-verified")
+  static let tooManyEarlyDatagrams = PeerOutput.dropped(reason: "dtls-too-early")
+  static let rtcpBeforeKeys = PeerOutput.dropped(reason: "rtcp-before-dtls")
+  static let malformedRTCP = PeerOutput.dropped(reason: "rtcp-malformed")
+
+  static func stun(_ reason: ICEAgent.DropReason) -> PeerOutput {
+    switch reason {
+    case .malformed: .dropped(reason: "stun-malformed")
+    case .notBindingRequest: .dropped(reason: "stun-not-binding-request")
+    case .badFingerprint: .dropped(reason: "stun-bad-fingerprint")
+    case .missingCredentials: .dropped(reason: "stun-missing-credentials")
+    case .wrongUsername: .dropped(reason: "stun-wrong-username")
+    case .badIntegrity: .dropped(reason: "stun-bad-integrity")
+    }
+  }
+
+  static func srtcp(_ error: SRTCPError) -> PeerOutput {
+    switch error {
+    case .authenticationFailed: .dropped(reason: "srtcp-authentication-failed")
+    case .replayed: .dropped(reason: "srtcp-replayed")
+    case .malformed: .dropped(reason: "srtcp-malformed")
+    case .failed: .dropped(reason: "srtcp-failed")
+    }
+  }
+}

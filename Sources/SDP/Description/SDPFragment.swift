@@ -1,0 +1,85 @@
+/// A trickle ICE fragment (RFC 8840 section 9, `application/trickle-ice-sdpfrag`): credentials and candidates of one
+/// bundled transport. In WHIP and WHEP (RFC 9725 section 4.3) a fragment with new credentials is an ICE restart.
+public struct SDPFragment: Hashable, Sendable {
+  /// Attributes before the first m-line.
+  public var session: [SDPLine]
+  /// The pseudo m-lines, each with its mid, credentials and candidates.
+  public var media: [MediaDescription]
+
+  /// Reads a fragment: attribute lines and m-lines, no others.
+  public static func parse(_ text: String, limits: SDPLimits = .standard) throws(SDPError) -> SDPFragment {
+    var fragment = SDPFragment(session: [], media: [])
+    try forEachLine(of: text, limits: limits) { (number, bytes) throws(SDPError) in
+      guard bytes.count >= 2, bytes[bytes.startIndex + 1] == UInt8(ascii: "="), let letter = bytes.first else {
+        throw .malformedLine(line: number)
+      }
+      let value = String(decoding: bytes.dropFirst(2), as: UTF8.self)
+      try fragment.add(Character(Unicode.Scalar(letter)), value, number, limits)
+    }
+    return fragment
+  }
+
+  private mutating func add(
+    _ letter: Character, _ value: String, _ number: Int, _ limits: SDPLimits
+  ) throws(SDPError) {
+    switch letter {
+    case "a" where (value.cut(at: ":")?.before ?? value[...]).isToken:
+      let line = SDPLine(.attribute, value)
+      if value.hasPrefix("candidate:"), ICECandidate(value) == nil {
+        throw .badField(line: number, field: "a=candidate", expected: "the form of RFC 8839 section 5.1")
+      }
+      if media.isEmpty { session.append(line) } else { media[media.count - 1].lines.append(line) }
+    case "m":
+      guard media.count < limits.media else { throw .tooManyMedia(line: number, limit: limits.media) }
+      guard let section = MediaDescription(mediaLine: value) else {
+        throw .badField(line: number, field: "m=", expected: "<media> <port 0-65535> <protocol> <format> …")
+      }
+      media.append(section)
+    default: throw .badField(line: number, field: "\"\(letter)=\"", expected: "a= or m= lines only (RFC 8840)")
+    }
+  }
+
+  public func serialized() -> String {
+    var text = ""
+    text.append(session)
+    for section in media {
+      text += "m=\(section.mediaLine)\r\n"
+      text.append(section.lines)
+    }
+    return text
+  }
+
+  private var head: SessionDescription { SessionDescription(lines: session) }
+
+  public var iceUfrag: String? { media.lazy.compactMap(\.iceUfrag).first ?? head.iceUfrag }
+  public var icePwd: String? { media.lazy.compactMap(\.icePwd).first ?? head.icePwd }
+  public var candidates: [ICECandidate] { head.candidates + media.flatMap(\.candidates) }
+  public var endOfCandidates: Bool { head.hasEndOfCandidates || media.contains(where: \.hasEndOfCandidates) }
+  public var mids: [String] { media.compactMap(\.mid) }
+
+  /// Whether it brings other credentials than `remote` has.
+  public func restartsICE(of remote: RemoteTransportDescription) -> Bool {
+    guard let iceUfrag, let icePwd else { return false }
+    return iceUfrag != remote.iceUfrag || icePwd != remote.icePwd
+  }
+}
+
+extension SDPFragment {
+  /// Our side of an ICE restart of `negotiated`: new credentials and candidates under the first m-line of the bundle.
+  public init(local: LocalTransportDescription, answering negotiated: NegotiatedSession) {
+    let answer = negotiated.answer
+    session = [.attribute("ice-lite"), .attribute("ice-options", "trickle")]
+    media = []
+    if let bundle = answer.bundle { session.append(.attribute("group", (["BUNDLE"] + bundle).joined(separator: " "))) }
+    guard
+      let first = answer.media.first(where: { $0.hasAttribute("ice-ufrag") && $0.hasAttribute("candidate") })
+        ?? answer.media.first(where: { $0.hasAttribute("ice-ufrag") })
+    else { return }
+    var section = MediaDescription(
+      kind: first.kind, port: 9, protocolName: first.protocolName, formats: Array(first.formats.prefix(1)))
+    if let mid = first.mid { section.lines.append(.attribute("mid", mid)) }
+    section.lines += [.attribute("ice-ufrag", local.iceUfrag), .attribute("ice-pwd", local.icePwd)]
+    section.lines += local.candidateLines
+    media = [section]
+  }
+}

@@ -1,0 +1,83 @@
+/// An offer that has been found to be one we can serve: unified plan, one bundle, RTCP multiplexed, DTLS-SRTP.
+struct CheckedOffer {
+  let session: SessionDescription
+  /// Places of the m-lines that can be answered; the others are refused one by one.
+  let usable: Set<Int>
+  /// The m-line that stands for the bundle (RFC 9143 section 7.2.1); nil if nothing is usable.
+  let tagged: Int?
+  /// Whether the answer may have a BUNDLE group: only if the offer has one.
+  let isBundled: Bool
+
+  /// `isFirst`: a later offer may have every m-line stopped.
+  init(_ session: SessionDescription, isFirst: Bool) throws(SDPError) {
+    self.session = session
+    let media = session.media
+    try Self.checkKinds(media, isFirst: isFirst)
+    var usable: [Int] = []
+    for (index, section) in media.enumerated() where section.isRTP && !section.isDisabled {
+      try Self.checkTransport(section, in: session)
+      usable.append(index)
+    }
+    try Self.checkMids(media)
+    let bundle = session.bundle
+    if let bundle {
+      usable.removeAll { index in !bundle.contains(media[index].mid ?? "") }
+      if usable.isEmpty, media.contains(where: { $0.isRTP && !$0.isDisabled }) { throw .noBundle }
+    } else if usable.count > 1 {
+      throw .noBundle
+    }
+    for index in usable where !media[index].hasRTCPMux { throw .noRTCPMux(mid: media[index].mid ?? "\(index)") }
+    for index in usable where media[index].isPlanB { throw .planB(mid: media[index].mid ?? "\(index)") }
+    isBundled = bundle != nil
+    self.usable = Set(usable)
+    tagged = Self.tagged(bundle ?? [], usable, session)
+  }
+
+  private static func checkKinds(_ media: [MediaDescription], isFirst: Bool) throws(SDPError) {
+    guard !media.contains(where: \.isRTP) else {
+      if isFirst, media.allSatisfy({ !$0.isRTP || $0.isDisabled }) { throw .noMedia }
+      return
+    }
+    throw media.contains { $0.kind == .other("application") } ? .dataChannelOnly : .noMedia
+  }
+
+  private static func checkTransport(_ section: MediaDescription, in session: SessionDescription) throws(SDPError) {
+    let hasFingerprint = section.hasAttribute("fingerprint") || session.hasAttribute("fingerprint")
+    switch section.protocolName.uppercased() {
+    case "UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVP":
+      if section.hasAttribute("crypto"), !hasFingerprint { throw .sdesUnsupported }
+    // RFC 8829 section 5.1.2 wants these taken if DTLS is meant.
+    case "RTP/SAVPF", "RTP/SAVP":
+      if !hasFingerprint || section.hasAttribute("crypto") { throw .sdesUnsupported }
+    case let name:
+      if section.hasAttribute("crypto") { throw .sdesUnsupported }
+      throw .unencrypted(protocolName: name)
+    }
+  }
+
+  private static func checkMids(_ media: [MediaDescription]) throws(SDPError) {
+    var seen = Set<String>()
+    for (index, section) in media.enumerated() {
+      guard let mid = section.mid else {
+        if section.isDisabled || !section.isRTP { continue }
+        throw section.isPlanB ? .planB(mid: "\(index)") : .noMid(index: index)
+      }
+      // It must fit a one-byte header-extension element.
+      guard mid.utf8.count <= 16 else { throw .noMid(index: index) }
+      guard seen.insert(mid).inserted else { throw .duplicateMid(mid) }
+    }
+  }
+
+  /// The first of the bundle that carries transport attributes of its own, or shares the session's.
+  private static func tagged(_ bundle: [String], _ usable: [Int], _ session: SessionDescription) -> Int? {
+    let media = session.media
+    let position = { (index: Int) in bundle.firstIndex(of: media[index].mid ?? "") ?? 0 }
+    let ordered = usable.sorted { position($0) < position($1) }
+    return ordered.first { media[$0].hasAttribute("ice-ufrag") } ?? ordered.first
+  }
+}
+
+extension MediaDescription {
+  /// Audio or video over some RTP profile.
+  var isRTP: Bool { (kind == .audio || kind == .video) && protocolName.uppercased().contains("RTP/") }
+}

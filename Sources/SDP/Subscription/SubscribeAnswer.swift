@@ -1,0 +1,74 @@
+/// A client's answer, read against the m-lines that were offered.
+struct SubscribeAnswer {
+  /// What became of each carried track.
+  private(set) var media: [SubscribedMedia] = []
+  /// Places of the m-lines with port 0.
+  private(set) var refused: [Int] = []
+  /// nil if every m-line was refused.
+  private(set) var transport: RemoteTransportDescription?
+
+  init(_ answer: SessionDescription, to lines: [SubscribeSession.Line]) throws(SDPError) {
+    guard !lines.isEmpty else { throw .noOffer }
+    try Self.check(answer, against: lines)
+    var accepted: [Int] = []
+    for (index, section) in answer.media.enumerated() {
+      if section.port == 0 { refused.append(index) } else { accepted.append(index) }
+    }
+    try Self.checkBundle(accepted.map { answer.media[$0] }, in: answer)
+    for (index, line) in lines.enumerated() where line.isCarrying {
+      guard let track = line.track else { continue }
+      media.append(Self.taken(track, line, answer.media[index], in: answer))
+    }
+    transport = try Self.transport(accepted.map { answer.media[$0] }, in: answer)
+  }
+
+  private static func check(_ answer: SessionDescription, against lines: [SubscribeSession.Line]) throws(SDPError) {
+    guard answer.media.count == lines.count else {
+      throw .mediaRemoved(expected: lines.count, found: answer.media.count)
+    }
+    for (index, (line, section)) in zip(lines, answer.media).enumerated() where section.port != 0 {
+      let expected = "\(line.kind.rawValue) \"\(line.mid)\""
+      let found = "\(section.kind.rawValue) \"\(section.mid ?? "")\""
+      guard expected == found else { throw .mediaChanged(index: index, expected: expected, found: found) }
+    }
+  }
+
+  private static func checkBundle(_ accepted: [MediaDescription], in answer: SessionDescription) throws(SDPError) {
+    guard let first = accepted.first else { return }
+    let bundle = answer.bundle ?? (accepted.count == 1 ? [first.mid ?? ""] : [])
+    for section in accepted {
+      guard bundle.contains(section.mid ?? "") else { throw .noBundle }
+      guard section.hasRTCPMux else { throw .noRTCPMux(mid: section.mid ?? "") }
+    }
+  }
+
+  /// From the first m-line of the answer's bundle.
+  private static func transport(
+    _ accepted: [MediaDescription], in answer: SessionDescription
+  ) throws(SDPError) -> RemoteTransportDescription? {
+    guard let first = accepted.first else { return nil }
+    let tagged = answer.bundle?.lazy.compactMap { mid in accepted.first { $0.mid == mid } }.first ?? first
+    let transport = try RemoteTransportDescription(tagged, in: answer, defaultSetup: .active)
+    guard transport.setup == .active || transport.setup == .passive else { throw .badSetup(transport.setup.rawValue) }
+    return transport
+  }
+
+  private static func taken(
+    _ track: OfferedTrack, _ line: SubscribeSession.Line, _ section: MediaDescription, in answer: SessionDescription
+  ) -> SubscribedMedia {
+    let offered = Set(line.extensions.map { "\($0.id) \($0.uri)" })
+    let mixed = section.allowsMixedExtensions || answer.allowsMixedExtensions
+    var extensions: [String: UInt8] = [:]
+    for map in section.extensionMaps(in: answer)
+    where offered.contains("\(map.id) \(map.uri)") && map.direction.receives {
+      guard mixed || map.uri != ExtensionURI.dependencyDescriptor else { continue }
+      extensions[map.uri] = UInt8(truncatingIfNeeded: map.id)
+    }
+    let offeredCodecs = Set(line.codecs.compactMap(\.identity))
+    let codecs = section.codecs.filter { $0.identity.map(offeredCodecs.contains) ?? false }
+    let receives = section.port != 0 && section.direction(in: answer).receives
+    return SubscribedMedia(
+      trackID: track.trackID, mid: line.mid, isRejected: !receives || codecs.allSatisfy(\.isRED),
+      codecs: section.port == 0 ? [] : codecs, extensions: section.port == 0 ? [:] : extensions)
+  }
+}

@@ -1,0 +1,136 @@
+/// The m-lines of a subscribe peer over its whole life. We offer, the client answers. m-lines are reused, never
+/// reordered or removed (RFC 3264 section 8): a track that goes leaves its m-line inactive for the next of its kind.
+///
+///              offer(tracks)                    answer: taken
+///   (none) ──────────────────▶ carrying ──────────────────────▶ carrying
+///                               │    ▲                             │
+///         track goes: inactive  │    │ a track of the same kind    │ answer: refused (port 0)
+///                               ▼    │                             ▼
+///                              vacant                           stopped ── another track, under a new mid ──▶ carrying
+public struct SubscribeSession: Sendable {
+  /// An m-line.
+  struct Line: Sendable {
+    var mid: String
+    var kind: MediaDescription.Kind
+    /// What it carries; nil if it is vacant.
+    var track: OfferedTrack?
+    /// Refused by an answer. It keeps port 0 until it is used anew.
+    var isStopped = false
+    /// As last offered.
+    var codecs: [NegotiatedCodec] = []
+    var extensions: [ExtensionMap] = []
+
+    var isCarrying: Bool { track != nil && !isStopped }
+  }
+
+  public let capabilities: Capabilities
+  /// What the latest answer said of the client's transport.
+  public private(set) var remote: RemoteTransportDescription?
+  /// Our DTLS role, from the latest answer: `.passive` (server) or `.active`.
+  public private(set) var localSetup: SetupRole = .passive
+  /// Whether the latest answer brought other ICE credentials than the one before.
+  public private(set) var iceRestart = false
+
+  private(set) var lines: [Line] = []
+  private var payloadTypes = CanonicalPayloadTypes()
+  private var extensions = CanonicalExtensions()
+  private var nextMid = 0
+  private var origin: SessionDescription.Origin?
+
+  public init(capabilities: Capabilities = .standard) { self.capabilities = capabilities }
+
+  /// Track to mid, as in the latest offer.
+  public var mids: [String: String] {
+    var mids: [String: String] = [:]
+    for line in lines where line.isCarrying { if let track = line.track { mids[track.trackID] = line.mid } }
+    return mids
+  }
+
+  /// The offer of exactly `tracks`, whatever was offered before. New ICE credentials in `local` make it an ICE restart.
+  public mutating func offer(tracks: [OfferedTrack], local: LocalTransportDescription) -> SessionDescription {
+    place(tracks)
+    describeLines()
+    let origin = self.origin?.next ?? .initial(local.iceUfrag)
+    self.origin = origin
+    let live = lines.filter { !$0.isStopped }.map(\.mid)
+    var offer = SessionDescription.ours(
+      origin: origin, bundle: live, mixedExtensions: capabilities.allowsMixedExtensions)
+    let writer = MediaWriter(local: local, setup: .actpass)
+    offer.media = lines.map { line in
+      let section = writer.section(content(of: line), hasCandidates: line.mid == live.first)
+      return line.isStopped ? MediaWriter.rejection(of: section) : section
+    }
+    return offer
+  }
+
+  /// Reads the answer to the latest offer: what each carried track came to, in the order of the m-lines.
+  public mutating func accept(answer: SessionDescription) throws(SDPError) -> [SubscribedMedia] {
+    let reading = try SubscribeAnswer(answer, to: lines)
+    if let transport = reading.transport {
+      iceRestart = remote.map { !$0.hasSameCredentials(as: transport) } ?? false
+      remote = transport
+      localSetup = transport.setup == .passive ? .active : .passive
+    }
+    for index in reading.refused { lines[index].isStopped = true }
+    return reading.media
+  }
+}
+
+extension SubscribeSession {
+  /// Gives every track an m-line.
+  private mutating func place(_ tracks: [OfferedTrack]) {
+    var wanted: [String: OfferedTrack] = [:]
+    for track in tracks where wanted[track.trackID] == nil { wanted[track.trackID] = track }
+    for index in lines.indices {
+      guard let old = lines[index].track else { continue }
+      let new = wanted[old.trackID].flatMap { $0.kind == old.kind ? $0 : nil }
+      // A track that was refused is offered again only when its codecs changed: then under a new mid, below.
+      if lines[index].isStopped, let new, new.codecs != old.codecs {
+        lines[index].track = nil
+        continue
+      }
+      lines[index].track = new
+      if new != nil { wanted[old.trackID] = nil }
+    }
+    for track in tracks { if let track = wanted.removeValue(forKey: track.trackID) { assign(track) } }
+  }
+
+  /// A vacant m-line of its kind, else one that was stopped, else a new one.
+  private mutating func assign(_ track: OfferedTrack) {
+    if let vacant = lines.firstIndex(where: { $0.track == nil && !$0.isStopped && $0.kind == track.kind }) {
+      lines[vacant].track = track
+      return
+    }
+    let line = Line(mid: "\(nextMid)", kind: track.kind, track: track)
+    if let stopped = lines.firstIndex(where: { $0.track == nil && $0.isStopped }) {
+      lines[stopped] = line
+    } else if lines.count < SDPLimits.standard.media {
+      lines.append(line)
+    } else {
+      return
+    }
+    nextMid += 1
+  }
+
+  /// Numbers the codecs and extensions of what is carried. A vacant m-line keeps those it had.
+  private mutating func describeLines() {
+    for index in lines.indices {
+      guard let track = lines[index].track, !lines[index].isStopped else { continue }
+      var codecs = payloadTypes.canonical(track.codecs, hasRetransmissions: track.retransmissionSSRC != nil)
+      for codec in codecs.indices {
+        codecs[codec].feedback = capabilities.subscriberFeedback(
+          on: track.kind, hasRetransmissions: codecs[codec].retransmissionPayloadType != nil)
+      }
+      lines[index].codecs = codecs
+      // Nothing of it can be offered: no number is left, or it has no codec of ours.
+      if codecs.isEmpty { lines[index].isStopped = true }
+      lines[index].extensions = extensions.maps(track.extensions, passing: capabilities.subscribeExtensions)
+    }
+  }
+
+  private func content(of line: Line) -> MediaWriter.Content {
+    MediaWriter.Content(
+      mid: line.mid, kind: line.kind, direction: line.isCarrying ? .sendonly : .inactive, codecs: line.codecs,
+      extensions: line.extensions, track: line.isCarrying ? line.track : nil)
+  }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import NIOHTTP1
+import SFU
+
+/// What `/status` says of the server itself.
+public struct AdminServerInfo: Sendable {
+  public var version: String
+  public var startedAt: Date
+  /// The URL of the public server, e.g. "https://127.0.0.1:8443/".
+  public var url: String
+  public var mediaPort: Int
+  /// "tokens" or "none".
+  public var authentication: String
+
+  public init(version: String, startedAt: Date, url: String, mediaPort: Int, authentication: String) {
+    self.version = version
+    self.startedAt = startedAt
+    self.url = url
+    self.mediaPort = mediaPort
+    self.authentication = authentication
+  }
+}
+
+/// The admin API's resources (docs/operations.md): one request in, one response out.
+struct AdminAPI {
+  private weak var control: (any CallControl)?
+  private let server: AdminServerInfo
+  private let tokens: SessionTokens?
+
+  init(control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?) {
+    self.control = control
+    self.server = server
+    self.tokens = tokens
+  }
+
+  private static let getters = ["/status", "/rooms", "/participants", "/streams", "/fastpath"]
+  private static let setters = ["/kick", "/mute", "/close", "/drain", "/token"]
+
+  func response(to request: HTTPRequest, now: Date) -> HTTPReply {
+    guard let control else { return .problem(.serviceUnavailable, .draining, "the server stops") }
+    do throws(Refusal) {
+      switch (request.method, request.path) {
+      case (.GET, "/status"): return .json(status(control, now))
+      case (.GET, "/rooms"): return .json(AdminRooms(control.report()))
+      case (.GET, "/participants"): return .json(AdminParticipants(try room(control, request, isRequired: true)))
+      case (.GET, "/streams"): return .json(AdminStreams(try room(control, request, isRequired: false)))
+      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics()))
+      case (.POST, "/token"): return try token(request, now)
+      case (.POST, _) where Self.setters.contains(request.path): return try act(control, request)
+      default: return wrong(request)
+      }
+    } catch {
+      return .problem(error.status, code: error.code, error.detail)
+    }
+  }
+
+  private struct Refusal: Error {
+    var status: HTTPResponseStatus
+    var code: String
+    var detail: String
+  }
+
+  private func status(_ control: any CallControl, _ now: Date) -> AdminStatus {
+    AdminStatus(server: server, report: control.report(), totals: control.mediaTotals(), now: now)
+  }
+
+  private func wrong(_ request: HTTPRequest) -> HTTPReply {
+    let allowed = Self.getters.contains(request.path) ? "GET" : Self.setters.contains(request.path) ? "POST" : nil
+    guard let allowed else {
+      let paths = (Self.getters + Self.setters).joined(separator: " ")
+      return .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(100)); there is \(paths)")
+    }
+    return .problem(
+      .methodNotAllowed, code: "method-not-allowed", "\(request.path) takes \(allowed)", headers: ["allow": allowed])
+  }
+
+  /// The rooms that `?room=` selects: that one, or all.
+  private func room(_ control: any CallControl, _ request: HTTPRequest, isRequired: Bool) throws(Refusal) -> [RoomReport] {
+    let rooms = control.report().rooms
+    guard let name = request.query["room"] else {
+      if isRequired { throw Refusal(status: .badRequest, code: "bad-message", detail: "the query must name a room: ?room=NAME") }
+      return rooms
+    }
+    guard let room = rooms.first(where: { $0.name == name }) else {
+      throw Refusal(status: .notFound, code: "not-found", detail: "there is no room \(name.prefix(64))")
+    }
+    return [room]
+  }
+
+  private func act(_ control: any CallControl, _ request: HTTPRequest) throws(Refusal) -> HTTPReply {
+    let order: AdminOrder = try decode(request)
+    switch control.administer(try action(request.path, order)) {
+    case .done: return .json(AdminDone(done: true))
+    case .notFound(let what): return .problem(.notFound, .notFound, what)
+    }
+  }
+
+  private func action(_ path: String, _ order: AdminOrder) throws(Refusal) -> AdminAction {
+    switch path {
+    case "/kick": return .kick(room: try need(order.room, "room"), participant: try need(order.participant, "participant"))
+    case "/close": return .close(room: try need(order.room, "room"))
+    case "/drain": return .drain(order.on ?? true)
+    default:
+      return .mute(
+        room: try need(order.room, "room"), participant: try need(order.participant, "participant"), track: order.track,
+        muted: order.muted ?? true)
+    }
+  }
+
+  private func token(_ request: HTTPRequest, _ now: Date) throws(Refusal) -> HTTPReply {
+    guard let tokens else {
+      throw Refusal(
+        status: .conflict, code: "forbidden", detail: "this server uses no tokens (auth is none); configure auth and token-secret")
+    }
+    let order: AdminTokenOrder = try decode(request)
+    let lifetime = order.ttl ?? 3600
+    guard lifetime.isFinite, lifetime >= 1, lifetime <= 366 * 86400 else {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "\"ttl\" must be 1 to \(366 * 86400) seconds")
+    }
+    for name in [order.room, order.identity].compactMap({ $0 }) where !CallName.isValid(name) {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "\"room\" and \"identity\" must be \(CallName.rule)")
+    }
+    let grants = Grants(
+      room: order.room, identity: order.identity, canPublish: order.canPublish ?? true,
+      canSubscribe: order.canSubscribe ?? true)
+    guard let token = try? tokens.make(grants, issuedAt: now, lifetime: lifetime) else {
+      throw Refusal(status: .internalServerError, code: "internal", detail: "the token could not be signed")
+    }
+    return .json(AdminToken(token: token, expiresAt: now.timeIntervalSince1970.rounded(.down) + lifetime))
+  }
+
+  private func need(_ value: String?, _ field: String) throws(Refusal) -> String {
+    guard let value, !value.isEmpty else {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"\(field)\" is missing; it must be a string")
+    }
+    return value
+  }
+
+  private func decode<T: Decodable>(_ request: HTTPRequest) throws(Refusal) -> T {
+    let body = request.body.isEmpty ? [UInt8]("{}".utf8) : request.body
+    guard JSONBounds.admits(body) else {
+      throw Refusal(status: .badRequest, code: "bad-json", detail: "the JSON is nested too deeply")
+    }
+    do { return try JSONDecoder().decode(T.self, from: Data(body)) } catch DecodingError.typeMismatch(let type, let context) {
+      let field = context.codingPath.map(\.stringValue).joined(separator: ".")
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"\(field)\" must be of type \(type)")
+    } catch {
+      throw Refusal(status: .badRequest, code: "bad-json", detail: "the body must be a JSON object")
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import Forwarding
+import Foundation
+import SFU
+
+/// Bodies of the admin API. The field names are documented in docs/operations.md.
+
+struct AdminOrder: Decodable {
+  var room: String?
+  var participant: String?
+  var track: String?
+  var muted: Bool?
+  var on: Bool?
+}
+
+struct AdminTokenOrder: Decodable {
+  var room: String?
+  var identity: String?
+  var canPublish: Bool?
+  var canSubscribe: Bool?
+  /// Seconds.
+  var ttl: Double?
+}
+
+struct AdminDone: Encodable { var done: Bool }
+
+struct AdminToken: Encodable {
+  var token: String
+  /// Seconds since 1970.
+  var expiresAt: Double
+}
+
+struct AdminStatus: Encodable {
+  var version: String
+  var url: String
+  var mediaPort: Int
+  var authentication: String
+  var uptimeSeconds: Double
+  var processID: Int32
+  var draining: Bool
+  var rooms: Int
+  var participants: Int
+  var sources: Int
+  var sinks: Int
+  var received: [String: MediaTotals.LaneCount]
+  var sent: [String: MediaTotals.LaneCount]
+  var counters: SFUCounters
+
+  init(server: AdminServerInfo, report: Report, totals: MediaTotals, now: Date) {
+    let people = report.rooms.flatMap(\.participants)
+    version = server.version
+    url = server.url
+    mediaPort = server.mediaPort
+    authentication = server.authentication
+    uptimeSeconds = now.timeIntervalSince(server.startedAt)
+    processID = getpid()
+    draining = report.draining
+    rooms = report.rooms.count
+    participants = people.count
+    sources = people.flatMap(\.peers).reduce(0) { $0 + $1.sources.count }
+    sinks = people.flatMap(\.peers).reduce(0) { $0 + $1.sinks.count }
+    received = totals.received
+    sent = totals.sent
+    counters = report.counters
+  }
+}
+
+struct AdminRooms: Encodable {
+  struct Room: Encodable {
+    var name: String
+    var participants: Int
+    var sources: Int
+    var sinks: Int
+    var bitsPerSecondIn: Double
+    var bitsPerSecondOut: Double
+  }
+
+  var rooms: [Room]
+
+  init(_ report: Report) {
+    rooms = report.rooms.map { room in
+      let peers = room.participants.flatMap(\.peers)
+      let sources = peers.flatMap(\.sources)
+      let sinks = peers.flatMap(\.sinks)
+      return Room(
+        name: room.name, participants: room.participants.count, sources: sources.count, sinks: sinks.count,
+        bitsPerSecondIn: sources.reduce(0) { $0 + $1.bitsPerSecond },
+        bitsPerSecondOut: sinks.reduce(0) { $0 + $1.bitsPerSecond })
+    }
+  }
+}
+
+struct AdminParticipants: Encodable {
+  var participants: [ParticipantReport]
+  init(_ rooms: [RoomReport]) { participants = rooms.flatMap(\.participants) }
+}
+
+/// Every source and sink with whose it is and between which addresses it travels.
+struct AdminStreams: Encodable {
+  struct Place: Encodable {
+    var room: String
+    var participant: String
+    var name: String
+    var peer: String
+    var local: String?
+    var remote: String?
+    var srtpProfile: String?
+  }
+
+  /// The fields of the place and of the report, side by side in one object.
+  struct Stream<Report: Encodable>: Encodable {
+    var place: Place
+    var report: Report
+
+    func encode(to encoder: any Encoder) throws {
+      try place.encode(to: encoder)
+      try report.encode(to: encoder)
+    }
+  }
+
+  var sources: [Stream<SourceReport>] = []
+  var sinks: [Stream<SinkReport>] = []
+
+  init(_ rooms: [RoomReport]) {
+    for room in rooms {
+      for participant in room.participants {
+        for peer in participant.peers {
+          let place = Place(
+            room: room.name, participant: participant.id, name: participant.name, peer: peer.id, local: peer.local,
+            remote: peer.remote, srtpProfile: peer.srtpProfile)
+          sources += peer.sources.map { Stream(place: place, report: $0) }
+          sinks += peer.sinks.map { Stream(place: place, report: $0) }
+        }
+      }
+    }
+  }
+}
+
+struct AdminFastPath: Encodable {
+  struct Interface: Encodable {
+    var name: String
+    var index: UInt32
+    var xdpMode: String
+    var xskMode: String
+    var queues: Int
+    var lane: String
+    var reason: String
+  }
+
+  struct Map: Encodable {
+    var name: String
+    var used: Int
+    var capacity: Int
+  }
+
+  struct Verdict: Encodable {
+    var name: String
+    var count: UInt64
+  }
+
+  var interfaces: [Interface]
+  var maps: [Map]
+  var verdicts: [Verdict]
+  var sources: Int
+  var sinks: Int
+
+  init(_ statistics: FastPathStatistics) {
+    interfaces = statistics.interfaces.map {
+      Interface(
+        name: $0.name, index: $0.index, xdpMode: $0.xdpMode, xskMode: $0.xskMode, queues: $0.queues,
+        lane: $0.lane.rawValue, reason: $0.reason)
+    }
+    maps = statistics.maps.map { Map(name: $0.name, used: $0.used, capacity: $0.capacity) }
+    verdicts = statistics.verdicts.map { Verdict(name: $0.name, count: $0.count) }
+    sources = statistics.sources.count
+    sinks = statistics.sinks.count
+  }
+}

@@ -1,0 +1,100 @@
+import Forwarding
+import SFU
+
+/// The page at `/metrics`. The names are a contract: monitors use them.
+public struct MetricsPage {
+  private let report: Report
+  private let fastPath: FastPathStatistics
+  private let totals: MediaTotals
+
+  public init(report: Report, fastPath: FastPathStatistics, totals: MediaTotals) {
+    self.report = report
+    self.fastPath = fastPath
+    self.totals = totals
+  }
+
+  public var text: String {
+    var page = Exposition()
+    calls(&page)
+    media(&page)
+    control(&page)
+    times(&page)
+    return page.text
+  }
+
+  private func calls(_ page: inout Exposition) {
+    let participants = report.rooms.flatMap(\.participants)
+    let peers = participants.flatMap(\.peers)
+    page.metric("needletail_rooms", .gauge, "Rooms with at least one participant.", UInt64(report.rooms.count))
+    page.metric("needletail_participants", .gauge, "Participants in all rooms.", UInt64(participants.count))
+    page.metric(
+      "needletail_sources", .gauge, "Inbound RTP streams by lane.", byLane(peers.flatMap(\.sources).map(\.lane)))
+    page.metric("needletail_sinks", .gauge, "Outbound RTP copies by lane.", byLane(peers.flatMap(\.sinks).map(\.lane)))
+    page.metric("needletail_draining", .gauge, "1 while the server takes no new participants.", report.draining ? 1 : 0)
+  }
+
+  private func media(_ page: inout Exposition) {
+    page.metric("needletail_rtp_packets_total", .counter, "RTP packets by direction and lane.", flows(\.packets))
+    page.metric("needletail_rtp_bytes_total", .counter, "RTP bytes by direction and lane.", flows(\.bytes))
+    page.metric(
+      "needletail_fastpath_verdicts_total", .counter, "Packets by verdict of the fast path.",
+      fastPath.verdicts.map { (labels: [("verdict", $0.name)], value: $0.count) })
+    page.metric(
+      "needletail_srtp_auth_failures_total", .counter, "SRTP packets that failed authentication.",
+      totals.authenticationFailures)
+    page.metric("needletail_srtp_replays_total", .counter, "SRTP packets dropped as replays.", totals.replays)
+  }
+
+  private func control(_ page: inout Exposition) {
+    let counters = report.counters
+    page.metric(
+      "needletail_nacks_total", .counter, "NACK messages by direction.",
+      byDirection(counters.nacksReceived, counters.nacksSent))
+    page.metric(
+      "needletail_plis_total", .counter, "Picture loss indications by direction.",
+      byDirection(counters.plisReceived, counters.plisSent))
+    page.metric(
+      "needletail_ice_failures_total", .counter, "Peers that ended for want of ICE checks, by reason.",
+      byName("reason", counters.iceFailures))
+    page.metric(
+      "needletail_dtls_handshakes_total", .counter, "DTLS handshakes by result.",
+      byName("result", counters.dtlsHandshakes))
+    page.metric(
+      "needletail_datagrams_dropped_total", .counter, "Control datagrams refused, by reason.",
+      byName("reason", counters.datagramsDropped))
+  }
+
+  private func times(_ page: inout Exposition) {
+    page.histogram(
+      "needletail_join_seconds", "From join to the first media packet sent.", bounds: SFUCounters.joinBounds,
+      counts: report.counters.joinSeconds, sum: report.counters.joinSecondsSum)
+    let times = fastPath.forwardingTimes
+    page.histogram(
+      "needletail_forward_seconds", "Time of a packet in the worker.",
+      bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts, sum: Double(times.sumNanoseconds) / 1e9)
+  }
+
+  private typealias Samples = [(labels: [(String, String)], value: UInt64)]
+
+  private func byLane(_ lanes: [String]) -> Samples {
+    Lane.allCases.map { lane in
+      (labels: [("lane", lane.rawValue)], value: UInt64(lanes.count { $0 == lane.rawValue }))
+    }
+  }
+
+  private func flows(_ count: KeyPath<MediaTotals.LaneCount, UInt64>) -> Samples {
+    [("in", totals.received), ("out", totals.sent)].flatMap { direction, lanes in
+      Lane.allCases.map { lane in
+        (labels: [("direction", direction), ("lane", lane.rawValue)], value: lanes[lane.rawValue]?[keyPath: count] ?? 0)
+      }
+    }
+  }
+
+  private func byDirection(_ received: UInt64, _ sent: UInt64) -> Samples {
+    [(labels: [("direction", "in")], value: received), (labels: [("direction", "out")], value: sent)]
+  }
+
+  private func byName(_ label: String, _ counts: [String: UInt64]) -> Samples {
+    counts.sorted { $0.key < $1.key }.map { (labels: [(label, $0.key)], value: $0.value) }
+  }
+}

@@ -1,0 +1,257 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import NIOWebSocket
+import SFU
+
+/// The public HTTP(S) server: static files, WebSocket signalling, WHIP and WHEP, metrics and health. It translates between
+/// the network and `CallControl` and decides nothing about calls.
+///
+/// Everything happens on one event loop, the one that `CallControl` lives on; make and use it there.
+public final class SignallingServer: HTTPService {
+  weak var control: (any CallControl)?
+  let limits: SignallingLimits
+
+  private let configuration: SignallingConfiguration
+  private let eventLoop: any EventLoop
+  private let log: Logger
+  private let files: StaticFiles?
+  private let endpoint: SessionEndpoint
+  private var listener: (any Channel)?
+  private var channels: [ObjectIdentifier: any Channel] = [:]
+  private var connections: [ConnectionID: WebSocketConnection] = [:]
+  private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
+  private var lastConnection: UInt64 = 0
+  private var lastRequest: UInt64 = 0
+
+  public init(
+    configuration: SignallingConfiguration, eventLoop: any EventLoop, control: any CallControl, log: Logger
+  ) {
+    eventLoop.preconditionInEventLoop()
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.control = control
+    self.log = log
+    limits = configuration.limits
+    files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
+    endpoint = SessionEndpoint(tokens: configuration.tokens)
+  }
+
+  // MARK: Life
+
+  /// Starts to listen. The future gives the port, or fails with what is wrong with the certificate or address.
+  public func start() -> EventLoopFuture<Int> {
+    let tls: NIOSSLContext?
+    do { tls = try configuration.tls.map(Self.context) } catch { return eventLoop.makeFailedFuture(error) }
+    let server = NIOLoopBound(self, eventLoop: eventLoop)
+    let bound = ServerBootstrap(group: eventLoop)
+      .serverChannelOption(.backlog, value: 256)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel, tls: tls) }
+      }
+      .bind(host: configuration.address, port: configuration.port)
+    return bound.assumeIsolated().map { channel in
+      self.listener = channel
+      return channel.localAddress?.port ?? self.configuration.port
+    }.nonisolated()
+  }
+
+  /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second.
+  public func stop() -> EventLoopFuture<Void> {
+    listener?.close(promise: nil)
+    listener = nil
+    for connection in connections.values { connection.closeForShutdown() }
+    let open = Array(channels.values)
+    let closed = EventLoopFuture.andAllComplete(open.map(\.closeFuture), on: eventLoop)
+    let idle = open.filter { channel in !connections.values.contains { $0.isOn(channel) } }
+    for channel in idle { channel.close(promise: nil) }
+    eventLoop.scheduleTask(in: .seconds(1)) { for channel in open { channel.close(promise: nil) } }
+    return closed
+  }
+
+  private static func context(_ identity: TLSIdentity) throws -> NIOSSLContext {
+    let chain = try NIOSSLCertificate.fromPEMBytes([UInt8](identity.certificatePEM.utf8)).map {
+      NIOSSLCertificateSource.certificate($0)
+    }
+    let key = try NIOSSLPrivateKey(bytes: [UInt8](identity.keyPEM.utf8), format: .pem)
+    var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+    configuration.minimumTLSVersion = .tlsv12
+    configuration.applicationProtocols = ["http/1.1"]
+    return try NIOSSLContext(configuration: configuration)
+  }
+
+  // MARK: Connections
+
+  private func accepted(_ channel: any Channel, tls: NIOSSLContext?) throws {
+    track(channel)
+    let refusal = refusal()
+    // Some more are answered with a refusal; beyond that not even a TLS handshake is worth it.
+    guard channels.count <= limits.connections + Self.refusedAtOnce else {
+      log.warning("connection refused", metadata: ["limit": "\(limits.connections) (max-connections)"])
+      throw TooManyConnections()
+    }
+    let pipeline = channel.pipeline.syncOperations
+    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+    let http = HTTPConnection(service: self, refusal: refusal)
+    try pipeline.configureHTTPServerPipeline(
+      withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,
+      withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.headerLimits)
+    try pipeline.addHandler(http)
+  }
+
+  private static let refusedAtOnce = 64
+
+  private struct TooManyConnections: Error {}
+
+  private static let headerLimits: NIOHTTPDecoderLimitConfiguration = {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = 16 << 10
+    limits.maxHeaderListSize = 64 << 10
+    limits.maxHeaderFieldCount = 100
+    return limits
+  }()
+
+  private func track(_ channel: any Channel) {
+    let key = ObjectIdentifier(channel)
+    channels[key] = channel
+    channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in self?.channels[key] = nil }
+  }
+
+  private func webSocketUpgrade(replacing http: HTTPConnection) -> NIOHTTPServerUpgradeSendableConfiguration {
+    let server = NIOLoopBound(self, eventLoop: eventLoop)
+    let http = NIOLoopBound(http, eventLoop: eventLoop)
+    let upgrader = NIOWebSocketServerUpgrader(
+      maxFrameSize: min(limits.messageBytes * 4, Int(UInt32.max)), automaticErrorHandling: false,
+      shouldUpgrade: { channel, head in
+        let admits = head.uri.split(separator: "?").first == "/ws" && server.value.refusal() == nil
+        return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
+      },
+      upgradePipelineHandler: { channel, _ in
+        channel.eventLoop.makeCompletedFuture { try server.value.upgraded(channel) }
+      })
+    return (
+      upgraders: [upgrader],
+      completionHandler: { context in context.pipeline.syncOperations.removeHandler(http.value, promise: nil) }
+    )
+  }
+
+  private func upgraded(_ channel: any Channel) throws {
+    lastConnection += 1
+    var log = log
+    log[metadataKey: "connection"] = "\(lastConnection)"
+    log[metadataKey: "client"] = "\(channel.remoteAddress?.description ?? "unknown")"
+    let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
+    try channel.pipeline.syncOperations.addHandler(connection)
+    connections[connection.id] = connection
+    log.debug("WebSocket opened")
+  }
+
+  /// The connection's channel is gone.
+  func ended(_ connection: WebSocketConnection) {
+    guard connections.removeValue(forKey: connection.id) != nil else { return }
+    control?.handle(.disconnected(connection.id))
+  }
+
+  /// What the token of a `join` grants.
+  func grants(for token: String?) throws(TokenError) -> Grants {
+    guard let tokens = configuration.tokens else { return .everything }
+    return try tokens.verify(token, now: Date())
+  }
+
+  // MARK: What the control loop asks for
+
+  /// Sends to a WebSocket client; nothing if it is gone.
+  public func deliver(_ message: ServerMessage, to connection: ConnectionID) { connections[connection]?.deliver(message) }
+
+  /// Closes a WebSocket after what was delivered before.
+  public func close(_ connection: ConnectionID, reason: ErrorCode) { connections[connection]?.close(reason) }
+
+  /// Answers a WHIP or WHEP request; nothing if its client is gone.
+  public func respond(_ request: RequestID, _ response: ResourceResponse) {
+    requests.removeValue(forKey: request)?(response)
+  }
+
+  // MARK: HTTP
+
+  func refusal() -> HTTPReply? {
+    guard channels.count > limits.connections else { return nil }
+    return .problem(
+      .serviceUnavailable, .limitExceeded, "this server has its limit of \(limits.connections) connections (max-connections)",
+      headers: ["retry-after": "5"])
+  }
+
+  func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
+    let route: Route
+    do throws(Route.Failure) { route = try Route(request) } catch { return reply(self.reply(to: error, request)) }
+    let answer: (HTTPReply) -> Void = { response in
+      var response = response
+      if route.isCrossOrigin { response.headers.add(contentsOf: SessionEndpoint.crossOriginHeaders) }
+      reply(response)
+    }
+    guard route.methods.contains(request.method) else {
+      let allowed = route.methods.map(\.rawValue).joined(separator: ", ")
+      let detail = "\(request.method.rawValue) is not for this resource; it takes \(allowed)"
+      return answer(.problem(.methodNotAllowed, code: "method-not-allowed", detail, headers: ["allow": allowed]))
+    }
+    switch route {
+    case .endpoint, .resource: ask(request, route, answer)
+    default: answer(response(to: request, route))
+    }
+  }
+
+  private func response(to request: HTTPRequest, _ route: Route) -> HTTPReply {
+    switch route {
+    case .health: return .text(.ok, "ok\n")
+    case .readiness: return readiness()
+    case .metrics: return metrics()
+    case .file(let segments):
+      return files?.reply(to: request, segments: segments)
+        ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
+    case .webSocket:
+      return .problem(
+        .upgradeRequired, code: "upgrade-required", "this is the WebSocket endpoint: open a new connection with Upgrade",
+        headers: ["upgrade": "websocket"])
+    case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
+    }
+  }
+
+  private func readiness() -> HTTPReply {
+    guard let control, !control.report().draining else {
+      return .problem(.serviceUnavailable, .draining, "this server is draining and takes no new participants")
+    }
+    return .text(.ok, "ready\n")
+  }
+
+  private func metrics() -> HTTPReply {
+    guard let control else { return .problem(.serviceUnavailable, .draining, "this server stops") }
+    let text = MetricsPage(
+      report: control.report(), fastPath: control.fastPathStatistics(), totals: control.mediaTotals()
+    ).text
+    return .text(.ok, text, type: "text/plain; version=0.0.4; charset=utf-8")
+  }
+
+  private func ask(_ request: HTTPRequest, _ route: Route, _ answer: @escaping (HTTPReply) -> Void) {
+    switch endpoint.receive(request, route, now: Date()) {
+    case .reply(let reply): answer(reply)
+    case .ask(let question):
+      lastRequest += 1
+      let id = RequestID(rawValue: lastRequest)
+      requests[id] = { [endpoint] response in answer(endpoint.reply(response, route)) }
+      control?.handle(.request(id, question))
+    }
+  }
+
+  private func reply(to failure: Route.Failure, _ request: HTTPRequest) -> HTTPReply {
+    switch failure {
+    case .badPath: .problem(.badRequest, code: "bad-request", "the path is not validly percent-encoded")
+    case .badName(let name):
+      .problem(.badRequest, .badMessage, "\"\(name.prefix(80))\" cannot be a room or participant: \(CallName.rule)")
+    case .notFound: .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(200))")
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/// The admin API's answers, as far as the tables show them (docs/operations.md has all fields).
+
+struct StatusAnswer: Decodable {
+  struct Flow: Decodable {
+    var packets: UInt64
+    var bytes: UInt64
+  }
+
+  var version: String
+  var url: String
+  var mediaPort: Int
+  var authentication: String
+  var uptimeSeconds: Double
+  var processID: Int32
+  var draining: Bool
+  var rooms: Int
+  var participants: Int
+  var sources: Int
+  var sinks: Int
+  var received: [String: Flow]
+  var sent: [String: Flow]
+}
+
+struct RoomsAnswer: Decodable {
+  struct Room: Decodable {
+    var name: String
+    var participants: Int
+    var sources: Int
+    var sinks: Int
+    var bitsPerSecondIn: Double
+    var bitsPerSecondOut: Double
+  }
+  var rooms: [Room]
+}
+
+struct ParticipantsAnswer: Decodable {
+  struct Participant: Decodable {
+    var id: String
+    var name: String
+    var via: String
+    var joinedSecondsAgo: Double
+    var peers: [Peer]
+  }
+  struct Peer: Decodable {
+    struct Stream: Decodable {}
+    var role: String
+    var state: String
+    var remote: String?
+    var srtpProfile: String?
+    var sources: [Stream]
+    var sinks: [Stream]
+  }
+  var participants: [Participant]
+}
+
+struct StreamsAnswer: Decodable {
+  struct Source: Decodable {
+    var room: String
+    var name: String
+    var local: String?
+    var remote: String?
+    var id: UInt32
+    var track: String
+    var kind: String
+    var label: String?
+    var codec: String
+    var ssrc: UInt32
+    var isRetransmission: Bool
+    var muted: Bool
+    var packets: UInt64
+    var bitsPerSecond: Double
+    var loss: Double
+    var lane: String
+    var laneReason: String
+  }
+  struct Sink: Decodable {
+    var room: String
+    var name: String
+    var local: String?
+    var remote: String?
+    var source: UInt32
+    var track: String
+    var kind: String
+    var codec: String
+    var ssrc: UInt32
+    var isRetransmission: Bool
+    var packets: UInt64
+    var bitsPerSecond: Double
+    var dropped: UInt64
+    var reportedLoss: Double
+    var lane: String
+    var laneReason: String
+  }
+  var sources: [Source]
+  var sinks: [Sink]
+}
+
+struct FastPathAnswer: Decodable {
+  struct Interface: Decodable {
+    var name: String
+    var xdpMode: String
+    var xskMode: String
+    var queues: Int
+    var lane: String
+    var reason: String
+  }
+  struct Map: Decodable {
+    var name: String
+    var used: Int
+    var capacity: Int
+  }
+  struct Verdict: Decodable {
+    var name: String
+    var count: UInt64
+  }
+  var interfaces: [Interface]
+  var maps: [Map]
+  var verdicts: [Verdict]
+}
+
+struct TokenAnswer: Decodable {
+  var token: String
+  var expiresAt: Double
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Foundation
+
+/// Commands that only look.
+
+struct Status: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "The server at a glance.")
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try common.show(try common.client.get("/status"), as: StatusAnswer.self) { status in
+      let lanes = Set(status.received.keys).union(status.sent.keys).sorted()
+      let flows = lanes.map { lane in
+        let received = status.received[lane]
+        let sent = status.sent[lane]
+        return "  \(lane): \(received?.packets ?? 0) packets in (\(Reading.bytes(received?.bytes ?? 0))), "
+          + "\(sent?.packets ?? 0) out (\(Reading.bytes(sent?.bytes ?? 0)))\n"
+      }.joined()
+      return """
+        needletail \(status.version), process \(status.processID), up \(Reading.duration(status.uptimeSeconds))\
+        \(status.draining ? ", draining" : "")
+        \(status.url), media on UDP port \(status.mediaPort), auth \(status.authentication)
+        \(status.rooms) rooms, \(status.participants) participants, \(status.sources) sources, \(status.sinks) sinks
+        RTP since start:\(flows.isEmpty ? " none" : "\n" + flows)
+
+        """
+    }
+  }
+}
+
+struct Rooms: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "The rooms.")
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try common.show(try common.client.get("/rooms"), as: RoomsAnswer.self) { answer in
+      var table = Table("ROOM", "PARTICIPANTS", "SOURCES", "SINKS", "IN", "OUT")
+      for room in answer.rooms {
+        table.row(
+          room.name, "\(room.participants)", "\(room.sources)", "\(room.sinks)", Reading.bitrate(room.bitsPerSecondIn),
+          Reading.bitrate(room.bitsPerSecondOut))
+      }
+      return table.text(empty: "no rooms")
+    }
+  }
+}
+
+struct Participants: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Who is in a room, and how they are connected.")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "The room's name.") var room: String
+
+  func run() throws {
+    try common.show(try common.client.get("/participants", query: ["room": room]), as: ParticipantsAnswer.self) { answer in
+      var table = Table("NAME", "ID", "VIA", "SINCE", "PEER", "STATE", "REMOTE", "SRTP", "STREAMS")
+      for person in answer.participants {
+        let since = Reading.duration(person.joinedSecondsAgo)
+        if person.peers.isEmpty { table.row(person.name, person.id, person.via, since, "", "", "", "", "") }
+        for peer in person.peers {
+          table.row(
+            person.name, person.id, person.via, since, peer.role, peer.state, peer.remote ?? "", peer.srtpProfile ?? "",
+            "\(peer.sources.count + peer.sinks.count)")
+        }
+      }
+      return table.text(empty: "nobody is in \(room)")
+    }
+  }
+}
+
+struct Streams: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Every stream: addresses, SSRC, codec, bitrate, loss, lane and why that lane.")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Only this room.") var room: String?
+
+  func run() throws {
+    let query = room.map { ["room": $0] } ?? [:]
+    try common.show(try common.client.get("/streams", query: query), as: StreamsAnswer.self) { answer in
+      var table = Table("", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE", "WHY")
+      for source in answer.sources {
+        table.row(
+          source.muted ? "in, muted" : "in", source.room, source.name, source.track, kind(source.kind, source.isRetransmission),
+          source.codec, "\(source.ssrc)", source.remote ?? "", source.local ?? "", "\(source.packets)",
+          Reading.bitrate(source.bitsPerSecond), Reading.share(source.loss), source.lane, source.laneReason)
+        for sink in answer.sinks where sink.source == source.id { add(sink, to: &table) }
+      }
+      let sources = Set(answer.sources.map(\.id))
+      for sink in answer.sinks where !sources.contains(sink.source) { add(sink, to: &table) }
+      return table.text(empty: "no streams")
+    }
+  }
+
+  private func add(_ sink: StreamsAnswer.Sink, to table: inout Table) {
+    table.row(
+      "  out", sink.room, sink.name, sink.track, kind(sink.kind, sink.isRetransmission), sink.codec, "\(sink.ssrc)",
+      sink.local ?? "", sink.remote ?? "", "\(sink.packets)", Reading.bitrate(sink.bitsPerSecond),
+      Reading.share(sink.reportedLoss), sink.lane, sink.laneReason)
+  }
+
+  private func kind(_ kind: String, _ isRetransmission: Bool) -> String { isRetransmission ? kind + " rtx" : kind }
+}
+
+struct FastPath: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fastpath", abstract: "Interfaces, modes, map fill and verdict counters of the fast path.")
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try common.show(try common.client.get("/fastpath"), as: FastPathAnswer.self) { answer in
+      var interfaces = Table("INTERFACE", "LANE", "XDP", "AF_XDP", "QUEUES", "WHY")
+      for interface in answer.interfaces {
+        interfaces.row(
+          interface.name, interface.lane, interface.xdpMode, interface.xskMode, "\(interface.queues)", interface.reason)
+      }
+      var maps = Table("MAP", "USED", "OF")
+      for map in answer.maps { maps.row(map.name, "\(map.used)", "\(map.capacity)") }
+      var verdicts = Table("VERDICT", "PACKETS")
+      for verdict in answer.verdicts { verdicts.row(verdict.name, "\(verdict.count)") }
+      return [
+        interfaces.text(empty: "no interfaces"), maps.text(empty: "no BPF maps"), verdicts.text(empty: "no verdicts counted"),
+      ].joined(separator: "\n")
+    }
+  }
+}

@@ -1,0 +1,295 @@
+import CSRTP
+import Forwarding
+import Glibc
+import SRTP
+import Wire
+
+/// What one copy costs a worker: rewriting and sealing by `Forwarder`, against the same work done with libsrtp (copy the
+/// packet, rewrite its header, `srtp_protect`), in turns within one run.
+struct WorkerBench {
+  /// Octets of RTP payload.
+  var payloadLength = 1188
+  var fanOuts = [1, 4, 16, 64, 256]
+  var providers: [CryptographyProvider] = [.ipsecMB, .openSSL]
+  /// Turns of each side; the medians count.
+  var rounds = 15
+  /// Copies in one turn.
+  var copiesPerRound = 16_000
+
+  struct Row {
+    var profile: String
+    var provider: String
+    var fanOut: Int
+    /// Medians, in nanoseconds. `forwarder` includes its share of receiving (authenticate, decrypt, count).
+    var nanosecondsPerCopy: Double
+    var referenceNanosecondsPerCopy: Double
+    var nanosecondsPerReceipt: Double
+
+    /// How many times cheaper than libsrtp.
+    var ratio: Double { referenceNanosecondsPerCopy / nanosecondsPerCopy }
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  /// Runs everything: profiles × providers × fan-outs.
+  func run() throws -> [Row] {
+    var rows: [Row] = []
+    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA1_80, .aeadAES256GCM] {
+      for provider in providers {
+        for fanOut in fanOuts { rows.append(try measure(profile, provider, fanOut)) }
+      }
+    }
+    return rows
+  }
+
+  static func table(_ rows: [Row]) -> String {
+    var lines = ["profile              provider  fan-out  ns/copy  libsrtp ns/copy  ratio  ns/receipt"]
+    for row in rows {
+      lines.append(
+        column(row.profile, 21, left: true) + column(row.provider, 8, left: true) + column("\(row.fanOut)", 9)
+          + column(decimal(row.nanosecondsPerCopy, 0), 9) + column(decimal(row.referenceNanosecondsPerCopy, 0), 17)
+          + column(decimal(row.ratio, 1), 7) + column(decimal(row.nanosecondsPerReceipt, 0), 12))
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func column(_ text: String, _ width: Int, left: Bool = false) -> String {
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return left ? text + space : space + text
+  }
+
+  private static func decimal(_ value: Double, _ places: Int) -> String {
+    guard places > 0 else { return "\(Int(value.rounded()))" }
+    let tenths = Int((value * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+
+  // MARK: One row
+
+  private func measure(_ profile: SRTPProfile, _ provider: CryptographyProvider, _ fanOut: Int) throws -> Row {
+    let publisher = try SRTPReference(keys: Self.randomKeys(profile))
+    let receivers = try (0..<fanOut).map { _ in try SRTPReference(keys: Self.randomKeys(profile)) }
+    var worker = WorkerUnderTest(provider, publisher: publisher.keys, receivers: receivers.map(\.keys))
+    guard worker.provider == provider || provider == .preferred else {
+      throw Failure(description: "\(provider.rawValue) does not run on this machine")
+    }
+    let packetCount = max(1, copiesPerRound / fanOut)
+    var sequence: UInt16 = 0
+    var ours: [Double] = []
+    var receipts: [Double] = []
+    var theirs: [Double] = []
+    for round in 0...rounds {
+      let plain = (0..<packetCount).map { Self.packet(sequence: sequence &+ UInt16(truncatingIfNeeded: $0), payloadLength) }
+      let sealed = try plain.map { try publisher.protect($0) }
+      let (copying, receiving) = try worker.run(sealed)
+      let reference = try Self.runReference(plain, receivers)
+      sequence &+= UInt16(truncatingIfNeeded: packetCount)
+      // The first turn warms caches and clocks up.
+      guard round > 0 else { continue }
+      ours.append(copying / Double(packetCount * fanOut))
+      receipts.append(receiving / Double(packetCount))
+      theirs.append(reference / Double(packetCount * fanOut))
+    }
+    return Row(
+      profile: "\(profile)", provider: provider.rawValue, fanOut: fanOut, nanosecondsPerCopy: Self.median(ours),
+      referenceNanosecondsPerCopy: Self.median(theirs), nanosecondsPerReceipt: Self.median(receipts))
+  }
+
+  /// Nanoseconds that libsrtp needs to send every packet to every receiver.
+  private static func runReference(_ packets: [[UInt8]], _ receivers: [SRTPReference]) throws -> Double {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 2048, alignment: 64)
+    defer { memory.deallocate() }
+    let start = clock()
+    for packet in packets {
+      for (number, receiver) in receivers.enumerated() {
+        packet.withUnsafeBytes { if let base = $0.baseAddress { memory.copyMemory(from: base, byteCount: $0.count) } }
+        memory.storeBytes(of: 120, toByteOffset: 1, as: UInt8.self)
+        memory.storeBytes(of: UInt32(0xb000 + number).bigEndian, toByteOffset: 8, as: UInt32.self)
+        var length = CInt(packet.count)
+        guard srtp_protect(receiver.session, memory, &length) == srtp_err_status_ok else {
+          throw Failure(description: "libsrtp refuses to protect")
+        }
+      }
+    }
+    return clock() - start
+  }
+
+  /// A video packet with the header extensions that browsers send: MID, transport-wide sequence number, send time.
+  private static func packet(sequence: UInt16, _ payloadLength: Int) -> [UInt8] {
+    var packet: [UInt8] = [0x90, 96, UInt8(sequence >> 8), UInt8(sequence & 0xff), 0, 0, 0, 1, 0, 0, 0xaa, 0xaa]
+    packet += [0xbe, 0xde, 0, 3, 0x10, 0x30, 0x22, 1, 2, 3, 0x31, 4, 5, 0, 0, 0]
+    return packet + [UInt8](repeating: 0x5a, count: payloadLength)
+  }
+
+  fileprivate static func randomKeys(_ profile: SRTPProfile) throws -> SRTPKeys {
+    func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0...255) } }
+    guard
+      let keys = SRTPKeys(
+        profile: profile, masterKey: random(profile.keyLength), masterSalt: random(profile.saltLength))
+    else { throw Failure(description: "no keys for \(profile)") }
+    return keys
+  }
+
+  private static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+  }
+
+  fileprivate static func clock() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+  }
+}
+
+/// A worker with one encrypted publisher and `fanOut` encrypted receivers.
+private struct WorkerUnderTest: ~Copyable {
+  private var forwarder: Forwarder
+  private let tuple: FiveTuple
+  private let memory: UnsafeMutableRawPointer
+  private let copies: UnsafeMutableBufferPointer<PacketCopy>
+  private let fanOut: Int
+
+  private static let batch = 64
+  private static let frame = 2048
+
+  var provider: CryptographyProvider { forwarder.cryptography }
+
+  init(_ provider: CryptographyProvider, publisher inbound: SRTPKeys, receivers: [SRTPKeys]) {
+    forwarder = Forwarder(cryptography: provider)
+    fanOut = receivers.count
+    memory = .allocate(byteCount: Self.batch * Self.frame, alignment: 4096)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.batch * Self.frame)
+    copies = .allocate(capacity: Self.batch)
+    for i in 0..<Self.batch {
+      (copies.baseAddress! + i).initialize(to: PacketCopy(packet: memory + i * Self.frame + 256, capacity: 1600))
+    }
+    let local = SocketAddress(.v4(0x0a00_0001), 3478)
+    tuple = FiveTuple(local: local, remote: SocketAddress(.v4(0x0a00_0002), 1000))
+    let publisher = TransportID(rawValue: 0)
+    let source = SourceID(rawValue: 0)
+    forwarder.apply(
+      .addTransport(Transport(id: publisher, tuple: tuple, protection: .srtp(inbound: inbound, outbound: inbound))),
+      now: .zero)
+    forwarder.apply(
+      .addSource(Source(id: source, transport: publisher, ssrc: 0xaaaa, kind: .video, clockRate: 90_000)), now: .zero)
+    for (i, keys) in receivers.enumerated() {
+      let n = UInt32(i + 1)
+      let receiver = SocketAddress(.v4(0x0a01_0000 + n), 2000)
+      forwarder.apply(
+        .addTransport(
+          Transport(
+            id: TransportID(rawValue: n), tuple: FiveTuple(local: local, remote: receiver),
+            protection: .srtp(inbound: keys, outbound: keys))), now: .zero)
+      forwarder.apply(
+        .addSink(
+          Sink(
+            id: SinkID(rawValue: n), source: source, transport: TransportID(rawValue: n), ssrc: 0xb000 + n,
+            payloadTypes: [96: 120], extensions: [4: 4], mid: (id: 1, value: [0x31]))), now: .zero)
+    }
+  }
+
+  deinit {
+    memory.deallocate()
+    copies.deallocate()
+  }
+
+  /// Nanoseconds for making all copies of all packets, and for receiving them. Packets are received from a warm buffer, as
+  /// they are from a ring.
+  mutating func run(_ packets: [[UInt8]]) throws -> (copying: Double, receiving: Double) {
+    let lengths = packets.map(\.count)
+    let frames = UnsafeMutableRawPointer.allocate(byteCount: packets.count * Self.frame, alignment: 4096)
+    defer { frames.deallocate() }
+    for (i, packet) in packets.enumerated() {
+      packet.withUnsafeBytes { (frames + i * Self.frame).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    }
+    var receiving = 0.0
+    var copying = 0.0
+    var made = 0
+    // Few packets at a time, so that one clock reading counts for many copies.
+    var start = 0
+    let step = max(1, Self.batch / fanOut)
+    while start < packets.count {
+      let end = min(start + step, packets.count)
+      let begin = WorkerBench.clock()
+      var received = 0.0
+      var used = 0
+      for i in start..<end {
+        let datagram = UnsafeMutableRawBufferPointer(start: frames + i * Self.frame, count: lengths[i])
+        let before = WorkerBench.clock()
+        _ = forwarder.receive(datagram, on: tuple, lane: .xsk, now: .zero)
+        received += WorkerBench.clock() - before
+        while true {
+          if used == Self.batch {
+            account(used)
+            used = 0
+          }
+          let rest = UnsafeMutableBufferPointer(rebasing: copies[used...])
+          let count = forwarder.beginCopy(into: rest)
+          if count == 0 { break }
+          used += count
+          made += count
+        }
+      }
+      account(used)
+      copying += WorkerBench.clock() - begin - received
+      receiving += received
+      start = end
+    }
+    guard made == packets.count * fanOut else {
+      throw WorkerBench.Failure(description: "made \(made) copies of \(packets.count * fanOut)")
+    }
+    return (copying, receiving)
+  }
+
+  private mutating func account(_ count: Int) {
+    forwarder.finishCopies()
+    for i in 0..<count { forwarder.account(copies[i], sentOn: .xsk, now: .zero) }
+  }
+}
+
+/// One libsrtp session that protects.
+private final class SRTPReference {
+  let keys: SRTPKeys
+  let session: srtp_t
+
+  init(keys: SRTPKeys) throws {
+    guard SRTCPSession.libraryIsReady else { throw WorkerBench.Failure(description: "libsrtp does not start") }
+    self.keys = keys
+    var policy = srtp_policy_t()
+    Self.setCrypto(&policy.rtp, keys.profile)
+    Self.setCrypto(&policy.rtcp, keys.profile)
+    policy.ssrc.type = ssrc_any_outbound
+    policy.window_size = 1024
+    var material = keys.masterKey + keys.masterSalt
+    var created: srtp_t?
+    let status = material.withUnsafeMutableBufferPointer { buffer in
+      policy.key = buffer.baseAddress
+      return srtp_create(&created, &policy)
+    }
+    guard status == srtp_err_status_ok, let created else {
+      throw WorkerBench.Failure(description: "libsrtp: status \(status.rawValue)")
+    }
+    session = created
+  }
+
+  deinit { srtp_dealloc(session) }
+
+  func protect(_ packet: [UInt8]) throws -> [UInt8] {
+    var bytes = packet + [UInt8](repeating: 0, count: 160)
+    var length = CInt(packet.count)
+    let status = bytes.withUnsafeMutableBytes { srtp_protect(session, $0.baseAddress, &length) }
+    guard status == srtp_err_status_ok else { throw WorkerBench.Failure(description: "libsrtp refuses to protect") }
+    return Array(bytes.prefix(Int(length)))
+  }
+
+  private static func setCrypto(_ policy: inout srtp_crypto_policy_t, _ profile: SRTPProfile) {
+    switch profile {
+    case .aes128CMHMACSHA1_80: srtp_crypto_policy_set_rtp_default(&policy)
+    case .aeadAES128GCM: srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy)
+    case .aeadAES256GCM: srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/// The server's flags: one for each key, and the few that are not keys.
+struct CommandLineArguments {
+  var configurationFile: String?
+  var isDevelopment = false
+  var wantsHelp = false
+  var wantsVersion = false
+  /// Print the reference of all keys, as docs/operations.md has it.
+  var wantsReference = false
+  /// Read the configuration, say what is wrong, and end.
+  var wantsCheck = false
+  private(set) var values: [(setting: Setting, value: SettingValue, origin: String)] = []
+  private(set) var errors: [ConfigurationError] = []
+
+  init(_ arguments: some Sequence<String>) {
+    var rest = Array(arguments)[...]
+    while let argument = rest.popFirst() {
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      switch parts[0] {
+      case "--help", "-h": wantsHelp = true
+      case "--version": wantsVersion = true
+      case "--reference": wantsReference = true
+      case "--check": wantsCheck = true
+      case "--dev": isDevelopment = true
+      case "--config": configurationFile = value(parts, &rest)
+      default: take(parts, &rest)
+      }
+    }
+  }
+
+  private mutating func take(_ parts: [String], _ rest: inout ArraySlice<String>) {
+    guard parts[0].hasPrefix("--") else {
+      errors.append(ConfigurationError(origin: parts[0], problem: "is not a flag; see needletail --help"))
+      return
+    }
+    guard let setting = Setting.named(String(parts[0].dropFirst(2))) else {
+      errors.append(.unknown(String(parts[0].dropFirst(2)), at: parts[0]))
+      return
+    }
+    if setting.isBoolean, parts.count == 1 {
+      values.append((setting, .scalar("true"), parts[0]))
+    } else if let value = value(parts, &rest) {
+      values.append((setting, .scalar(value), parts[0]))
+    }
+  }
+
+  /// What stands after "=", or the next argument.
+  private mutating func value(_ parts: [String], _ rest: inout ArraySlice<String>) -> String? {
+    if parts.count > 1 { return parts[1] }
+    if let next = rest.first, !next.hasPrefix("--") { return rest.popFirst() }
+    errors.append(ConfigurationError(origin: parts[0], problem: "needs a value"))
+    return nil
+  }
+}

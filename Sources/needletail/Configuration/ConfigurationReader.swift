@@ -1,0 +1,79 @@
+import Foundation
+import Signalling
+
+/// Puts the configuration together: default < file < `--dev` < environment < flag.
+struct ConfigurationReader {
+  private(set) var configuration = ServerConfiguration()
+  /// Said once logging works.
+  private(set) var warnings: [String] = []
+  private var errors: [ConfigurationError] = []
+
+  static func read(
+    _ arguments: CommandLineArguments, environment: [String: String]
+  ) throws(ConfigurationErrors) -> (ServerConfiguration, warnings: [String]) {
+    var reader = ConfigurationReader()
+    reader.errors = arguments.errors
+    if let path = arguments.configurationFile ?? environment["NEEDLETAIL_CONFIG"] {
+      let file = ConfigurationFile(path: path)
+      reader.errors += file.errors
+      reader.assign(file.values)
+    }
+    if arguments.isDevelopment { reader.configuration.applyDevelopmentDefaults() }
+    reader.assign(reader.variables(environment))
+    reader.assign(arguments.values)
+    reader.checkTogether()
+    reader.readSecret()
+    guard reader.errors.isEmpty else { throw ConfigurationErrors(errors: reader.errors) }
+    return (reader.configuration, reader.warnings)
+  }
+
+  private mutating func assign(_ values: [(setting: Setting, value: SettingValue, origin: String)]) {
+    for (setting, value, origin) in values where !setting.assign(value, to: &configuration) {
+      errors.append(.notAllowed(value, for: setting, at: origin))
+    }
+  }
+
+  private mutating func variables(
+    _ environment: [String: String]
+  ) -> [(setting: Setting, value: SettingValue, origin: String)] {
+    let settings = Setting.all
+    let known = Set(settings.map(\.variable) + ["NEEDLETAIL_CONFIG"])
+    for name in environment.keys.sorted() where name.hasPrefix("NEEDLETAIL_") && !known.contains(name) {
+      warnings.append("the environment variable \(name) names no key and is ignored")
+    }
+    return settings.compactMap { setting in
+      environment[setting.variable].map { (setting, .scalar($0), setting.variable) }
+    }
+  }
+
+  /// Rules about more than one key.
+  private mutating func checkTogether() {
+    if (configuration.certificate == nil) != (configuration.certificateKey == nil) {
+      let missing = configuration.certificate == nil ? "certificate" : "certificate-key"
+      errors.append(
+        ConfigurationError(origin: missing, problem: "is missing: certificate and certificate-key go together"))
+    }
+    if configuration.isPlainHTTP, configuration.certificate != nil {
+      errors.append(ConfigurationError(origin: "plain-http", problem: "excludes certificate: it serves without TLS"))
+    }
+    if configuration.tokenSecret != nil, configuration.tokenSecretFile != nil {
+      errors.append(ConfigurationError(origin: "token-secret", problem: "excludes token-secret-file: set one of them"))
+    }
+  }
+
+  private mutating func readSecret() {
+    guard let path = configuration.tokenSecretFile else { return }
+    guard let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) else {
+      errors.append(ConfigurationError(origin: "token-secret-file", problem: "\(path) cannot be read as UTF-8 text"))
+      return
+    }
+    let secret = String(text.reversed().drop { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }.reversed())
+    guard secret.utf8.count >= SessionTokens.minimumSecretBytes else {
+      let minimum = SessionTokens.minimumSecretBytes
+      errors.append(
+        ConfigurationError(origin: "token-secret-file", problem: "\(path) holds fewer than \(minimum) bytes, the minimum"))
+      return
+    }
+    configuration.tokenSecret = secret
+  }
+}

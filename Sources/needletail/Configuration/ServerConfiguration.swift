@@ -1,0 +1,50 @@
+import Glibc
+
+/// Everything an operator decides. Which keys set these, with their documentation, is in `Setting.all`.
+struct ServerConfiguration {
+  var address = "127.0.0.1"
+  var port = 8443
+  var isPlainHTTP = false
+  var certificate: String?
+  var certificateKey: String?
+  var web: String?
+
+  var mediaPort = 3478
+  var publicAddresses: [String] = []
+  var interfaces: [String] = []
+  var lane = "auto"
+  var workerCPU: Int?
+
+  var auth = "tokens"
+  var tokenSecret: String?
+  var tokenSecretFile: String?
+
+  var maximumRooms = 1000
+  var maximumParticipants = 1000
+  var maximumTracks = 16
+  var maximumConnections = 4096
+  var maximumMessageBytes = 1 << 20
+  var maximumBodyBytes = 1 << 18
+  var maximumMessagesPerSecond = 50
+  var maximumUnsentBytes = 1 << 20
+
+  var logLevel = "info"
+  var logFormat = "text"
+  var adminSocket = Self.defaultAdminSocket
+
+  /// `--dev`: not a key, since it says how to start and not what to be.
+  var isDevelopment = false
+
+  static var defaultAdminSocket: String {
+    if getuid() == 0 { return "/run/needletail/admin.sock" }
+    if let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 { return String(cString: runtime) + "/needletail-admin.sock" }
+    return "/tmp/needletail-\(getuid())/admin.sock"
+  }
+
+  /// What `--dev` changes, before environment and flags have their say.
+  mutating func applyDevelopmentDefaults() {
+    isDevelopment = true
+    address = "::"
+    auth = "none"
+  }
+}

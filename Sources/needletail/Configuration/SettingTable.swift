@@ -1,0 +1,119 @@
+import Signalling
+import Wire
+
+extension Setting {
+  /// Every key, in the order of `--help` and the reference.
+  static var all: [Setting] { listening + media + admission + limits + operation }
+
+  static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
+
+  private static func isAddress(_ text: String) -> Bool { IPAddress(text) != nil }
+  private static func isNotEmpty(_ text: String) -> Bool { !text.isEmpty }
+
+  private static var listening: [Setting] {
+    [
+      Setting(
+        name: "address", kind: .text(allowed: "an IP address", \.address, isAddress), defaultText: "127.0.0.1",
+        help: "Address HTTP(S) listens on. \"::\" is every address, IPv4 as well."),
+      Setting(
+        name: "port", kind: .integer(0...65535, \.port), defaultText: "8443",
+        help: "TCP port of HTTP(S). 0 takes any free one."),
+      Setting(
+        name: "plain-http", kind: .boolean(\.isPlainHTTP), defaultText: "false",
+        help: "Serve HTTP without TLS. Browsers then give cameras to pages from localhost only; meant for use behind a proxy."),
+      Setting(
+        name: "certificate", kind: .optionalText(allowed: "a path", \.certificate, isNotEmpty),
+        defaultText: "certs/development.pem, made at first start",
+        help: "PEM file with the TLS certificate chain. Set it together with certificate-key."),
+      Setting(
+        name: "certificate-key", kind: .optionalText(allowed: "a path", \.certificateKey, isNotEmpty),
+        defaultText: "certs/development-key.pem, made at first start", help: "PEM file with the certificate's private key."),
+      Setting(
+        name: "web", kind: .optionalText(allowed: "a path", \.web, isNotEmpty),
+        defaultText: "./web, or web next to the program", help: "Folder of the demo client that GET / serves."),
+    ]
+  }
+
+  private static var media: [Setting] {
+    [
+      Setting(
+        name: "media-port", kind: .integer(1...65535, \.mediaPort), defaultText: "3478",
+        help: "The one UDP port that all media of all participants uses."),
+      Setting(
+        name: "public-addresses", kind: .list(allowed: "IP addresses", \.publicAddresses, isAddress),
+        defaultText: "the addresses of this host's interfaces",
+        help: "Addresses clients send media to, most preferred first: for NAT, containers and clouds. "
+          + "They replace the host's own."),
+      Setting(
+        name: "interfaces", kind: .list(allowed: "interface names", \.interfaces, isNotEmpty), defaultText: "all that are up",
+        help: "Interfaces the fast path attaches to."),
+      Setting(
+        name: "lane", kind: .choice(["auto", "kernel", "xsk", "socket"], \.lane), defaultText: "auto",
+        help: "How media travels. auto takes the fastest lane that each interface can do and says which and why."),
+      Setting(
+        name: "worker-cpu", kind: .optionalInteger(0...4095, \.workerCPU), defaultText: "any",
+        help: "CPU the media worker is pinned to."),
+    ]
+  }
+
+  private static var admission: [Setting] {
+    [
+      Setting(
+        name: "auth", kind: .choice(["tokens", "none"], \.auth), defaultText: "tokens",
+        help: "Who may join: bearers of a token (JWT, HS256), or everyone who reaches the port."),
+      Setting(
+        name: "token-secret",
+        kind: .optionalText(
+          allowed: "a text of at least \(SessionTokens.minimumSecretBytes) bytes", \.tokenSecret,
+          { $0.utf8.count >= SessionTokens.minimumSecretBytes }),
+        defaultText: "a random one for this run", help: "Secret that signs tokens. Better kept in token-secret-file."),
+      Setting(
+        name: "token-secret-file", kind: .optionalText(allowed: "a path", \.tokenSecretFile, isNotEmpty), defaultText: "none",
+        help: "File whose content, without the final line break, is the token secret."),
+    ]
+  }
+
+  private static var limits: [Setting] {
+    [
+      Setting(
+        name: "max-rooms", kind: .integer(1...1_000_000, \.maximumRooms), defaultText: "1000", help: "Rooms at once."),
+      Setting(
+        name: "max-participants", kind: .integer(1...1_000_000, \.maximumParticipants), defaultText: "1000",
+        help: "Participants in one room."),
+      Setting(
+        name: "max-tracks", kind: .integer(1...256, \.maximumTracks), defaultText: "16",
+        help: "Tracks one participant may publish."),
+      Setting(
+        name: "max-connections", kind: .integer(1...1_000_000, \.maximumConnections), defaultText: "4096",
+        help: "HTTP and WebSocket connections at once."),
+      Setting(
+        name: "max-message-bytes", kind: .integer(1024...(64 << 20), \.maximumMessageBytes), defaultText: "1048576",
+        help: "Bytes of one WebSocket message."),
+      Setting(
+        name: "max-body-bytes", kind: .integer(1024...(64 << 20), \.maximumBodyBytes), defaultText: "262144",
+        help: "Bytes of one HTTP request body."),
+      Setting(
+        name: "max-messages-per-second", kind: .integer(1...100_000, \.maximumMessagesPerSecond), defaultText: "50",
+        help: "WebSocket messages of one connection in the long run; bursts may be four times that."),
+      Setting(
+        name: "max-unsent-bytes", kind: .integer((64 << 10)...(1 << 30), \.maximumUnsentBytes), defaultText: "1048576",
+        help: "Bytes that may wait for one slow WebSocket reader before its connection is closed."),
+    ]
+  }
+
+  private static var operation: [Setting] {
+    [
+      Setting(
+        name: "log-level", kind: .choice(["trace", "debug", "info", "notice", "warning", "error"], \.logLevel),
+        defaultText: "info", help: "Least severe level that is logged, to standard error."),
+      Setting(
+        name: "log-format", kind: .choice(["text", "json"], \.logFormat), defaultText: "text",
+        help: "One line of text, or one JSON object, for each event."),
+      Setting(
+        name: "admin-socket", kind: .text(allowed: "a path", \.adminSocket, isNotEmpty),
+        defaultText: "/run/needletail/admin.sock for root, else $XDG_RUNTIME_DIR/needletail-admin.sock "
+          + "or /tmp/needletail-$UID/admin.sock",
+        help: "Unix socket of the admin API, which needlectl uses."),
+    ]
+  }
+}

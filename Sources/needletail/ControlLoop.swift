@@ -1,0 +1,124 @@
+import FastPath
+import Forwarding
+import Logging
+import NIOCore
+import SFU
+import Signalling
+import Wire
+
+/// The one owner of all call state: feeds the SFU with what happens and carries out what it says, in order. Lives on one
+/// event loop.
+final class ControlLoop: CallControl {
+  private var sfu: SFU
+  private let fastPath: FastPath
+  private let log: Logger
+  private let eventLoop: any EventLoop
+  private var totals = MediaTotals()
+  private var ticking: RepeatedTask?
+  private var queue: [SFUCommand] = []
+  private var isPerforming = false
+  /// Set once, before anything happens.
+  var signalling: SignallingServer?
+
+  private static let tickInterval = TimeAmount.milliseconds(25)
+
+  init(sfu: SFU, fastPath: FastPath, eventLoop: any EventLoop, log: Logger) {
+    eventLoop.preconditionInEventLoop()
+    self.sfu = sfu
+    self.fastPath = fastPath
+    self.eventLoop = eventLoop
+    self.log = log
+  }
+
+  func start(events: EventInbox) {
+    events.connect { [weak self] events in self?.received(events) }
+    let loop = NIOLoopBound(self, eventLoop: eventLoop)
+    ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
+      loop.value.handle(.tick)
+    }
+  }
+
+  func stop() {
+    ticking?.cancel()
+    ticking = nil
+  }
+
+  /// Carries out what several events lead to at once, so that their datagrams leave together.
+  private func received(_ events: [FastPathEvent]) {
+    var commands: [SFUCommand] = []
+    for event in events {
+      if case .statistics(let statistics) = event { totals.absorb(statistics) }
+      commands += sfu.handle(.fastPath(event), now: MonotonicClock.now())
+    }
+    perform(commands)
+  }
+
+  // MARK: CallControl
+
+  func handle(_ input: SFUInput) { perform(sfu.handle(input, now: MonotonicClock.now())) }
+
+  func report() -> Report { sfu.report(now: MonotonicClock.now()) }
+
+  func administer(_ action: AdminAction) -> AdminOutcome {
+    let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
+    log.notice("operator's order", metadata: ["action": "\(action)", "outcome": "\(outcome)"])
+    perform(commands)
+    return outcome
+  }
+
+  func fastPathStatistics() -> FastPathStatistics { fastPath.statistics() }
+
+  func mediaTotals() -> MediaTotals { totals }
+
+  // MARK: Carrying out
+
+  /// In order. A command may lead to another input (a slow reader's connection ends while it is written to): what that
+  /// commands waits until the commands before it are done.
+  private func perform(_ commands: [SFUCommand]) {
+    queue.append(contentsOf: commands)
+    guard !isPerforming else { return }
+    isPerforming = true
+    defer { isPerforming = false }
+    while !queue.isEmpty {
+      let commands = queue
+      queue = []
+      carryOut(commands)
+    }
+  }
+
+  /// Runs of datagrams and of fast-path commands go together.
+  private func carryOut(_ commands: [SFUCommand]) {
+    var datagrams: [(bytes: [UInt8], tuple: FiveTuple)] = []
+    var routes: [FastPathCommand] = []
+    for command in commands {
+      if !datagrams.isEmpty, !command.isDatagram { send(&datagrams) }
+      if !routes.isEmpty, !command.isRoute { program(&routes) }
+      switch command {
+      case .send(let bytes, let tuple): datagrams.append((bytes, tuple))
+      case .fastPath(let route): routes.append(route)
+      case .message(let connection, let message): signalling?.deliver(message, to: connection)
+      case .close(let connection, let reason): signalling?.close(connection, reason: reason)
+      case .respond(let request, let response): signalling?.respond(request, response)
+      case .log(let event):
+        log.log(level: Logger.Level(event.level), "\(event.message)", metadata: event.metadata.mapValues { "\($0)" })
+      }
+    }
+    send(&datagrams)
+    program(&routes)
+  }
+
+  private func send(_ datagrams: inout [(bytes: [UInt8], tuple: FiveTuple)]) {
+    if !datagrams.isEmpty { fastPath.send(datagrams) }
+    datagrams = []
+  }
+
+  private func program(_ routes: inout [FastPathCommand]) {
+    if !routes.isEmpty { fastPath.perform(routes) }
+    routes = []
+  }
+}
+
+extension SFUCommand {
+  fileprivate var isDatagram: Bool { if case .send = self { true } else { false } }
+  fileprivate var isRoute: Bool { if case .fastPath = self { true } else { false } }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Logging
+
+/// Writes each event as one line to standard error: text for people, or a JSON object.
+struct LineLogHandler: LogHandler {
+  enum Format: String { case text, json }
+
+  let label: String
+  let format: Format
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let all = metadata.merging(event.metadata ?? [:]) { $1 }
+    let line = format == .json ? json(event, all) : text(event, all)
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+  }
+
+  private func text(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {
+    let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
+    let level = event.level.rawValue.uppercased()
+    let padding = String(repeating: " ", count: max(0, 7 - level.count))
+    return "\(Self.timestamp()) \(level)\(padding) \(Self.oneLine("\(event.message)"))\(fields)"
+  }
+
+  private func json(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {
+    var fields = metadata.mapValues { "\($0)" }
+    fields["time"] = Self.timestamp()
+    fields["level"] = event.level.rawValue
+    fields["message"] = "\(event.message)"
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  /// Clients choose names: no line break or control character of theirs may forge a line.
+  private static func oneLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "\u{fffd}" : $0 }))
+  }
+
+  private static func quoted(_ text: String) -> String {
+    let text = oneLine(text)
+    guard text.isEmpty || text.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) else { return text }
+    return "\"" + text.replacing("\"", with: "\\\"") + "\""
+  }
+
+  /// RFC 3339 in UTC with milliseconds.
+  private static func timestamp() -> String {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    var parts = tm()
+    gmtime_r(&now.tv_sec, &parts)
+    return String(
+      format: "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday),
+      Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec), now.tv_nsec / 1_000_000)
+  }
+}

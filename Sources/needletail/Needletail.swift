@@ -1,0 +1,61 @@
+import Foundation
+import Logging
+
+/// `needletail [--config FILE]`: reads the configuration, starts the server, and stops it at SIGINT or SIGTERM.
+@main
+struct Needletail {
+  static let version = "0.1.0"
+
+  static func main() {
+    let arguments = CommandLineArguments(CommandLine.arguments.dropFirst())
+    if arguments.wantsHelp { return print(Usage.help, terminator: "") }
+    if arguments.wantsVersion { return print("needletail \(version)") }
+    if arguments.wantsReference { return print(Usage.reference, terminator: "") }
+    let (configuration, warnings) = read(arguments)
+    if arguments.wantsCheck { return print("the configuration is good") }
+    Signals.block()
+    let log = bootstrapLog(configuration)
+    StartupNotes.announceMode(configuration, log)
+    for warning in warnings { log.warning("\(warning)") }
+    do {
+      let server = try RunningServer(configuration, log: log)
+      StartupNotes.announceURLs(configuration, port: server.port)
+      log.notice("ready", metadata: ["signal": "SIGINT or SIGTERM stops"])
+      let name = Signals.wait()
+      log.notice("stopping", metadata: ["signal": "\(name)"])
+      exitAtNextSignal()
+      server.stop()
+      log.notice("stopped")
+    } catch {
+      fail(["\(error)"], status: 1)
+    }
+  }
+
+  private static func read(_ arguments: CommandLineArguments) -> (ServerConfiguration, [String]) {
+    do throws(ConfigurationErrors) {
+      return try ConfigurationReader.read(arguments, environment: ProcessInfo.processInfo.environment)
+    } catch {
+      fail(error.errors.map(\.description), status: 2)
+    }
+  }
+
+  private static func bootstrapLog(_ configuration: ServerConfiguration) -> Logger {
+    let level = Logger.Level(name: configuration.logLevel)
+    let format = LineLogHandler.Format(rawValue: configuration.logFormat) ?? .text
+    LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, logLevel: level) }
+    return Logger(label: "needletail")
+  }
+
+  /// Whoever asks twice wants it now. The kernel then detaches the programs, which die with their owner.
+  private static func exitAtNextSignal() {
+    Thread.detachNewThread {
+      _ = Signals.wait()
+      _exit(130)
+    }
+  }
+
+  private static func fail(_ messages: [String], status: Int32) -> Never {
+    for message in messages { FileHandle.standardError.write(Data("needletail: \(message)\n".utf8)) }
+    exit(status)
+  }
+}

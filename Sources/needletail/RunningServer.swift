@@ -1,0 +1,143 @@
+import DTLS
+import FastPath
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import SFU
+import Signalling
+import Wire
+
+/// The parts of the server, started in order and stopped in the opposite one.
+final class RunningServer: Sendable {
+  /// TCP port of HTTP(S).
+  let port: Int
+  private let group: MultiThreadedEventLoopGroup
+  private let fastPath: FastPath
+  private let parts: NIOLoopBound<Parts>
+  private let log: Logger
+
+  /// What lives on the event loop.
+  private struct Parts {
+    let control: ControlLoop
+    let signalling: SignallingServer
+    let admin: AdminServer
+  }
+
+  init(_ configuration: ServerConfiguration, log: Logger) throws {
+    let tls = configuration.isPlainHTTP ? nil : try WebCertificate.load(configuration)
+    if let tls { log.info("\(tls.note)") }
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let eventLoop = group.next()
+    let tokens = try SessionSecret.tokens(configuration, eventLoop: eventLoop, log: log)
+    let inbox = EventInbox(eventLoop: eventLoop)
+    let fastPath = try Self.startFastPath(configuration, inbox: inbox, log: log)
+    do {
+      (parts, port) = try Self.startParts(
+        configuration, tls: tls?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox, eventLoop: eventLoop, log: log)
+    } catch {
+      fastPath.stop()
+      throw error
+    }
+    self.group = group
+    self.fastPath = fastPath
+    self.log = log
+  }
+
+  /// Says goodbye to every client, detaches the fast path and removes the admin socket.
+  func stop() {
+    let parts = parts
+    let closed = group.next().flatSubmit {
+      parts.value.admin.stop()
+      return parts.value.signalling.stop().always { _ in parts.value.control.stop() }
+    }
+    try? closed.wait()
+    fastPath.stop()
+    try? group.syncShutdownGracefully()
+  }
+
+  // MARK: Starting
+
+  private static func startFastPath(
+    _ configuration: ServerConfiguration, inbox: EventInbox, log: Logger
+  ) throws -> FastPath {
+    let lane: LaneChoice =
+      switch configuration.lane {
+      case "kernel": .kernel
+      case "xsk": .xsk
+      case "socket": .socket
+      default: .auto
+      }
+    var options = FastPathConfiguration(
+      mediaPort: UInt16(clamping: configuration.mediaPort),
+      interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces, lane: lane)
+    options.workerCPU = configuration.workerCPU
+    let fastPath = try FastPath(
+      configuration: options,
+      log: { level, message, metadata in
+        log.log(level: Logger.Level(name: level), "\(message)", metadata: metadata.mapValues { "\($0)" })
+      },
+      events: { inbox.deliver($0) })
+    for interface in fastPath.statistics().interfaces {
+      log.notice(
+        "interface",
+        metadata: [
+          "name": "\(interface.name)", "lane": "\(interface.lane.rawValue)", "reason": "\(interface.reason)",
+          "xdp": "\(interface.xdpMode)", "xsk": "\(interface.xskMode)",
+        ])
+    }
+    return fastPath
+  }
+
+  private static func startParts(
+    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, fastPath: FastPath,
+    inbox: EventInbox, eventLoop: any EventLoop, log: Logger
+  ) throws -> (NIOLoopBound<Parts>, port: Int) {
+    let certificate = try DTLSCertificate.generate(commonName: "needletail")
+    let candidates = Candidates.choose(configuration, local: fastPath.localAddresses)
+    log.notice("media", metadata: ["candidates": "\(candidates.map(\.description).joined(separator: " "))"])
+    let limits = SFUConfiguration(
+      candidates: candidates, maximumRooms: configuration.maximumRooms,
+      maximumParticipantsPerRoom: configuration.maximumParticipants,
+      maximumTracksPerParticipant: configuration.maximumTracks)
+    let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    return try eventLoop.flatSubmit {
+      let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())
+      let control = ControlLoop(sfu: sfu, fastPath: fastPath, eventLoop: eventLoop, log: log)
+      let signalling = SignallingServer(configuration: listening, eventLoop: eventLoop, control: control, log: log)
+      control.signalling = signalling
+      control.start(events: inbox)
+      let bound = NIOLoopBound((control, signalling), eventLoop: eventLoop)
+      return signalling.start().flatMap { port in
+        let admin = AdminServer(
+          path: configuration.adminSocket, eventLoop: eventLoop, control: bound.value.0,
+          server: serverInfo(configuration, port: port), tokens: tokens)
+        let parts = NIOLoopBound(
+          Parts(control: bound.value.0, signalling: bound.value.1, admin: admin), eventLoop: eventLoop)
+        return admin.start().map { (parts, port) }
+      }
+    }.wait()
+  }
+
+  private static func signallingConfiguration(
+    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, log: Logger
+  ) -> SignallingConfiguration {
+    var limits = SignallingLimits()
+    limits.connections = configuration.maximumConnections
+    limits.messageBytes = configuration.maximumMessageBytes
+    limits.bodyBytes = configuration.maximumBodyBytes
+    limits.messagesPerSecond = configuration.maximumMessagesPerSecond
+    limits.messageBurst = configuration.maximumMessagesPerSecond * 4
+    limits.unsentBytes = configuration.maximumUnsentBytes
+    let web = WebFolder.find(configuration.web)
+    if web == nil { log.warning("no web folder: GET / serves nothing", metadata: ["key": "web"]) }
+    return SignallingConfiguration(
+      address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits)
+  }
+
+  private static func serverInfo(_ configuration: ServerConfiguration, port: Int) -> AdminServerInfo {
+    AdminServerInfo(
+      version: Needletail.version, startedAt: Date(), url: StartupNotes.urls(configuration, port: port).first ?? "",
+      mediaPort: configuration.mediaPort, authentication: configuration.auth)
+  }
+}

@@ -1,0 +1,52 @@
+import SRTP
+import Testing
+
+@Suite struct SRTCPTests {
+  static let report: [UInt8] = hex("81c90007 11223344 55667788 00000000 00000010 00000000 00000000 00000000")
+
+  private func pair(_ profile: SRTPProfile) throws -> (SRTCPSession, SRTCPSession) {
+    var random = FixedRandom(21)
+    let a = try random.keys(profile)
+    let b = try random.keys(profile)
+    return (try SRTCPSession(inbound: a, outbound: b), try SRTCPSession(inbound: b, outbound: a))
+  }
+
+  @Test("Protected, opened; the same again is a replay", arguments: SRTPProfile.allCases)
+  func roundTrip(profile: SRTPProfile) throws {
+    let (ours, theirs) = try pair(profile)
+    let sealed = try #require(ours.protect(Self.report))
+    #expect(sealed.count > Self.report.count)
+    #expect(Array(sealed[8..<20]) != Array(Self.report[8..<20]))
+    #expect(theirs.unprotect(sealed) == .success(Self.report))
+    #expect(theirs.unprotect(sealed) == .failure(.replayed))
+    // Another SSRC of the same transport, and the other direction.
+    var other = Self.report
+    other[7] ^= 1
+    #expect(theirs.unprotect(try #require(ours.protect(other))) == .success(other))
+    #expect(ours.unprotect(try #require(theirs.protect(other))) == .success(other))
+  }
+
+  @Test("Any flipped bit is refused", arguments: SRTPProfile.allCases)
+  func tampering(profile: SRTPProfile) throws {
+    let (ours, theirs) = try pair(profile)
+    let sealed = try #require(ours.protect(Self.report))
+    for bit in 0..<sealed.count * 8 {
+      var forged = sealed
+      forged[bit / 8] ^= 1 << (bit % 8)
+      if case .success = theirs.unprotect(forged) { Issue.record("bit \(bit) went unnoticed") }
+    }
+    #expect(theirs.unprotect(sealed) == .success(Self.report))
+  }
+
+  @Test func wrongSizes() throws {
+    let (ours, theirs) = try pair(.aeadAES128GCM)
+    #expect(ours.protect([]) == nil)
+    #expect(ours.protect([0x81, 0xc9, 0, 1]) == nil)
+    #expect(ours.protect([UInt8](repeating: 0, count: 70_000)) == nil)
+    #expect(theirs.unprotect([]) == .failure(.malformed))
+    #expect(theirs.unprotect([UInt8](repeating: 0x80, count: 70_000)) == .failure(.malformed))
+    for count in 0..<40 {
+      if case .success = theirs.unprotect([UInt8](repeating: 0x80, count: count)) { Issue.record("\(count) octets") }
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import SFU
+import Signalling
+import Testing
+
+/// The admin API on a Unix socket in a folder of its own.
+final class TestAdmin: Sendable {
+  let path = NSTemporaryDirectory() + "needletail-\(UUID().uuidString.prefix(8))/admin.sock"
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let parts: NIOLoopBound<(FakeCalls, AdminServer)>
+
+  init(tokens: SessionTokens? = nil, before: (String) -> Void = { _ in }) throws {
+    let loop = group.next()
+    let path = path
+    try FileManager.default.createDirectory(
+      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    before(path)
+    parts = try loop.flatSubmit {
+      let calls = FakeCalls()
+      let info = AdminServerInfo(
+        version: "1", startedAt: Date(), url: "https://h:1/", mediaPort: 3478, authentication: "none")
+      let admin = AdminServer(path: path, eventLoop: loop, control: calls, server: info, tokens: tokens)
+      let parts = NIOLoopBound((calls, admin), eventLoop: loop)
+      return admin.start().map { parts }
+    }.wait()
+  }
+
+  deinit { group.shutdownGracefully { _ in } }
+
+  func withCalls<T: Sendable>(_ body: @escaping @Sendable (FakeCalls) -> T) throws -> T {
+    try group.next().submit { [parts] in body(parts.value.0) }.wait()
+  }
+
+  func stop() throws { try group.next().submit { [parts] in parts.value.1.stop() }.wait() }
+
+  func request(_ method: String, _ target: String, body: String = "") throws -> TestClient.Response {
+    try TestClient(path: path).request(method, target, body: body)
+  }
+}
+
+@Suite struct AdminTests {
+  @Test func onlyItsUserMayOpenTheSocketAndItGoesAtTheEnd() throws {
+    let admin = try TestAdmin()
+    var status = stat()
+    #expect(stat(admin.path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+    try admin.stop()
+    #expect(stat(admin.path, &status) != 0)
+  }
+
+  @Test func replacesAStaleSocketButNothingElse() throws {
+    let admin = try TestAdmin { path in
+      let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+      _ = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+      }
+      close(descriptor)
+    }
+    #expect(try admin.request("GET", "/status").status == 200)
+    #expect(throws: AdminSocketError.self) {
+      try TestAdmin { path in _ = FileManager.default.createFile(atPath: path, contents: nil) }
+    }
+  }
+
+  private let blueRoom =
+    #"{"name":"blue room","participants":[{"id":"p","name":"n","via":"whip","joinedSecondsAgo":1,"peers":[]}]}"#
+
+  @Test func looks() throws {
+    let admin = try TestAdmin()
+    let room = try JSONDecoder().decode(RoomReport.self, from: Data(blueRoom.utf8))
+    try admin.withCalls { $0.report_.rooms = [room] }
+    let status = try admin.request("GET", "/status")
+    #expect(status.body.contains(#""url":"https://h:1/""#) && status.body.contains(#""participants":1"#))
+    #expect(try admin.request("GET", "/rooms").body.contains(#""name":"blue room""#))
+    #expect(try admin.request("GET", "/participants?room=blue%20room").body.contains(#""via":"whip""#))
+    #expect(try admin.request("GET", "/participants").status == 400)
+    #expect(try admin.request("GET", "/participants?room=red").status == 404)
+    #expect(try admin.request("GET", "/streams").body == #"{"sinks":[],"sources":[]}"#)
+    #expect(try admin.request("GET", "/fastpath").status == 200)
+    #expect(try admin.request("GET", "/nothing").status == 404)
+    #expect(try admin.request("POST", "/status").headers["allow"] == "GET")
+  }
+
+  @Test func steers() throws {
+    let admin = try TestAdmin()
+    #expect(try admin.request("POST", "/kick", body: #"{"room":"r","participant":"p"}"#).status == 200)
+    #expect(try admin.request("POST", "/mute", body: #"{"room":"r","participant":"p","track":"t","muted":false}"#).status == 200)
+    #expect(try admin.request("POST", "/drain").status == 200)
+    #expect(try admin.request("POST", "/drain", body: #"{"on":false}"#).status == 200)
+    let missing = try admin.request("POST", "/close", body: #"{"room":"nowhere"}"#)
+    #expect(missing.status == 404 && missing.body.contains("there is no room nowhere"))
+    #expect(try admin.request("POST", "/kick", body: #"{"room":"r"}"#).body.contains(#"\"participant\" is missing"#))
+    #expect(try admin.request("POST", "/kick", body: #"{"room":5}"#).body.contains(#"\"room\" must be"#))
+    #expect(try admin.request("POST", "/kick", body: "{").status == 400)
+    #expect(
+      try admin.withCalls { $0.actions } == [
+        .kick(room: "r", participant: "p"), .mute(room: "r", participant: "p", track: "t", muted: false), .drain(true),
+        .drain(false), .close(room: "nowhere"),
+      ])
+  }
+
+  @Test func makesTokens() async throws {
+    #expect(try TestAdmin().request("POST", "/token").status == 409)
+    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let admin = try TestAdmin(tokens: tokens)
+    let response = try admin.request("POST", "/token", body: #"{"room":"r","identity":"n","canPublish":false,"ttl":60}"#)
+    let answer = try #require(try JSONSerialization.jsonObject(with: Data(response.body.utf8)) as? [String: Any])
+    let token = try #require(answer["token"] as? String)
+    #expect(try tokens.verify(token, now: Date()) == Grants(room: "r", identity: "n", canPublish: false))
+    #expect(try admin.request("POST", "/token", body: #"{"ttl":0}"#).status == 400)
+    #expect(try admin.request("POST", "/token", body: #"{"room":"a/b"}"#).status == 400)
+  }
+}

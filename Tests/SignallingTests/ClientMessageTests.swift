@@ -1,0 +1,86 @@
+import SFU
+import Signalling
+import Testing
+
+@Suite struct ClientMessageTests {
+  private func decode(_ text: String) throws(ClientMessageError) -> ReceivedMessage {
+    try ReceivedMessage.decode(Array(text.utf8))
+  }
+
+  private func error(_ text: String) -> ClientMessageError? {
+    do throws(ClientMessageError) {
+      _ = try decode(text)
+      return nil
+    } catch { return error }
+  }
+
+  @Test func decodesEveryType() throws {
+    #expect(
+      try decode(#"{"type":"join","room":"r","name":"n","token":"t","resume":"s","later":[1]}"#)
+        == ReceivedMessage(.join(room: "r", name: "n", resume: "s"), token: "t"))
+    #expect(try decode(#"{"type":"join","room":"r","name":"n"}"#) == ReceivedMessage(.join(room: "r", name: "n", resume: nil)))
+    #expect(
+      try decode(#"{"type":"publish","sdp":"v=0","sources":{"0":"microphone","1":"screen-audio"}}"#).message
+        == .publish(sdp: "v=0", sources: ["0": .microphone, "1": .screenAudio]))
+    #expect(try decode(#"{"type":"publish","sdp":"v=0"}"#).message == .publish(sdp: "v=0", sources: [:]))
+    #expect(try decode(#"{"sdp":"v=0","type":"answer"}"#).message == .answer(sdp: "v=0"))
+    #expect(try decode(#"{"type":"subscribe"}"#).message == .subscribe(tracks: nil, quality: nil))
+    #expect(try decode(#"{"type":"subscribe","tracks":[]}"#).message == .subscribe(tracks: [], quality: nil))
+    #expect(
+      try decode(#"{"type":"subscribe","tracks":["a"],"quality":"low"}"#).message == .subscribe(tracks: ["a"], quality: "low"))
+    #expect(try decode(#"{"type":"mute","track":"t","muted":true}"#).message == .mute(track: "t", muted: true))
+    #expect(try decode(#"{"type":"restart","target":"subscribe"}"#).message == .restart(target: .subscribe, sdp: nil))
+    #expect(try decode(#"{"type":"leave"}"#).message == .leave)
+  }
+
+  @Test(arguments: [
+    (#""candidate:1 1 udp 1 1.2.3.4 5 typ host""#, "candidate:1 1 udp 1 1.2.3.4 5 typ host"),
+    (#"{"candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0}"#, "candidate:1"), ("null", ""), (#""""#, ""),
+    (#"{"candidate":null}"#, ""),
+  ])
+  func takesCandidatesAsBrowsersGiveThem(json: String, line: String) throws {
+    let message = try decode(#"{"type":"candidate","target":"publish","candidate":\#(json)}"#).message
+    #expect(message == .candidate(target: .publish, candidate: line))
+  }
+
+  @Test(arguments: [
+    (#"{"type":"join","name":"n"}"#, #"join: field "room" is missing; it must be a string"#),
+    (#"{"type":"join","room":5,"name":"n"}"#, #"join: field "room" must be a string, not a number"#),
+    (#"{"type":"join","room":true,"name":"n"}"#, #"join: field "room" must be a string, not true or false"#),
+    (#"{"type":"join","room":null,"name":"n"}"#, #"join: field "room" must be a string, not null"#),
+    (#"{"type":"join","room":"r","name":"n","token":{}}"#, #"join: field "token" must be a string, not an object"#),
+    (#"{"type":"mute","track":"t","muted":1}"#, #"mute: field "muted" must be true or false, not a number"#),
+    (#"{"type":"mute","track":"t","muted":"yes"}"#, #"mute: field "muted" must be true or false, not a string"#),
+    (#"{"type":"subscribe","tracks":"a"}"#, #"subscribe: field "tracks" must be a list of strings, not a string"#),
+    (#"{"type":"subscribe","tracks":[1]}"#, #"subscribe: field "tracks" must be a list of strings, not a list of other things"#),
+    (#"{"type":"restart","target":"both"}"#, #"restart: field "target" must be "publish" or "subscribe""#),
+    (#"{"type":5}"#, #"message: field "type" must be a string, not a number"#),
+    (#"{"room":"r"}"#, #"message: field "type" is missing; it must be a string"#),
+    (#"[]"#, #"the message must be a JSON object with a "type""#), (#""join""#, #"the message must be a JSON object with a "type""#),
+  ])
+  func namesTheFieldThatIsWrong(json: String, message: String) {
+    #expect(error(json) == .badMessage(message))
+  }
+
+  @Test func refusesUnknownTypesAndLabels() {
+    #expect(error(#"{"type":"dance"}"#)?.message.contains("unknown type \"dance\"; one of join, publish") == true)
+    #expect(error(#"{"type":"publish","sdp":"","sources":{"0":"sofa"}}"#)?.message.contains("not \"sofa\"") == true)
+  }
+
+  @Test(arguments: ["", "{", "nonsense", #"{"type":"leave"} x"#, "{\"type\":\"\u{1}\"}"])
+  func saysWhenItIsNoJSON(text: String) {
+    #expect(error(text)?.code == .badJSON)
+  }
+
+  @Test func refusesDeepNestingButNotBracketsInStrings() {
+    let deep = #"{"type":"leave","x":"# + String(repeating: "[", count: 17) + String(repeating: "]", count: 17) + "}"
+    #expect(error(deep) == .badJSON("the JSON is nested deeper than 16 levels"))
+    #expect(error(#"{"type":"leave","x":"\"[[[[[[[[[[[[[[[[[[[[[["}"#) == nil)
+  }
+
+  @Test(arguments: ["", " a", "a ", "a/b", "..", ".", "a\u{202e}b", "a\nb", String(repeating: "x", count: 65)])
+  func refusesBadNames(name: String) { #expect(!CallName.isValid(name)) }
+
+  @Test(arguments: ["a", "Anna Müller", "会議室", "👩‍👩‍👧 team", String(repeating: "x", count: 64), "room-1_(b)"])
+  func acceptsGoodNames(name: String) { #expect(CallName.isValid(name)) }
+}

@@ -1,0 +1,103 @@
+import Forwarding
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import SFU
+import Signalling
+
+/// Stands in for the control loop: answers as an SFU would and remembers what it was told. On the event loop only.
+final class FakeCalls: CallControl {
+  weak var server: SignallingServer?
+  var inputs: [SFUInput] = []
+  var actions: [AdminAction] = []
+  var report_ = Report()
+
+  func handle(_ input: SFUInput) {
+    inputs.append(input)
+    switch input {
+    case .message(let connection, let message, _): answer(message, connection)
+    case .request(let request, let resource): server?.respond(request, respond(resource))
+    case .disconnected, .fastPath, .tick: break
+    }
+  }
+
+  private func answer(_ message: ClientMessage, _ connection: ConnectionID) {
+    switch message {
+    case .join(let room, let name, _):
+      if name == "refused" {
+        server?.deliver(.error(.roomFull, message: "room \(room) is full"), to: connection)
+      } else {
+        let participant = ParticipantInfo(id: "p-\(name)", name: name, tracks: [])
+        server?.deliver(.joined(participant: participant, participants: [], resume: "secret"), to: connection)
+      }
+    case .mute(_, true):
+      // More than a reader that does not read may leave waiting.
+      for _ in 0..<64 { server?.deliver(.offer(sdp: String(repeating: "x", count: 64 << 10), tracks: [:]), to: connection) }
+    case .leave: server?.close(connection, reason: .kicked)
+    default: server?.deliver(.error(.outOfOrder, message: "echo"), to: connection)
+    }
+  }
+
+  private func respond(_ request: ResourceRequest) -> ResourceResponse {
+    switch request {
+    case .create(_, _, "nobody", _, _): .failed(status: 404, .notFound, detail: "nobody publishes nothing")
+    case .create: .created(resource: "r1", answer: "v=0\r\n", entityTag: "tag1")
+    case .patch(_, _, _, _, _, let tag?) where tag == "*": .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
+    case .patch(_, _, _, _, _, let tag) where tag != "tag1": .failed(status: 412, .outOfOrder, detail: "another tag")
+    case .patch: .accepted
+    case .delete: .deleted
+    }
+  }
+
+  func report() -> Report { report_ }
+
+  func administer(_ action: AdminAction) -> AdminOutcome {
+    actions.append(action)
+    if case .close(room: "nowhere") = action { return .notFound("there is no room nowhere") }
+    if case .drain(let on) = action { report_.draining = on }
+    return .done
+  }
+
+  func fastPathStatistics() -> FastPathStatistics { FastPathStatistics(at: .zero) }
+
+  func mediaTotals() -> MediaTotals { MediaTotals() }
+}
+
+/// A signalling server on a free port of the loopback interface, with fake calls behind it.
+final class TestServer: Sendable {
+  let port: Int
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let parts: NIOLoopBound<(FakeCalls, SignallingServer)>
+
+  init(tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits()) throws {
+    let loop = group.next()
+    let configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
+    (parts, port) = try loop.flatSubmit {
+      let calls = FakeCalls()
+      let server = SignallingServer(
+        configuration: configuration, eventLoop: loop, control: calls, log: Logger(label: "test"))
+      calls.server = server
+      let parts = NIOLoopBound((calls, server), eventLoop: loop)
+      return server.start().map { (parts, $0) }
+    }.wait()
+  }
+
+  deinit { group.shutdownGracefully { _ in } }
+
+  /// Runs `body` on the event loop.
+  func withCalls<T: Sendable>(_ body: @escaping @Sendable (FakeCalls) -> T) throws -> T {
+    try group.next().submit { [parts] in body(parts.value.0) }.wait()
+  }
+
+  func stop() throws { try group.next().flatSubmit { [parts] in parts.value.1.stop() }.wait() }
+
+  /// Waits until `condition` holds, five seconds at most.
+  func eventually(_ condition: @escaping @Sendable (FakeCalls) -> Bool) throws -> Bool {
+    for _ in 0..<500 {
+      if try withCalls(condition) { return true }
+      usleep(10_000)
+    }
+    return false
+  }
+}

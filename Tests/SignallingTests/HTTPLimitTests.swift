@@ -1,0 +1,85 @@
+import Foundation
+import NIOCore
+import Signalling
+import Testing
+
+@Suite struct HTTPLimitTests {
+  @Test func refusesLargeBodiesAndSaysSo() throws {
+    var limits = SignallingLimits()
+    limits.bodyBytes = 1000
+    let server = try TestServer(limits: limits)
+    let body = String(repeating: "x", count: 1001)
+    let announced = try TestClient(port: server.port)
+      .request("POST", "/whip/r/n", headers: ["Content-Type": "application/sdp"], body: body)
+    #expect(announced.status == 413 && announced.body.contains("1000 bytes (max-body-bytes)"))
+    let chunked = try TestClient(port: server.port)
+    chunked.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n\(body)\r\n")
+    #expect(try chunked.response().status == 413)
+    #expect(try server.withCalls { $0.inputs.isEmpty })
+  }
+
+  @Test func closesSlowAndIdleConnections() throws {
+    var limits = SignallingLimits()
+    limits.requestTimeout = .milliseconds(200)
+    limits.idleTimeout = .milliseconds(200)
+    let server = try TestServer(limits: limits)
+    let silent = try TestClient(port: server.port)
+    #expect(try silent.isAtEnd())
+    let slow = try TestClient(port: server.port)
+    slow.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
+    #expect(try slow.response().status == 408)
+    let idle = try TestClient(port: server.port)
+    #expect(try idle.request("GET", "/healthz").status == 200)
+    #expect(try idle.isAtEnd())
+  }
+
+  @Test func refusesConnectionsBeyondTheLimit() throws {
+    var limits = SignallingLimits()
+    limits.connections = 2
+    let server = try TestServer(limits: limits)
+    let first = try TestClient(port: server.port)
+    #expect(try first.request("GET", "/healthz").status == 200)
+    let second = try TestClient(port: server.port)
+    #expect(try second.request("GET", "/healthz").status == 200)
+    let third = try TestClient(port: server.port).request("GET", "/healthz")
+    #expect(third.status == 503 && third.body.contains("2 connections (max-connections)"))
+    #expect(try first.request("GET", "/healthz").status == 200)
+  }
+
+  @Test func survivesWhatIsNoHTTP() throws {
+    let server = try TestServer()
+    let garbage = try TestClient(port: server.port)
+    garbage.send("\u{16}\u{3}\u{1}nonsense\r\n\r\n")
+    #expect(try garbage.response().status == 400)
+    let long = try TestClient(port: server.port)
+    long.send("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 100_000))\r\n\r\n")
+    #expect(try long.response().status == 400)
+    #expect(try TestClient(port: server.port).request("GET", "/healthz").status == 200)
+  }
+
+  @Test func takesPipelinedRequestsInOrder() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\nGET /readyz HTTP/1.1\r\nHost: t\r\n\r\n")
+    #expect(try client.response().body == "ok\n")
+    #expect(try client.response().body == "ready\n")
+  }
+
+  @Test func continuesWhenAsked() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send(
+      "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    #expect(try client.response().status == 100)
+    client.send("v=0")
+    #expect(try client.response().status == 201)
+  }
+
+  @Test func isNotReadyWhileDraining() throws {
+    let server = try TestServer()
+    try server.withCalls { $0.report_.draining = true }
+    let client = try TestClient(port: server.port)
+    #expect(try client.request("GET", "/readyz").status == 503)
+    #expect(try client.request("GET", "/healthz").status == 200)
+  }
+}

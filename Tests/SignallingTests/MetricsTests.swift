@@ -1,0 +1,72 @@
+import Forwarding
+import SFU
+import Signalling
+import Testing
+
+@Suite struct MetricsTests {
+  private func source(_ id: UInt32, packets: UInt64, onXSK: UInt64, bytes: UInt64, replays: UInt64 = 0) -> SourceStatistics {
+    var source = SourceStatistics(id: SourceID(rawValue: id))
+    source.packets = packets
+    source.packetsOnXSK = onXSK
+    source.packetsOnSocket = packets - onXSK
+    source.bytes = bytes
+    source.replays = replays
+    return source
+  }
+
+  @Test func totalsOutliveTheirSources() {
+    var totals = MediaTotals()
+    var statistics = FastPathStatistics(at: .zero)
+    statistics.sources = [source(1, packets: 10, onXSK: 5, bytes: 1000, replays: 2)]
+    totals.absorb(statistics)
+    statistics.sources = [source(1, packets: 30, onXSK: 25, bytes: 3000, replays: 2)]
+    totals.absorb(statistics)
+    statistics.sources = [source(2, packets: 1, onXSK: 0, bytes: 100)]
+    totals.absorb(statistics)
+    #expect(totals.received["xsk"]?.packets == 25 && totals.received["socket"]?.packets == 6)
+    #expect(totals.received["xsk"]?.bytes == 2500 && totals.received["socket"]?.bytes == 600)
+    #expect(totals.received["kernel"] == nil && totals.replays == 2)
+  }
+
+  @Test func countsKernelPackets() {
+    var sink = SinkStatistics(id: SinkID(rawValue: 1))
+    sink.packets = 9
+    sink.packetsOnXSK = 2
+    var statistics = FastPathStatistics(at: .zero)
+    statistics.sinks = [sink]
+    var totals = MediaTotals()
+    totals.absorb(statistics)
+    #expect(totals.sent["kernel"]?.packets == 7 && totals.sent["xsk"]?.packets == 2)
+  }
+
+  @Test func writesEveryMetric() {
+    var report = Report()
+    report.counters.iceFailures = ["no-checks": 2]
+    report.counters.joinSeconds[1] = 3
+    report.counters.joinSeconds[8] = 1
+    report.counters.joinSecondsSum = 20.5
+    var fastPath = FastPathStatistics(at: .zero)
+    fastPath.verdicts = [VerdictCount(name: "to \"xsk\"", count: 4)]
+    fastPath.forwardingTimes.counts[0] = 7
+    let text = MetricsPage(report: report, fastPath: fastPath, totals: MediaTotals()).text
+    for line in [
+      "needletail_rooms 0", "needletail_participants 0", #"needletail_sources{lane="xsk"} 0"#, #"needletail_sinks{lane="kernel"} 0"#,
+      #"needletail_rtp_packets_total{direction="in",lane="socket"} 0"#, #"needletail_rtp_bytes_total{direction="out",lane="xsk"} 0"#,
+      #"needletail_fastpath_verdicts_total{verdict="to \"xsk\""} 4"#, "needletail_srtp_auth_failures_total 0",
+      "needletail_srtp_replays_total 0", #"needletail_nacks_total{direction="in"} 0"#, #"needletail_plis_total{direction="out"} 0"#,
+      #"needletail_ice_failures_total{reason="no-checks"} 2"#, "# TYPE needletail_dtls_handshakes_total counter",
+      #"needletail_join_seconds_bucket{le="0.1"} 0"#, #"needletail_join_seconds_bucket{le="0.2"} 3"#,
+      #"needletail_join_seconds_bucket{le="10"} 3"#, #"needletail_join_seconds_bucket{le="+Inf"} 4"#, "needletail_join_seconds_sum 20.5",
+      "needletail_join_seconds_count 4", #"needletail_forward_seconds_bucket{le="1e-05"} 7"#, "needletail_forward_seconds_count 7",
+    ] {
+      #expect(text.split(separator: "\n").contains(line[...]), "\(line)")
+    }
+  }
+
+  @Test func servesThem() throws {
+    let server = try TestServer()
+    let response = try TestClient(port: server.port).request("GET", "/metrics")
+    #expect(response.status == 200 && response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+    #expect(response.body.hasPrefix("# HELP needletail_rooms "))
+  }
+}

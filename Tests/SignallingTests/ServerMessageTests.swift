@@ -1,0 +1,48 @@
+import Foundation
+import SFU
+import Signalling
+import Testing
+
+@Suite struct ServerMessageTests {
+  private func object(_ message: ServerMessage) throws -> NSDictionary {
+    try #require(try JSONSerialization.jsonObject(with: Data(message.encoded())) as? NSDictionary)
+  }
+
+  @Test func encodesJoined() throws {
+    let track = TrackInfo(id: "t", kind: "video", label: .camera, codecs: ["VP8"], muted: false)
+    let me = ParticipantInfo(id: "p1", name: "Anna", tracks: [])
+    let other = ParticipantInfo(id: "p2", name: "Ben", tracks: [track])
+    let expected: NSDictionary = [
+      "type": "joined", "participant": ["id": "p1", "name": "Anna", "tracks": [String]()],
+      "participants": [
+        [
+          "id": "p2", "name": "Ben",
+          "tracks": [["id": "t", "kind": "video", "label": "camera", "codecs": ["VP8"], "muted": false] as NSDictionary],
+        ] as NSDictionary
+      ], "iceServers": [String](), "resume": "s",
+    ]
+    #expect(try object(.joined(participant: me, participants: [other], resume: "s")) == expected)
+  }
+
+  @Test func encodesOffersEventsAndErrors() throws {
+    #expect(
+      try object(.offer(sdp: "v=0\r\n", tracks: ["0": SubscribedTrack(participant: "p", track: "t")]))
+        == ["type": "offer", "sdp": "v=0\r\n", "tracks": ["0": ["participant": "p", "track": "t"]]])
+    #expect(
+      try object(.error(.roomFull, message: "full")) == ["type": "error", "code": "room-full", "message": "full"])
+    let track = TrackInfo(id: "t", kind: "audio", label: nil, codecs: [], muted: true)
+    #expect(
+      try object(.track(event: .muted, participant: "p", track: track)) == [
+        "type": "track", "event": "muted", "participant": "p",
+        "track": ["id": "t", "kind": "audio", "codecs": [String](), "muted": true] as NSDictionary,
+      ])
+    #expect(
+      try object(.answer(sdp: "a", tracks: [:])) == ["type": "answer", "sdp": "a", "tracks": [String: String]() as NSDictionary])
+  }
+
+  @Test func encodesQualityThatIsNoNumber() throws {
+    let quality = TrackQuality(track: "t", direction: "send", loss: .nan, lane: "xsk", laneReason: "xsk")
+    let tracks = try #require(try object(.quality([quality]))["tracks"] as? [[String: Any]])
+    #expect(tracks.first?["loss"] as? Double == 0)
+  }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import SFU
+import Signalling
+import Testing
+
+/// WHIP (RFC 9725) and WHEP over real sockets.
+@Suite struct SessionEndpointTests {
+  private let sdp = ["Content-Type": "application/sdp"]
+
+  @Test(arguments: [("whip", PeerRole.publish), ("whep", .subscribe)])
+  func createsSessions(path: String, role: PeerRole) throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    let response = try client.request("POST", "/\(path)/my%20room/Anna", headers: sdp, body: "v=0 offer")
+    #expect(response.status == 201 && response.body == "v=0\r\n")
+    #expect(response.headers["content-type"] == "application/sdp")
+    #expect(response.headers["location"] == "/\(path)/my%20room/Anna/r1")
+    #expect(response.headers["etag"] == "\"tag1\"")
+    #expect(response.headers["access-control-allow-origin"] == "*")
+    #expect(response.headers["access-control-expose-headers"]?.contains("Location") == true)
+    let asked = try server.withCalls { calls in calls.inputs.compactMap { if case .request(_, let r) = $0 { r } else { nil } } }
+    #expect(asked == [.create(role, room: "my room", participant: "Anna", offer: "v=0 offer", grants: .everything)])
+  }
+
+  @Test func patchesAndDeletes() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    let fragment = ["Content-Type": "application/trickle-ice-sdpfrag"]
+    let body = "a=ice-ufrag:x\r\n"
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: fragment, body: body).status == 428)
+    let tagged = fragment.merging(["If-Match": "\"tag1\""]) { $1 }
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: tagged, body: body).status == 204)
+    let stale = fragment.merging(["If-Match": "\"old\""]) { $1 }
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: stale, body: body).status == 412)
+    let weak = fragment.merging(["If-Match": "W/\"tag1\""]) { $1 }
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: weak, body: body).status == 412)
+    let restart = try client.request("PATCH", "/whip/r/n/r1", headers: fragment.merging(["If-Match": "*"]) { $1 }, body: body)
+    #expect(restart.status == 200 && restart.headers["etag"] == "\"tag2\"")
+    #expect(restart.headers["content-type"] == "application/trickle-ice-sdpfrag")
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: sdp, body: body).status == 415)
+    #expect(try client.request("DELETE", "/whip/r/n/r1").status == 200)
+  }
+
+  @Test func answersPreflight() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    let endpoint = try client.request("OPTIONS", "/whip/r/n", headers: ["Origin": "https://elsewhere.example"])
+    #expect(endpoint.status == 204 && endpoint.headers["accept-post"] == "application/sdp")
+    #expect(endpoint.headers["access-control-allow-methods"] == "POST, OPTIONS")
+    #expect(endpoint.headers["access-control-allow-headers"]?.contains("Authorization") == true)
+    let resource = try client.request("OPTIONS", "/whip/r/n/r1")
+    #expect(resource.headers["accept-patch"] == "application/trickle-ice-sdpfrag")
+    #expect(resource.headers["access-control-allow-methods"] == "PATCH, DELETE, OPTIONS")
+  }
+
+  @Test func refusesWhatIsNoOffer() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    let wrong = try client.request("POST", "/whip/r/n", headers: ["Content-Type": "application/json"], body: "{}")
+    #expect(wrong.status == 415 && wrong.headers["accept-post"] == "application/sdp")
+    #expect(try client.request("POST", "/whip/r/n", body: "v=0").status == 415)
+    #expect(try client.request("POST", "/whip/r/n", headers: sdp).status == 400)
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+      let response = try client.request(method, "/whip/r/n")
+      #expect(response.status == 405 && response.headers["allow"] == "POST, OPTIONS")
+    }
+    #expect(try client.request("POST", "/whip/r/n/r1", headers: sdp, body: "v=0").status == 405)
+    #expect(try client.request("POST", "/whip/r", headers: sdp, body: "v=0").status == 404)
+    #expect(try client.request("POST", "/whip/a%2fb/n", headers: sdp, body: "v=0").status == 400)
+    #expect(try client.request("POST", "/whip/%20/n", headers: sdp, body: "v=0").status == 400)
+    #expect(try server.withCalls { $0.inputs.isEmpty })
+  }
+
+  @Test func writesProblems() throws {
+    let server = try TestServer()
+    let response = try TestClient(port: server.port).request("POST", "/whep/r/nobody", headers: sdp, body: "v=0")
+    #expect(response.status == 404 && response.headers["content-type"] == "application/problem+json")
+    let problem = try JSONSerialization.jsonObject(with: Data(response.body.utf8)) as? NSDictionary
+    #expect(
+      problem == [
+        "type": "urn:needletail:problem:not-found", "title": "Not Found", "status": 404, "code": "not-found",
+        "detail": "nobody publishes nothing",
+      ])
+  }
+
+  @Test func wantsTokens() async throws {
+    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let server = try TestServer(tokens: tokens)
+    let client = try TestClient(port: server.port)
+    let none = try client.request("POST", "/whip/r/n", headers: sdp, body: "v=0")
+    #expect(none.status == 401 && none.headers["www-authenticate"] == "Bearer")
+    let token = try tokens.make(Grants(room: "r", identity: "n", canSubscribe: false), issuedAt: Date(), lifetime: 60)
+    let bearer = sdp.merging(["Authorization": "bearer \(token)"]) { $1 }
+    #expect(try client.request("POST", "/whip/r/n", headers: bearer, body: "v=0").status == 201)
+    #expect(try client.request("DELETE", "/whip/other/n/r1", headers: bearer).status == 403)
+    #expect(try client.request("DELETE", "/whip/r/n/r1").status == 401)
+    let old = try tokens.make(.everything, issuedAt: Date(timeIntervalSinceNow: -100), lifetime: 60)
+    let expired = try client.request("POST", "/whip/r/n", headers: sdp.merging(["Authorization": "Bearer \(old)"]) { $1 }, body: "v=0")
+    #expect(expired.status == 401 && expired.body.contains("expired") && !expired.body.contains(old))
+    let granted = try server.withCalls { calls in
+      calls.inputs.compactMap { input -> Grants? in
+        if case .request(_, .create(_, _, _, _, let grants)) = input { grants } else { nil }
+      }
+    }
+    #expect(granted == [Grants(room: "r", identity: "n", canSubscribe: false)])
+  }
+}

@@ -1,0 +1,213 @@
+import Foundation
+import NIOCore
+import SFU
+import Signalling
+import Testing
+
+@Suite struct WebSocketTests {
+  private let join = #"{"type":"join","room":"r","name":"n"}"#
+
+  private func open(_ server: TestServer) throws -> TestClient {
+    let client = try TestClient(port: server.port)
+    #expect(try client.openWebSocket() == 101)
+    return client
+  }
+
+  private func code(_ message: [String: Any]) -> String? {
+    message["type"] as? String == "error" ? message["code"] as? String : nil
+  }
+
+  @Test func joinsAndSpeaks() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: join)
+    #expect(try client.message()["type"] as? String == "joined")
+    client.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect(code(try client.message()) == "out-of-order")
+    client.close()
+    #expect(
+      try server.eventually { calls in
+        if case .disconnected = calls.inputs.last { true } else { false }
+      })
+    #expect(try server.withCalls { $0.inputs.count } == 3)
+  }
+
+  @Test func wantsJoinFirst() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: #"{"type":"leave"}"#)
+    #expect(code(try client.message()) == "out-of-order")
+    #expect(try server.withCalls { $0.inputs.isEmpty })
+  }
+
+  @Test func staysOpenAfterBadMessages() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: "{")
+    #expect(code(try client.message()) == "bad-json")
+    client.send(message: #"{"type":"join"}"#)
+    #expect(code(try client.message()) == "bad-message")
+    client.send(frame: 2, [1, 2, 3])
+    #expect(code(try client.message()) == "bad-message")
+    client.send(frame: 1, [0xff, 0xfe])
+    #expect(code(try client.message()) == "bad-json")
+    client.send(message: join)
+    #expect(try client.message()["type"] as? String == "joined")
+  }
+
+  @Test func assemblesFragmentsAroundPings() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    let bytes = Array(join.utf8)
+    client.send(frame: 1, Array(bytes[..<10]), isFinal: false)
+    client.send(frame: 9, [7])
+    client.send(frame: 0, Array(bytes[10..<20]), isFinal: false)
+    client.send(frame: 0, Array(bytes[20...]))
+    let pong = try client.frame()
+    #expect(pong.opcode == 10 && pong.payload == [7])
+    #expect(try client.message()["type"] as? String == "joined")
+  }
+
+  @Test func refusesOversizedMessagesAndGoesOn() throws {
+    var limits = SignallingLimits()
+    limits.messageBytes = 1000
+    let server = try TestServer(limits: limits)
+    let client = try open(server)
+    client.send(frame: 1, [UInt8](repeating: 0x20, count: 1001))
+    #expect((try client.message()["message"] as? String)?.contains("1000 bytes (max-message-bytes)") == true)
+    client.send(frame: 1, [UInt8](repeating: 0x20, count: 600), isFinal: false)
+    client.send(frame: 0, [UInt8](repeating: 0x20, count: 600))
+    #expect(code(try client.message()) == "limit-exceeded")
+    client.send(message: join)
+    #expect(try client.message()["type"] as? String == "joined")
+    client.send(frame: 1, [UInt8](repeating: 0x20, count: 5000))
+    #expect(code(try client.message()) == "limit-exceeded")
+    #expect(try client.closeFrame().code == 1009)
+  }
+
+  @Test func limitsTheRate() throws {
+    var limits = SignallingLimits()
+    limits.messagesPerSecond = 1
+    limits.messageBurst = 3
+    let server = try TestServer(limits: limits)
+    let client = try open(server)
+    for _ in 0..<4 { client.send(message: #"{"type":"leave"}"#) }
+    for _ in 0..<3 { #expect(code(try client.message()) == "out-of-order") }
+    let refusal = try client.message()
+    #expect(code(refusal) == "rate-limited")
+    #expect((refusal["message"] as? String)?.contains("1 messages per second (max-messages-per-second)") == true)
+    for _ in 0..<200 { client.send(message: "{}") }
+    var last: TestClient.Frame?
+    repeat { last = try client.frame() } while last?.opcode == 1
+    #expect(last?.opcode == 8)
+  }
+
+  @Test(arguments: ["unmasked", "continuation", "nested", "control", "opcode"])
+  func closesOnViolations(kind: String) throws {
+    let server = try TestServer()
+    let client = try open(server)
+    switch kind {
+    case "unmasked": client.send(frame: 1, Array(join.utf8), isMasked: false)
+    case "continuation": client.send(frame: 0, [1])
+    case "nested":
+      client.send(frame: 1, [1], isFinal: false)
+      client.send(frame: 1, [1])
+    case "control": client.send(frame: 9, [UInt8](repeating: 1, count: 200))
+    default: client.send(frame: 5, [1])
+    }
+    #expect(try client.closeFrame().code == 1002)
+  }
+
+  @Test func echoesClose() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(frame: 8, [0x03, 0xe8])
+    #expect(try client.closeFrame().code == 1000)
+    #expect(try client.isAtEnd())
+  }
+
+  @Test func closesWhenTheSFUSaysSo() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: join)
+    _ = try client.message()
+    client.send(message: #"{"type":"leave"}"#)
+    let close = try client.closeFrame()
+    #expect(close.code == 1008 && close.reason == "kicked")
+  }
+
+  @Test func pingsAndGivesUpOnSilence() throws {
+    var limits = SignallingLimits()
+    limits.pingInterval = .milliseconds(50)
+    limits.silenceTimeout = .milliseconds(400)
+    let server = try TestServer(limits: limits)
+    let alive = try open(server)
+    let dead = try open(server)
+    for _ in 0..<16 {
+      let ping = try alive.frame()
+      #expect(ping.opcode == 9)
+      alive.send(frame: 10, ping.payload)
+    }
+    _ = try dead.drain()  // ends because the server closes; it would time out otherwise
+    alive.send(message: join)
+    #expect(try alive.message()["type"] as? String == "joined")
+  }
+
+  @Test func closesSlowReadersAlone() throws {
+    var limits = SignallingLimits()
+    limits.unsentBytes = 256 << 10
+    let server = try TestServer(limits: limits)
+    let other = try open(server)
+    let slow = try open(server)
+    slow.send(message: join)
+    // Each makes the server send 4 MiB, of which nothing is read.
+    for _ in 0..<4 { slow.send(message: #"{"type":"mute","track":"t","muted":true}"#) }
+    #expect(
+      try server.eventually { calls in
+        calls.inputs.contains { if case .disconnected = $0 { true } else { false } }
+      })
+    other.send(message: join)
+    #expect(try other.message()["type"] as? String == "joined")
+  }
+
+  @Test func wantsTokens() async throws {
+    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let server = try TestServer(tokens: tokens)
+    let client = try open(server)
+    client.send(message: join)
+    #expect(code(try client.message()) == "unauthorized")
+    client.send(message: #"{"type":"join","room":"r","name":"n","token":"a.b.c"}"#)
+    #expect((try client.message()["message"] as? String)?.contains("malformed") == true)
+    let token = try tokens.make(Grants(room: "r", canPublish: false), issuedAt: Date(), lifetime: 60)
+    client.send(message: #"{"type":"join","room":"r","name":"n","token":"\#(token)"}"#)
+    #expect(try client.message()["type"] as? String == "joined")
+    // A second join cannot bring other grants.
+    let better = try tokens.make(Grants(canPublish: true), issuedAt: Date(), lifetime: 60)
+    client.send(message: #"{"type":"join","room":"r","name":"n","token":"\#(better)"}"#)
+    client.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    _ = try client.message()
+    _ = try client.message()
+    let grants = try server.withCalls { calls in
+      calls.inputs.compactMap { if case .message(_, _, let grants) = $0 { grants } else { nil } }
+    }
+    #expect(grants.count == 3 && grants.allSatisfy { $0 == Grants(room: "r", canPublish: false) })
+  }
+
+  @Test func refusesOtherPathsAndPlainRequests() throws {
+    let server = try TestServer()
+    #expect(try TestClient(port: server.port).openWebSocket("/elsewhere") == 404)
+    #expect(try TestClient(port: server.port).request("GET", "/ws").status == 426)
+    #expect(try TestClient(port: server.port).request("POST", "/ws").status == 405)
+  }
+
+  @Test func saysGoodbye() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    let idle = try TestClient(port: server.port)
+    #expect(try idle.request("GET", "/healthz").status == 200)
+    try server.stop()
+    let close = try client.closeFrame()
+    #expect(close.code == 1001 && close.reason == "server stops")
+    #expect(try idle.isAtEnd())
+  }
+}

@@ -1,0 +1,79 @@
+// What RTCPeerConnection.getStats says, per track, as the numbers that people and tests look at.
+
+const shortestInterval = 900; // milliseconds between the two samples that a rate is taken from
+
+export class Statistics {
+  #samples = new Map();
+
+  // One entry per RTP stream of `connection` whose MediaStreamTrack or mid `find({mid, track, kind})` recognises.
+  // `find` returns what the entry is to be extended with, or nothing.
+  async of(connection, find) {
+    if (!connection) return [];
+    const reports = await connection.getStats();
+    const entries = [];
+    for (const report of reports.values()) {
+      if (report.type !== "inbound-rtp" && report.type !== "outbound-rtp") continue;
+      const owner = find(report);
+      if (owner) entries.push({ ...owner, ...this.#describe(report, reports, owner.track) });
+    }
+    return entries;
+  }
+
+  #describe(report, reports, track) {
+    const inbound = report.type === "inbound-rtp";
+    const remote = reports.get(report.remoteId);
+    const bytes = inbound
+      ? report.bytesReceived + (report.headerBytesReceived ?? 0)
+      : report.bytesSent + (report.headerBytesSent ?? 0);
+    const packets = (inbound ? report.packetsReceived : report.packetsSent) ?? 0;
+    const packetsLost = (inbound ? report.packetsLost : remote?.packetsLost) ?? 0;
+    const frames = (inbound ? report.framesDecoded : report.framesEncoded) ?? 0;
+    const before = this.#before(`${report.type} ${track}`, { at: report.timestamp, bytes, packets, packetsLost, frames });
+    const seconds = before ? (report.timestamp - before.at) / 1000 : 0;
+    const rate = (value, earlier) => (seconds > 0 ? Math.max(0, value - earlier) / seconds : null);
+    const lost = before ? Math.max(0, packetsLost - before.packetsLost) : 0;
+    const expected = before ? packets - before.packets + (inbound ? lost : 0) : 0;
+    return {
+      direction: inbound ? "receive" : "send",
+      kind: report.kind,
+      codec: reports.get(report.codecId)?.mimeType?.split("/")[1] ?? null,
+      width: report.frameWidth ?? null,
+      height: report.frameHeight ?? null,
+      framesPerSecond: report.kind === "video" ? (report.framesPerSecond ?? rate(frames, before?.frames)) : null,
+      bitsPerSecond: before ? rate(bytes * 8, before.bytes * 8) : null,
+      loss: expected > 0 ? Math.min(1, lost / expected) : 0,
+      roundTripTime: remote?.roundTripTime ?? null,
+      jitter: (inbound ? report.jitter : remote?.jitter) ?? null,
+      packets,
+      packetsLost,
+      frames,
+      framesDropped: report.framesDropped ?? 0,
+      keyFrames: (inbound ? report.keyFramesDecoded : report.keyFramesEncoded) ?? null,
+      freezes: report.freezeCount ?? null,
+      concealedSamples: report.concealedSamples ?? null,
+      silentConcealedSamples: report.silentConcealedSamples ?? null,
+      totalSamplesReceived: report.totalSamplesReceived ?? null,
+      audioLevel: report.audioLevel ?? null,
+      nacks: report.nackCount ?? null,
+      keyFrameRequests: report.pliCount ?? null,
+    };
+  }
+
+  // The sample to compare with: the latest that is old enough for a steady rate, however often statistics are asked for.
+  #before(key, sample) {
+    const known = this.#samples.get(key);
+    if (!known || sample.bytes < known.latest.bytes) {
+      this.#samples.set(key, { latest: sample, previous: null });
+      return null;
+    }
+    if (sample.at - known.latest.at >= shortestInterval) {
+      this.#samples.set(key, { latest: sample, previous: known.latest });
+      return known.latest;
+    }
+    return known.previous;
+  }
+
+  forget() {
+    this.#samples.clear();
+  }
+}

@@ -1,0 +1,176 @@
+// The participants as tiles: who is shown, in what size, and the numbers on top.
+
+const gap = 10;
+const widest = 16 / 9;
+const tallest = 3 / 4;
+
+export class Tiles {
+  #floor;
+  #stage;
+  #grid;
+  #onsilenced;
+  #tiles = new Map();
+
+  // `onsilenced(play)` is called when the browser refuses to play sound; `play()` tries again.
+  constructor({ floor, stage, grid, onsilenced }) {
+    this.#floor = floor;
+    this.#stage = stage;
+    this.#grid = grid;
+    this.#onsilenced = onsilenced;
+    new ResizeObserver(() => this.#arrange()).observe(grid);
+  }
+
+  // Brings the tiles in line with the room: one per person, one more per shared screen.
+  show(room, published) {
+    const wanted = [...ownTiles(room.self, published), ...[...room.participants.values()].flatMap(theirTiles)];
+    for (const [key, tile] of this.#tiles) {
+      if (wanted.some((one) => one.key === key)) continue;
+      tile.element.remove();
+      this.#tiles.delete(key);
+    }
+    for (const one of wanted) {
+      const tile = this.#tiles.get(one.key) ?? this.#make(one);
+      this.#update(tile, one);
+    }
+    const isPresenting = wanted.some(({ isScreen }) => isScreen);
+    this.#stage.hidden = !isPresenting;
+    this.#floor.classList.toggle("presenting", isPresenting);
+    this.#arrange();
+  }
+
+  clear() {
+    for (const { element } of this.#tiles.values()) element.remove();
+    this.#tiles.clear();
+  }
+
+  // `statistics`: what Room.stats() returned.
+  showFigures(statistics) {
+    for (const tile of this.#tiles.values()) {
+      const of = (kind) => statistics.find(({ track, kind: k }) => k === kind && tile.tracks.includes(track));
+      const video = of("video");
+      const audio = of("audio");
+      tile.figures.replaceChildren(...figures(video, audio).flatMap(([name, value, note]) => {
+        const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
+        dt.textContent = name;
+        dd.textContent = value;
+        dd.className = note === "bad" ? "bad" : "";
+        if (note && note !== "bad") dd.title = note;
+        return [dt, dd];
+      }));
+      tile.element.classList.toggle("speaking", (audio?.audioLevel ?? 0) > 0.03 && audio.direction === "receive");
+    }
+  }
+
+  #make({ key, name, isSelf, isScreen }) {
+    const element = document.createElement("article");
+    element.className = `tile${isSelf ? " self" : ""}${isScreen ? " screen" : ""}`;
+    element.setAttribute("role", "listitem");
+    element.dataset.name = name;
+    const video = document.createElement("video");
+    video.autoplay = video.playsInline = true;
+    video.muted = isSelf; // never play one's own sound
+    const avatar = document.createElement("div");
+    avatar.className = "avatar";
+    avatar.innerHTML = "<span aria-hidden='true'></span>";
+    avatar.firstChild.textContent = initials(name);
+    avatar.firstChild.style.setProperty("--hue", hue(name));
+    const figures = document.createElement("dl");
+    figures.className = "figures";
+    const caption = document.createElement("div");
+    caption.className = "caption";
+    caption.innerHTML = "<svg role='img' aria-label='microphone off'><use href='#icon-microphone-off'/></svg><span></span>";
+    element.append(video, avatar, figures, caption);
+    const tile = { element, video, figures, caption: caption.lastChild, tracks: [], showsVideo: false };
+    for (const event of ["loadeddata", "resize", "emptied", "playing"]) video.addEventListener(event, () => this.#reveal(tile));
+    (isScreen ? this.#stage : this.#grid).append(element);
+    this.#tiles.set(key, tile);
+    return tile;
+  }
+
+  #update(tile, { name, isSelf, isScreen, video, audio, tracks, isSilent }) {
+    tile.tracks = tracks;
+    tile.showsVideo = Boolean(video);
+    this.#play(tile, [video, isSelf ? null : audio].filter(Boolean));
+    tile.element.classList.toggle("silent", isSilent && !isScreen);
+    const who = isSelf ? `${name} (you)` : name;
+    tile.caption.textContent = isScreen ? `${who} · screen` : who;
+    tile.element.setAttribute("aria-label", describe(who, { isScreen, video, isSilent }));
+    this.#reveal(tile);
+  }
+
+  #play(tile, media) {
+    const current = tile.video.srcObject?.getTracks() ?? [];
+    if (current.length === media.length && media.every((track) => current.includes(track))) return;
+    tile.video.srcObject = media.length > 0 ? new MediaStream(media) : null;
+    const play = () => tile.video.play();
+    if (media.length > 0) play().catch((error) => error.name === "NotAllowedError" && this.#onsilenced(play));
+  }
+
+  #reveal({ element, video, showsVideo }) {
+    element.classList.toggle("live", showsVideo && video.videoWidth > 0);
+  }
+
+  // The largest tiles that fit, between 16:9 and 3:4.
+  #arrange() {
+    const { clientWidth: width, clientHeight: height } = this.#grid;
+    const count = this.#grid.childElementCount;
+    let best = { area: 0, width: 0, height: 0 };
+    for (let columns = 1; columns <= count; columns += 1) {
+      const rows = Math.ceil(count / columns);
+      const cell = { width: (width - gap * (columns - 1)) / columns, height: (height - gap * (rows - 1)) / rows };
+      const tile = { width: Math.min(cell.width, cell.height * widest), height: Math.min(cell.height, cell.width / tallest) };
+      tile.area = tile.width * tile.height;
+      if (tile.area > best.area) best = tile;
+    }
+    this.#grid.style.setProperty("--tile-width", `${Math.floor(best.width)}px`);
+    this.#grid.style.setProperty("--tile-height", `${Math.floor(best.height)}px`);
+  }
+}
+
+function ownTiles(self, published) {
+  const tile = (isScreen) => {
+    const [video, audio] = [published.get(isScreen ? "screen" : "camera"), published.get(isScreen ? "screen-audio" : "microphone")];
+    return {
+      key: isScreen ? "self screen" : "self", name: self.name, isSelf: true, isScreen, isSilent: !audio || audio.muted,
+      video: video?.muted ? null : video?.media, audio: null, tracks: [video?.id, audio?.id],
+    };
+  };
+  return published.has("screen") ? [tile(false), tile(true)] : [tile(false)];
+}
+
+function theirTiles({ id, name, tracks }) {
+  const all = [...tracks.values()];
+  const tile = (isScreen) => {
+    const find = (kind) => all.find((track) => track.kind === kind && Boolean(track.label?.startsWith("screen")) === isScreen);
+    const [video, audio] = [find("video"), find("audio")];
+    return {
+      key: isScreen ? `${id} screen` : id, name, isSelf: false, isScreen, isSilent: !audio || audio.muted,
+      video: video?.muted ? null : video?.media, audio: audio?.media, tracks: [video?.id, audio?.id],
+    };
+  };
+  return all.some(({ label }) => label === "screen") ? [tile(false), tile(true)] : [tile(false)];
+}
+
+// Rows of the overlay: name, value, and what is to be said about it.
+function figures(video, audio) {
+  const main = video ?? audio;
+  if (!main) return [];
+  const rows = [];
+  if (video?.width) rows.push(["size", `${video.width}×${video.height}`]);
+  if (video) rows.push(["rate", `${Math.round(video.framesPerSecond ?? 0)} fps`]);
+  rows.push(["bits", bitrate((video?.bitsPerSecond ?? 0) + (audio?.bitsPerSecond ?? 0))]);
+  const loss = Math.max(video?.loss ?? 0, audio?.loss ?? 0);
+  rows.push(["loss", `${(loss * 100).toFixed(1)} %`, loss > 0.02 ? "bad" : undefined]);
+  rows.push(["codec", [video?.codec, audio?.codec].filter(Boolean).join(" + ") || "–"]);
+  rows.push(["lane", main.lane ?? "–", main.laneReason || undefined]);
+  return rows;
+}
+
+const bitrate = (bits) => (bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bits / 1e3)} kbit/s`);
+const initials = (name) => name.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+
+function describe(who, { isScreen, video, isSilent }) {
+  if (isScreen) return `Screen of ${who}`;
+  return `${who}, camera ${video ? "on" : "off"}, microphone ${isSilent ? "off" : "on"}`;
+}
