@@ -1,4 +1,5 @@
 #pragma once
+#include "linux.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>

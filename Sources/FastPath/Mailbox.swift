@@ -1,3 +1,4 @@
+import CXDP
 import Forwarding
 import Glibc
 import Synchronization
@@ -19,8 +20,8 @@ final class Mailbox: Sendable {
   static let capacity = 65_536
 
   init() throws(FastPathError) {
-    wakeUp = eventfd(0, CInt(EFD_NONBLOCK | EFD_CLOEXEC))
-    room = eventfd(0, CInt(EFD_NONBLOCK | EFD_CLOEXEC))
+    wakeUp = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+    room = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
     guard wakeUp >= 0, room >= 0 else { throw .system(call: "eventfd", error: errno) }
   }
 

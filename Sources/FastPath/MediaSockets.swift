@@ -14,7 +14,7 @@ struct MediaSockets: Sendable {
     var attempts = port == 0 ? 16 : 1
     while true {
       attempts -= 1
-      do {
+      do throws(FastPathError) {
         return try openBoth(port: port)
       } catch {
         // The free port found for one family may be taken in the other.
@@ -30,7 +30,7 @@ struct MediaSockets: Sendable {
 
   private static func openBoth(port: UInt16) throws(FastPathError) -> MediaSockets {
     let (v4, port4) = try openOne(AF_INET, port: port)
-    do {
+    do throws(FastPathError) {
       let (v6, port6) = try openOne(AF_INET6, port: v4 >= 0 ? port4 : port)
       guard v4 >= 0 || v6 >= 0 else { throw FastPathError.system(call: "socket", error: EAFNOSUPPORT) }
       return MediaSockets(v4: v4, v6: v6, port: v4 >= 0 ? port4 : port6)

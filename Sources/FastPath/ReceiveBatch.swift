@@ -1,3 +1,4 @@
+import CXDP
 import Glibc
 import Wire
 
@@ -7,7 +8,7 @@ struct ReceiveBatch: ~Copyable {
   /// Larger datagrams are nobody's business here.
   static let datagramCapacity = 2048
 
-  private let headers: UnsafeMutablePointer<mmsghdr>
+  private let headers: UnsafeMutablePointer<linux_mmsghdr>
   private let vectors: UnsafeMutablePointer<iovec>
   private let names: UnsafeMutablePointer<sockaddr_in6>
   private let controls: UnsafeMutableRawPointer
@@ -20,7 +21,7 @@ struct ReceiveBatch: ~Copyable {
     names = .allocate(capacity: Self.capacity)
     controls = .allocate(byteCount: Self.capacity * Self.controlCapacity, alignment: 16)
     data = .allocate(byteCount: Self.capacity * Self.datagramCapacity, alignment: 64)
-    headers.initialize(repeating: mmsghdr(), count: Self.capacity)
+    headers.initialize(repeating: linux_mmsghdr(), count: Self.capacity)
     names.initialize(repeating: sockaddr_in6(), count: Self.capacity)
     for i in 0..<Self.capacity {
       (vectors + i).initialize(
@@ -48,7 +49,7 @@ struct ReceiveBatch: ~Copyable {
       headers[i].msg_hdr.msg_flags = 0
     }
     let count = SystemError.retrying {
-      Int(recvmmsg(socket, headers, UInt32(Self.capacity), CInt(MSG_DONTWAIT.rawValue), nil))
+      Int(linux_recvmmsg(socket, headers, UInt32(Self.capacity), CInt(MSG_DONTWAIT), nil))
     }
     return max(0, count)
   }
@@ -56,7 +57,7 @@ struct ReceiveBatch: ~Copyable {
   /// The payload of datagram `i`; nil if it did not fit.
   @inline(__always)
   func payload(_ i: Int) -> UnsafeMutableRawBufferPointer? {
-    guard headers[i].msg_hdr.msg_flags & CInt(MSG_TRUNC.rawValue) == 0 else { return nil }
+    guard headers[i].msg_hdr.msg_flags & CInt(MSG_TRUNC) == 0 else { return nil }
     return UnsafeMutableRawBufferPointer(start: data + i &* Self.datagramCapacity, count: Int(headers[i].msg_len))
   }
 

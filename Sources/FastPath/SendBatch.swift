@@ -1,10 +1,11 @@
+import CXDP
 import Glibc
 
 /// Copies that are to leave by a UDP socket, sent together.
 struct SendBatch: ~Copyable {
   static let capacity = CopyBatch.capacity
 
-  private let headers: UnsafeMutablePointer<mmsghdr>
+  private let headers: UnsafeMutablePointer<linux_mmsghdr>
   private let vectors: UnsafeMutablePointer<iovec>
   /// Which copy of the `CopyBatch` each message is.
   private let copies: UnsafeMutablePointer<Int32>
@@ -14,7 +15,7 @@ struct SendBatch: ~Copyable {
     headers = .allocate(capacity: Self.capacity)
     vectors = .allocate(capacity: Self.capacity)
     copies = .allocate(capacity: Self.capacity)
-    headers.initialize(repeating: mmsghdr(), count: Self.capacity)
+    headers.initialize(repeating: linux_mmsghdr(), count: Self.capacity)
     vectors.initialize(repeating: iovec(), count: Self.capacity)
     copies.initialize(repeating: 0, count: Self.capacity)
     for i in 0..<Self.capacity {
@@ -48,30 +49,17 @@ struct SendBatch: ~Copyable {
     var next = 0
     while next < count {
       let sent = SystemError.retrying {
-        Int(sendmmsg(socket, headers + next, UInt32(count - next), CInt(MSG_DONTWAIT.rawValue)))
+        Int(linux_sendmmsg(socket, headers + next, UInt32(count - next), CInt(MSG_DONTWAIT)))
       }
       for i in 0..<max(0, sent) { done(Int(copies[next &+ i]), true) }
       next &+= max(0, sent)
-      // Stopped early: the next message is the one that cannot be sent.
+      // Stopped early: the next message is the one that cannot be sent; without room in the socket, none can.
       if next < count, sent <= 0 {
-        done(Int(copies[next]), false)
-        next &+= 1
+        let failed = errno == EAGAIN ? count : next &+ 1
+        for i in next..<failed { done(Int(copies[i]), false) }
+        next = failed
       }
     }
     count = 0
   }
-}
-
-/// What a UDP socket must be told to reach a transport: the remote address and the local one to leave from, both as the
-/// kernel wants them.
-struct SocketPath {
-  // Written and read by offset; see the constants.
-  private var name = sockaddr_in6()
-  private var control: InlineArray<5, UInt64> = .init(repeating: 0)
-  private(set) var nameLength: socklen_t = 0
-  private(set) var controlLength: UInt32 = 0
-  private(set) var isV6 = false
-
-  static let nameOffset = 0
-  static let controlOffset = 32
 }

@@ -84,10 +84,10 @@ struct SlotIndex: ~Copyable {
   }
 }
 
-/// Folds the 128-bit product, so that every bit of both numbers counts.
+/// Folds the 128-bit product with a secret odd number, so that every bit of `value` moves every bit of the result.
 @inline(__always)
-private func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
-  let product = (a ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: b | 1)
+private func mix(_ value: UInt64, _ secret: UInt64) -> UInt64 {
+  let product = (value ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: secret | 1)
   return product.high ^ product.low
 }
 
@@ -96,16 +96,16 @@ extension FiveTuple {
   @inline(__always)
   func key(secret: UInt64) -> UInt64 {
     let ports = UInt64(local.port) << 16 | UInt64(remote.port)
-    return mix(mix(remote.ip.folded(secret), secret ^ ports), local.ip.folded(secret &+ 1))
+    return mix(local.ip.folded(into: remote.ip.folded(into: ports, secret), secret &+ 2), secret)
   }
 }
 
 extension IPAddress {
   @inline(__always)
-  fileprivate func folded(_ secret: UInt64) -> UInt64 {
+  fileprivate func folded(into hash: UInt64, _ secret: UInt64) -> UInt64 {
     switch self {
-    case .v4(let address): UInt64(address)
-    case .v6(let high, let low): mix(high, secret) ^ low
+    case .v4(let address): mix(hash, secret) ^ UInt64(address)
+    case .v6(let high, let low): mix(mix(hash, secret) ^ high, secret) ^ low
     }
   }
 }

@@ -88,7 +88,7 @@ extension SFU {
       subscriber.offer == .awaitingAnswer
     else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer") }
     do throws(SDPError) {
-      let accepted = try subscriber.session.accept(answer: SessionDescription.parse(sdp))
+      let accepted = try subscriber.session.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
       guard let remote = subscriber.session.remote else { return }
       subscriber.offer = .stable
       subscriber.take(accepted)

@@ -96,7 +96,7 @@ public final class SignallingServer: HTTPService {
       throw TooManyConnections()
     }
     let pipeline = channel.pipeline.syncOperations
-    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+    if let tls { try pipeline.addHandlers(PlainHTTPNotice(), NIOSSLServerHandler(context: tls)) }
     let http = HTTPConnection(service: self, refusal: refusal)
     try pipeline.configureHTTPServerPipeline(
       withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,
@@ -144,11 +144,15 @@ public final class SignallingServer: HTTPService {
     lastConnection += 1
     var log = log
     log[metadataKey: "connection"] = "\(lastConnection)"
-    log[metadataKey: "client"] = "\(channel.remoteAddress?.description ?? "unknown")"
+    log[metadataKey: "client"] = "\(channel.remoteAddress.map(Self.text) ?? "unknown")"
     let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
     try channel.pipeline.syncOperations.addHandler(connection)
     connections[connection.id] = connection
     log.debug("WebSocket opened")
+  }
+
+  private static func text(_ address: SocketAddress) -> String {
+    "\(address.ipAddress ?? "unknown") port \(address.port ?? 0)"
   }
 
   /// The connection's channel is gone.
@@ -166,7 +170,9 @@ public final class SignallingServer: HTTPService {
   // MARK: What the control loop asks for
 
   /// Sends to a WebSocket client; nothing if it is gone.
-  public func deliver(_ message: ServerMessage, to connection: ConnectionID) { connections[connection]?.deliver(message) }
+  public func deliver(_ message: ServerMessage, to connection: ConnectionID) {
+    connections[connection]?.deliver(message)
+  }
 
   /// Closes a WebSocket after what was delivered before.
   public func close(_ connection: ConnectionID, reason: ErrorCode) { connections[connection]?.close(reason) }
@@ -181,7 +187,8 @@ public final class SignallingServer: HTTPService {
   func refusal() -> HTTPReply? {
     guard channels.count > limits.connections else { return nil }
     return .problem(
-      .serviceUnavailable, .limitExceeded, "this server has its limit of \(limits.connections) connections (max-connections)",
+      .serviceUnavailable, .limitExceeded,
+      "this server has its limit of \(limits.connections) connections (max-connections)",
       headers: ["retry-after": "5"])
   }
 
@@ -214,7 +221,8 @@ public final class SignallingServer: HTTPService {
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
     case .webSocket:
       return .problem(
-        .upgradeRequired, code: "upgrade-required", "this is the WebSocket endpoint: open a new connection with Upgrade",
+        .upgradeRequired, code: "upgrade-required",
+        "this is the WebSocket endpoint: open a new connection with Upgrade",
         headers: ["upgrade": "websocket"])
     case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
     }

@@ -12,7 +12,8 @@ struct Needlectl: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Status.self, Rooms.self, Participants.self, Streams.self, Kick.self, Mute.self, Close.self, Drain.self, FastPath.self,
+      Status.self, Rooms.self, Participants.self, Streams.self, Kick.self, Mute.self, Close.self, Drain.self,
+      FastPath.self,
       Token.self, Doctor.self,
     ])
 

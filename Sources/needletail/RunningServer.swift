@@ -34,7 +34,8 @@ final class RunningServer: Sendable {
     let fastPath = try Self.startFastPath(configuration, inbox: inbox, log: log)
     do {
       (parts, port) = try Self.startParts(
-        configuration, tls: tls?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox, eventLoop: eventLoop, log: log)
+        configuration, tls: tls?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox, eventLoop: eventLoop,
+        log: log)
     } catch {
       fastPath.stop()
       throw error
@@ -132,7 +133,8 @@ final class RunningServer: Sendable {
     let web = WebFolder.find(configuration.web)
     if web == nil { log.warning("no web folder: GET / serves nothing", metadata: ["key": "web"]) }
     return SignallingConfiguration(
-      address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits)
+      address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits
+    )
   }
 
   private static func serverInfo(_ configuration: ServerConfiguration, port: Int) -> AdminServerInfo {

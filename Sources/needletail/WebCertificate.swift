@@ -63,6 +63,8 @@ enum WebCertificate {
     guard descriptor >= 0 else { throw Failure(description: "\(path): \(String(cString: strerror(errno)))") }
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     try handle.write(contentsOf: Data(text.utf8))
-    guard rename(temporary, path) == 0 else { throw Failure(description: "\(path): \(String(cString: strerror(errno)))") }
+    guard rename(temporary, path) == 0 else {
+      throw Failure(description: "\(path): \(String(cString: strerror(errno)))")
+    }
   }
 }

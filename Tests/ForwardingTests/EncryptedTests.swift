@@ -204,7 +204,8 @@ struct EncryptedRoom: ~Copyable {
     #expect(room.forwarder.forward(sealed, on: tuple(9)).isEmpty)
     #expect(room.forwarder.forward(sealed, on: publisherTuple).count == 1)
     #expect(room.forwarder.forward(sealed, on: publisherTuple).isEmpty)
-    #expect(room.forwarder.forward(Array(sealed.prefix(20)), on: publisherTuple).isEmpty)
+    let next = room.publisherEnd.seal(Packet(sequence: 2))
+    #expect(room.forwarder.forward(Array(next.prefix(20)), on: publisherTuple).isEmpty)
     #expect(room.forwarder.forward([0x80, 96], on: publisherTuple).isEmpty)
     #expect(room.forwarder.count(.authenticationFailed) == 2)
     #expect(room.forwarder.count(.unknownTuple) == 1)
@@ -212,6 +213,7 @@ struct EncryptedRoom: ~Copyable {
     #expect(room.forwarder.count(.malformed) == 1)
     #expect(room.forwarder.count(.accepted) == 1)
     #expect(room.forwarder.statistics().sources.first?.authenticationFailures == 2)
+    #expect(room.forwarder.statistics().sources.first?.replays == 1)
   }
 
   @Test("From clear to encrypted and back", arguments: configurations)

@@ -35,7 +35,7 @@ import Testing
 
   @Test func firstPacketDecides() {
     var stream = InboundStream()
-    #expect(stream.isEmpty)
+    #expect(stream.isEmpty == true)
     #expect(stream.estimate(0xfff0) == 0xfff0)
     stream.record(0xfff0)
     #expect(stream.estimate(3) == 0x1_0003)

@@ -56,7 +56,9 @@ final class TestAdmin: Sendable {
       address.sun_family = sa_family_t(AF_UNIX)
       withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
       _ = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
       }
       close(descriptor)
     }
@@ -72,7 +74,7 @@ final class TestAdmin: Sendable {
   @Test func looks() throws {
     let admin = try TestAdmin()
     let room = try JSONDecoder().decode(RoomReport.self, from: Data(blueRoom.utf8))
-    try admin.withCalls { $0.report_.rooms = [room] }
+    try admin.withCalls { $0.current.rooms = [room] }
     let status = try admin.request("GET", "/status")
     #expect(status.body.contains(#""url":"https://h:1/""#) && status.body.contains(#""participants":1"#))
     #expect(try admin.request("GET", "/rooms").body.contains(#""name":"blue room""#))
@@ -88,7 +90,9 @@ final class TestAdmin: Sendable {
   @Test func steers() throws {
     let admin = try TestAdmin()
     #expect(try admin.request("POST", "/kick", body: #"{"room":"r","participant":"p"}"#).status == 200)
-    #expect(try admin.request("POST", "/mute", body: #"{"room":"r","participant":"p","track":"t","muted":false}"#).status == 200)
+    #expect(
+      try admin.request("POST", "/mute", body: #"{"room":"r","participant":"p","track":"t","muted":false}"#).status
+        == 200)
     #expect(try admin.request("POST", "/drain").status == 200)
     #expect(try admin.request("POST", "/drain", body: #"{"on":false}"#).status == 200)
     let missing = try admin.request("POST", "/close", body: #"{"room":"nowhere"}"#)
@@ -107,7 +111,8 @@ final class TestAdmin: Sendable {
     #expect(try TestAdmin().request("POST", "/token").status == 409)
     let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
     let admin = try TestAdmin(tokens: tokens)
-    let response = try admin.request("POST", "/token", body: #"{"room":"r","identity":"n","canPublish":false,"ttl":60}"#)
+    let response = try admin.request(
+      "POST", "/token", body: #"{"room":"r","identity":"n","canPublish":false,"ttl":60}"#)
     let answer = try #require(try JSONSerialization.jsonObject(with: Data(response.body.utf8)) as? [String: Any])
     let token = try #require(answer["token"] as? String)
     #expect(try tokens.verify(token, now: Date()) == Grants(room: "r", identity: "n", canPublish: false))

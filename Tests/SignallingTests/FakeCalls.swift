@@ -11,7 +11,8 @@ final class FakeCalls: CallControl {
   weak var server: SignallingServer?
   var inputs: [SFUInput] = []
   var actions: [AdminAction] = []
-  var report_ = Report()
+  var current = Report()
+  private var joined: Set<ConnectionID> = []
 
   func handle(_ input: SFUInput) {
     inputs.append(input)
@@ -25,15 +26,17 @@ final class FakeCalls: CallControl {
   private func answer(_ message: ClientMessage, _ connection: ConnectionID) {
     switch message {
     case .join(let room, let name, _):
-      if name == "refused" {
-        server?.deliver(.error(.roomFull, message: "room \(room) is full"), to: connection)
+      if !joined.insert(connection).inserted {
+        server?.deliver(.error(.outOfOrder, message: "already in room \(room)"), to: connection)
       } else {
         let participant = ParticipantInfo(id: "p-\(name)", name: name, tracks: [])
         server?.deliver(.joined(participant: participant, participants: [], resume: "secret"), to: connection)
       }
     case .mute(_, true):
       // More than a reader that does not read may leave waiting.
-      for _ in 0..<64 { server?.deliver(.offer(sdp: String(repeating: "x", count: 64 << 10), tracks: [:]), to: connection) }
+      for _ in 0..<64 {
+        server?.deliver(.offer(sdp: String(repeating: "x", count: 64 << 10), tracks: [:]), to: connection)
+      }
     case .leave: server?.close(connection, reason: .kicked)
     default: server?.deliver(.error(.outOfOrder, message: "echo"), to: connection)
     }
@@ -43,19 +46,20 @@ final class FakeCalls: CallControl {
     switch request {
     case .create(_, _, "nobody", _, _): .failed(status: 404, .notFound, detail: "nobody publishes nothing")
     case .create: .created(resource: "r1", answer: "v=0\r\n", entityTag: "tag1")
-    case .patch(_, _, _, _, _, let tag?) where tag == "*": .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
+    case .patch(_, _, _, _, _, let tag?) where tag == "*":
+      .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
     case .patch(_, _, _, _, _, let tag) where tag != "tag1": .failed(status: 412, .outOfOrder, detail: "another tag")
     case .patch: .accepted
     case .delete: .deleted
     }
   }
 
-  func report() -> Report { report_ }
+  func report() -> Report { current }
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     actions.append(action)
     if case .close(room: "nowhere") = action { return .notFound("there is no room nowhere") }
-    if case .drain(let on) = action { report_.draining = on }
+    if case .drain(let on) = action { current.draining = on }
     return .done
   }
 

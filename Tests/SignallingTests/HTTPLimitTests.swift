@@ -69,7 +69,8 @@ import Testing
     let server = try TestServer()
     let client = try TestClient(port: server.port)
     client.send(
-      "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+      "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    )
     #expect(try client.response().status == 100)
     client.send("v=0")
     #expect(try client.response().status == 201)
@@ -77,7 +78,7 @@ import Testing
 
   @Test func isNotReadyWhileDraining() throws {
     let server = try TestServer()
-    try server.withCalls { $0.report_.draining = true }
+    try server.withCalls { $0.current.draining = true }
     let client = try TestClient(port: server.port)
     #expect(try client.request("GET", "/readyz").status == 503)
     #expect(try client.request("GET", "/healthz").status == 200)

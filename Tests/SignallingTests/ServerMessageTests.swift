@@ -17,7 +17,9 @@ import Testing
       "participants": [
         [
           "id": "p2", "name": "Ben",
-          "tracks": [["id": "t", "kind": "video", "label": "camera", "codecs": ["VP8"], "muted": false] as NSDictionary],
+          "tracks": [
+            ["id": "t", "kind": "video", "label": "camera", "codecs": ["VP8"], "muted": false] as NSDictionary
+          ],
         ] as NSDictionary
       ], "iceServers": [String](), "resume": "s",
     ]
@@ -37,7 +39,9 @@ import Testing
         "track": ["id": "t", "kind": "audio", "codecs": [String](), "muted": true] as NSDictionary,
       ])
     #expect(
-      try object(.answer(sdp: "a", tracks: [:])) == ["type": "answer", "sdp": "a", "tracks": [String: String]() as NSDictionary])
+      try object(.answer(sdp: "a", tracks: [:])) == [
+        "type": "answer", "sdp": "a", "tracks": [String: String]() as NSDictionary,
+      ])
   }
 
   @Test func encodesQualityThatIsNoNumber() throws {

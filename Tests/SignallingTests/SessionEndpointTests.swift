@@ -18,7 +18,9 @@ import Testing
     #expect(response.headers["etag"] == "\"tag1\"")
     #expect(response.headers["access-control-allow-origin"] == "*")
     #expect(response.headers["access-control-expose-headers"]?.contains("Location") == true)
-    let asked = try server.withCalls { calls in calls.inputs.compactMap { if case .request(_, let r) = $0 { r } else { nil } } }
+    let asked = try server.withCalls { calls in
+      calls.inputs.compactMap { if case .request(_, let r) = $0 { r } else { nil } }
+    }
     #expect(asked == [.create(role, room: "my room", participant: "Anna", offer: "v=0 offer", grants: .everything)])
   }
 
@@ -34,7 +36,8 @@ import Testing
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: stale, body: body).status == 412)
     let weak = fragment.merging(["If-Match": "W/\"tag1\""]) { $1 }
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: weak, body: body).status == 412)
-    let restart = try client.request("PATCH", "/whip/r/n/r1", headers: fragment.merging(["If-Match": "*"]) { $1 }, body: body)
+    let restart = try client.request(
+      "PATCH", "/whip/r/n/r1", headers: fragment.merging(["If-Match": "*"]) { $1 }, body: body)
     #expect(restart.status == 200 && restart.headers["etag"] == "\"tag2\"")
     #expect(restart.headers["content-type"] == "application/trickle-ice-sdpfrag")
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: sdp, body: body).status == 415)
@@ -95,7 +98,8 @@ import Testing
     #expect(try client.request("DELETE", "/whip/other/n/r1", headers: bearer).status == 403)
     #expect(try client.request("DELETE", "/whip/r/n/r1").status == 401)
     let old = try tokens.make(.everything, issuedAt: Date(timeIntervalSinceNow: -100), lifetime: 60)
-    let expired = try client.request("POST", "/whip/r/n", headers: sdp.merging(["Authorization": "Bearer \(old)"]) { $1 }, body: "v=0")
+    let expired = try client.request(
+      "POST", "/whip/r/n", headers: sdp.merging(["Authorization": "Bearer \(old)"]) { $1 }, body: "v=0")
     #expect(expired.status == 401 && expired.body.contains("expired") && !expired.body.contains(old))
     let granted = try server.withCalls { calls in
       calls.inputs.compactMap { input -> Grants? in

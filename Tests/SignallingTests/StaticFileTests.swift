@@ -32,7 +32,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "/../secret.txt", "/js/../../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt", "/.env", "/js",
+    "/../secret.txt", "/js/../../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt", "/.env",
+    "/js",
     "/link.txt", "//etc/passwd", "/index.html%00.txt", "/js//client.js", "/nothing", "/..%5csecret.txt", "/js/",
   ])
   func servesNothingElse(path: String) throws {

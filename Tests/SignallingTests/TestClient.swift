@@ -166,7 +166,8 @@ final class TestClient {
     while true {
       let frame = try frame()
       if frame.opcode == 9 { continue }
-      guard frame.opcode == 1, let object = try JSONSerialization.jsonObject(with: Data(frame.payload)) as? [String: Any]
+      guard frame.opcode == 1,
+        let object = try JSONSerialization.jsonObject(with: Data(frame.payload)) as? [String: Any]
       else { throw TestFailure(reason: "not a JSON message: opcode \(frame.opcode)") }
       return object
     }
@@ -175,7 +176,9 @@ final class TestClient {
   /// The code and reason of the close frame that comes next.
   func closeFrame() throws -> (code: Int, reason: String) {
     let frame = try frame()
-    guard frame.opcode == 8, frame.payload.count >= 2 else { throw TestFailure(reason: "not a close frame: \(frame.opcode)") }
+    guard frame.opcode == 8, frame.payload.count >= 2 else {
+      throw TestFailure(reason: "not a close frame: \(frame.opcode)")
+    }
     return (Int(frame.payload[0]) << 8 | Int(frame.payload[1]), String(decoding: frame.payload[2...], as: UTF8.self))
   }
 }

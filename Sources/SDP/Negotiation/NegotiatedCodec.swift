@@ -36,8 +36,8 @@ public struct NegotiatedCodec: Hashable, Sendable {
   }
 }
 
-/// What two codecs have in common if a packet of one can be decoded as the other: the encoding, and those parameters that
-/// change what the payload is.
+/// What two codecs have in common if a packet of one can be decoded as the other: the encoding, and those parameters
+/// that change what the payload is.
 struct CodecIdentity: Hashable {
   private let name: String
   private let clockRate: UInt32

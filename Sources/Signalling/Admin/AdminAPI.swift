@@ -75,10 +75,14 @@ struct AdminAPI {
   }
 
   /// The rooms that `?room=` selects: that one, or all.
-  private func room(_ control: any CallControl, _ request: HTTPRequest, isRequired: Bool) throws(Refusal) -> [RoomReport] {
+  private func room(_ control: any CallControl, _ request: HTTPRequest, isRequired: Bool) throws(Refusal)
+    -> [RoomReport]
+  {
     let rooms = control.report().rooms
     guard let name = request.query["room"] else {
-      if isRequired { throw Refusal(status: .badRequest, code: "bad-message", detail: "the query must name a room: ?room=NAME") }
+      if isRequired {
+        throw Refusal(status: .badRequest, code: "bad-message", detail: "the query must name a room: ?room=NAME")
+      }
       return rooms
     }
     guard let room = rooms.first(where: { $0.name == name }) else {
@@ -97,7 +101,8 @@ struct AdminAPI {
 
   private func action(_ path: String, _ order: AdminOrder) throws(Refusal) -> AdminAction {
     switch path {
-    case "/kick": return .kick(room: try need(order.room, "room"), participant: try need(order.participant, "participant"))
+    case "/kick":
+      return .kick(room: try need(order.room, "room"), participant: try need(order.participant, "participant"))
     case "/close": return .close(room: try need(order.room, "room"))
     case "/drain": return .drain(order.on ?? true)
     default:
@@ -110,7 +115,8 @@ struct AdminAPI {
   private func token(_ request: HTTPRequest, _ now: Date) throws(Refusal) -> HTTPReply {
     guard let tokens else {
       throw Refusal(
-        status: .conflict, code: "forbidden", detail: "this server uses no tokens (auth is none); configure auth and token-secret")
+        status: .conflict, code: "forbidden",
+        detail: "this server uses no tokens (auth is none); configure auth and token-secret")
     }
     let order: AdminTokenOrder = try decode(request)
     let lifetime = order.ttl ?? 3600
@@ -118,7 +124,8 @@ struct AdminAPI {
       throw Refusal(status: .badRequest, code: "bad-message", detail: "\"ttl\" must be 1 to \(366 * 86400) seconds")
     }
     for name in [order.room, order.identity].compactMap({ $0 }) where !CallName.isValid(name) {
-      throw Refusal(status: .badRequest, code: "bad-message", detail: "\"room\" and \"identity\" must be \(CallName.rule)")
+      throw Refusal(
+        status: .badRequest, code: "bad-message", detail: "\"room\" and \"identity\" must be \(CallName.rule)")
     }
     let grants = Grants(
       room: order.room, identity: order.identity, canPublish: order.canPublish ?? true,
@@ -131,7 +138,8 @@ struct AdminAPI {
 
   private func need(_ value: String?, _ field: String) throws(Refusal) -> String {
     guard let value, !value.isEmpty else {
-      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"\(field)\" is missing; it must be a string")
+      throw Refusal(
+        status: .badRequest, code: "bad-message", detail: "field \"\(field)\" is missing; it must be a string")
     }
     return value
   }
@@ -141,7 +149,9 @@ struct AdminAPI {
     guard JSONBounds.admits(body) else {
       throw Refusal(status: .badRequest, code: "bad-json", detail: "the JSON is nested too deeply")
     }
-    do { return try JSONDecoder().decode(T.self, from: Data(body)) } catch DecodingError.typeMismatch(let type, let context) {
+    do { return try JSONDecoder().decode(T.self, from: Data(body)) } catch DecodingError.typeMismatch(
+      let type, let context)
+    {
       let field = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"\(field)\" must be of type \(type)")
     } catch {

@@ -47,10 +47,13 @@ public final class AdminServer: HTTPService {
   /// Opens the socket. What a server that was killed left there is removed.
   public func start() -> EventLoopFuture<Void> {
     let socket: CInt
-    do throws(AdminSocketError) { socket = try Self.listeningSocket(path) } catch { return eventLoop.makeFailedFuture(error) }
+    do throws(AdminSocketError) { socket = try Self.listeningSocket(path) } catch {
+      return eventLoop.makeFailedFuture(error)
+    }
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     return ServerBootstrap(group: eventLoop)
-      .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) } }
+      .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
+      }
       .withBoundSocket(socket)
       .assumeIsolated().map { self.listener = $0 }.nonisolated()
   }
@@ -66,7 +69,8 @@ public final class AdminServer: HTTPService {
 
   func refusal() -> HTTPReply? {
     guard channels.count > limits.connections else { return nil }
-    return .problem(.serviceUnavailable, .limitExceeded, "the admin API has its limit of \(limits.connections) connections")
+    return .problem(
+      .serviceUnavailable, .limitExceeded, "the admin API has its limit of \(limits.connections) connections")
   }
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {

@@ -120,7 +120,8 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func refuseUnreadable(_ context: ChannelHandlerContext) {
-    let reply = HTTPReply.problem(.badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
+    let reply = HTTPReply.problem(
+      .badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
     send(reply, to: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), closes: true, context)
     state = .closed
   }
@@ -154,13 +155,15 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {
     deadline?.cancel()
-    deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.deadlinePassed(context) }
+    deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.deadlinePassed(context)
+    }
   }
 
   private func deadlinePassed(_ context: ChannelHandlerContext) {
     guard case .reading(let head, _) = state else { return context.close(promise: nil) }
     let seconds = service.limits.requestTimeout.nanoseconds / 1_000_000_000
     refuse(
-      .problem(.requestTimeout, .limitExceeded, "the request did not arrive within the limit of \(seconds) s"), head, context)
+      .problem(.requestTimeout, .limitExceeded, "the request did not arrive within the limit of \(seconds) s"), head,
+      context)
   }
 }

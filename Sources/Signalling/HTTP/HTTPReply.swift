@@ -16,7 +16,9 @@ struct HTTPReply {
     self.body = body
   }
 
-  static func text(_ status: HTTPResponseStatus, _ text: String, type: String = "text/plain; charset=utf-8") -> HTTPReply {
+  static func text(_ status: HTTPResponseStatus, _ text: String, type: String = "text/plain; charset=utf-8")
+    -> HTTPReply
+  {
     HTTPReply(status, headers: ["content-type": type, "cache-control": "no-store"], body: [UInt8](text.utf8))
   }
 
@@ -37,7 +39,8 @@ struct HTTPReply {
     _ status: HTTPResponseStatus, code: String, _ detail: String, headers: HTTPHeaders = [:]
   ) -> HTTPReply {
     let problem = Problem(
-      type: "urn:needletail:problem:\(code)", title: status.reasonPhrase, status: Int(status.code), detail: detail, code: code)
+      type: "urn:needletail:problem:\(code)", title: status.reasonPhrase, status: Int(status.code), detail: detail,
+      code: code)
     var reply = json(problem, status: status)
     reply.headers.replaceOrAdd(name: "content-type", value: "application/problem+json")
     reply.headers.add(contentsOf: headers)

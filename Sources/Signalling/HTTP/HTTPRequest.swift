@@ -44,7 +44,9 @@ struct HTTPRequest {
 
   /// `If-Match` with the quotes taken off a strong tag; "*" and weak tags stay as they are. Of a list, the first.
   var ifMatch: String? {
-    guard let value = headers.first(name: "if-match")?.split(separator: ",").first.map({ trimmed($0) }) else { return nil }
+    guard let value = headers.first(name: "if-match")?.split(separator: ",").first.map({ trimmed($0) }) else {
+      return nil
+    }
     guard value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") else { return value }
     return String(value.dropFirst().dropLast())
   }
@@ -91,7 +93,9 @@ struct HTTPRequest {
     return encoded
   }
 
-  private static func hexValue(_ byte: UInt8) -> UInt8? { Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) } }
+  private static func hexValue(_ byte: UInt8) -> UInt8? {
+    Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) }
+  }
 }
 
 /// Without the spaces and tabs at either end.

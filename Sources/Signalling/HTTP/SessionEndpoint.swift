@@ -34,7 +34,8 @@ struct SessionEndpoint {
       case .resource(let role, let room, let participant, let resource):
         let fragment = try text(request, type: Self.fragment, header: "accept-patch", what: "an SDP fragment")
         guard let tag = request.ifMatch else {
-          throw Refusal(.preconditionRequired, "precondition-required", "PATCH needs If-Match with the session's entity tag, or *")
+          throw Refusal(
+            .preconditionRequired, "precondition-required", "PATCH needs If-Match with the session's entity tag, or *")
         }
         return .ask(
           .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tag))

@@ -27,7 +27,9 @@ struct StaticFiles {
     return HTTPReply(.ok, headers: headers, body: file.bytes)
   }
 
-  private func notFound(_ path: String) -> HTTPReply { .problem(.notFound, .notFound, "there is nothing at \(path.prefix(200))") }
+  private func notFound(_ path: String) -> HTTPReply {
+    .problem(.notFound, .notFound, "there is nothing at \(path.prefix(200))")
+  }
 
   /// The file that `segments` name, if it lies within the folder.
   private func locate(_ segments: [String]) -> String? {
@@ -40,7 +42,9 @@ struct StaticFiles {
 
   private func read(_ path: String) -> (bytes: [UInt8], entityTag: String)? {
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.maximumBytes else { return nil }
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.maximumBytes else {
+      return nil
+    }
     guard let data = FileManager.default.contents(atPath: path) else { return nil }
     let changed = UInt64(bitPattern: Int64(status.st_mtim.tv_sec)) &* 1_000_000_000 &+ UInt64(status.st_mtim.tv_nsec)
     return ([UInt8](data), "\"\(String(changed, radix: 36))-\(String(data.count, radix: 36))\"")

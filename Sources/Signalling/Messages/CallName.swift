@@ -1,6 +1,7 @@
 /// What rooms and participants may be called.
 public enum CallName {
-  public static let rule = "1 to 64 characters, none of them a slash, a control or an invisible one, and no space at either end"
+  public static let rule =
+    "1 to 64 characters, none of them a slash, a control or an invisible one, and no space at either end"
 
   public static func isValid(_ name: String) -> Bool {
     guard !name.isEmpty, name.count <= 64, name.utf8.count <= 512, name != ".", name != ".." else { return false }

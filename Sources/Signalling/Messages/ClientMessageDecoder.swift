@@ -67,14 +67,17 @@ private struct MessageEnvelope: Decodable {
     let fields = MessageFields(container, of: type)
     switch type {
     case "join": received = try Self.join(fields)
-    case "publish": received = ReceivedMessage(.publish(sdp: try fields.string("sdp"), sources: try fields.labels("sources")))
+    case "publish":
+      received = ReceivedMessage(.publish(sdp: try fields.string("sdp"), sources: try fields.labels("sources")))
     case "answer": received = ReceivedMessage(.answer(sdp: try fields.string("sdp")))
     case "candidate":
-      received = ReceivedMessage(.candidate(target: try fields.role("target"), candidate: try fields.candidate("candidate")))
+      received = ReceivedMessage(
+        .candidate(target: try fields.role("target"), candidate: try fields.candidate("candidate")))
     case "subscribe":
       received = ReceivedMessage(
         .subscribe(tracks: try fields.optionalStrings("tracks"), quality: try fields.optionalString("quality")))
-    case "mute": received = ReceivedMessage(.mute(track: try fields.string("track"), muted: try fields.boolean("muted")))
+    case "mute":
+      received = ReceivedMessage(.mute(track: try fields.string("track"), muted: try fields.boolean("muted")))
     case "restart":
       received = ReceivedMessage(.restart(target: try fields.role("target"), sdp: try fields.optionalString("sdp")))
     case "leave": received = ReceivedMessage(.leave)

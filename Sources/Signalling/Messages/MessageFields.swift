@@ -24,7 +24,9 @@ struct MessageFields {
   func string(_ name: String) throws(ClientMessageError) -> String { try required(name, "a string") }
   func boolean(_ name: String) throws(ClientMessageError) -> Bool { try required(name, "true or false") }
   func optionalString(_ name: String) throws(ClientMessageError) -> String? { try optional(name, "a string") }
-  func optionalStrings(_ name: String) throws(ClientMessageError) -> [String]? { try optional(name, "a list of strings") }
+  func optionalStrings(_ name: String) throws(ClientMessageError) -> [String]? {
+    try optional(name, "a list of strings")
+  }
 
   /// A room's or participant's name.
   func name(_ field: String) throws(ClientMessageError) -> String {
@@ -57,7 +59,9 @@ struct MessageFields {
   /// A candidate line, an RTCIceCandidateInit that holds one, or null for the end of candidates (then empty).
   func candidate(_ name: String) throws(ClientMessageError) -> String {
     let key = FieldName(name)
-    guard container.contains(key) else { throw missing(name, "a candidate line, an RTCIceCandidateInit object or null") }
+    guard container.contains(key) else {
+      throw missing(name, "a candidate line, an RTCIceCandidateInit object or null")
+    }
     if (try? container.decodeNil(forKey: key)) == true { return "" }
     if let line = try? container.decode(String.self, forKey: key) { return line }
     if let object = try? container.nestedContainer(keyedBy: FieldName.self, forKey: key) {

@@ -5,7 +5,9 @@ struct Exposition {
   enum Kind: String { case counter, gauge, histogram }
 
   /// One metric with its samples, each with its labels.
-  mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: [(String, String)], value: UInt64)]) {
+  mutating func metric(
+    _ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: [(String, String)], value: UInt64)]
+  ) {
     head(name, kind, help)
     for sample in samples { line(name, sample.labels, String(sample.value)) }
   }

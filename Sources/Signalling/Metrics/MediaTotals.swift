@@ -41,13 +41,15 @@ public struct MediaTotals: Sendable, Codable {
   }
 
   /// Splits the bytes over the lanes as the packets are.
-  private mutating func add(_ new: Count, since old: Count, to total: WritableKeyPath<MediaTotals, [String: LaneCount]>) {
+  private mutating func add(_ new: Count, since old: Count, to total: WritableKeyPath<MediaTotals, [String: LaneCount]>)
+  {
     let packets = growth(new.packets, old.packets)
     guard packets > 0 else { return }
     let bytes = growth(new.bytes, old.bytes)
     let onXSK = min(packets, growth(new.onXSK, old.onXSK))
     let onSocket = min(packets - onXSK, growth(new.onSocket, old.onSocket))
-    for (lane, count) in [(Lane.xsk, onXSK), (.socket, onSocket), (.kernel, packets - onXSK - onSocket)] where count > 0 {
+    for (lane, count) in [(Lane.xsk, onXSK), (.socket, onSocket), (.kernel, packets - onXSK - onSocket)] where count > 0
+    {
       self[keyPath: total][lane.rawValue, default: LaneCount()].packets &+= count
       self[keyPath: total][lane.rawValue, default: LaneCount()].bytes &+= UInt64(
         Double(bytes) * Double(count) / Double(packets))

@@ -71,7 +71,8 @@ public struct MetricsPage {
     let times = fastPath.forwardingTimes
     page.histogram(
       "needletail_forward_seconds", "Time of a packet in the worker.",
-      bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts, sum: Double(times.sumNanoseconds) / 1e9)
+      bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts,
+      sum: Double(times.sumNanoseconds) / 1e9)
   }
 
   private typealias Samples = [(labels: [(String, String)], value: UInt64)]
@@ -85,7 +86,9 @@ public struct MetricsPage {
   private func flows(_ count: KeyPath<MediaTotals.LaneCount, UInt64>) -> Samples {
     [("in", totals.received), ("out", totals.sent)].flatMap { direction, lanes in
       Lane.allCases.map { lane in
-        (labels: [("direction", direction), ("lane", lane.rawValue)], value: lanes[lane.rawValue]?[keyPath: count] ?? 0)
+        (
+          labels: [("direction", direction), ("lane", lane.rawValue)], value: lanes[lane.rawValue]?[keyPath: count] ?? 0
+        )
       }
     }
   }

@@ -20,9 +20,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
   private var isClosing = false
-  /// From the token of the `join` that succeeded last, or that is being decided on.
+  /// From the token of the latest `join`; they count once that has succeeded.
+  private var offeredGrants: Grants?
   private var grants: Grants?
-  private var hasJoined = false
 
   init(id: ConnectionID, server: SignallingServer, log: Logger) {
     self.id = id
@@ -95,16 +95,22 @@ final class WebSocketConnection: ChannelInboundHandler {
     do throws(ClientMessageError) { received = try ReceivedMessage.decode(text) } catch {
       return deliver(.error(error.code, message: error.message))
     }
-    if case .join = received.message, !hasJoined {
-      do throws(TokenError) { grants = try server.grants(for: received.token) } catch {
-        log.info("token refused", metadata: ["reason": "\(error.message)"])
-        return deliver(.error(.unauthorized, message: error.message))
-      }
-    }
+    if case .join = received.message { return join(received) }
     guard let grants else {
       return deliver(.error(.outOfOrder, message: "the first message must be \"join\""))
     }
     server.control?.handle(.message(id, received.message, grants: grants))
+  }
+
+  private func join(_ received: ReceivedMessage) {
+    do throws(TokenError) {
+      let grants = try server.grants(for: received.token)
+      offeredGrants = grants
+      server.control?.handle(.message(id, received.message, grants: grants))
+    } catch {
+      log.info("token refused", metadata: ["reason": "\(error.message)"])
+      deliver(.error(.unauthorized, message: error.message))
+    }
   }
 
   private var oversizedText: String {
@@ -119,7 +125,9 @@ final class WebSocketConnection: ChannelInboundHandler {
       return close(.policyViolation, ErrorCode.rateLimited.rawValue)
     }
     let rate = "\(limits.messagesPerSecond) messages per second (max-messages-per-second)"
-    deliver(.error(.rateLimited, message: "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"))
+    deliver(
+      .error(
+        .rateLimited, message: "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"))
   }
 
   private func violation(_ reason: String) {
@@ -131,7 +139,7 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   func deliver(_ message: ServerMessage) {
     if case .joined(let participant, _, _) = message {
-      hasJoined = true
+      grants = offeredGrants
       log[metadataKey: "participant"] = "\(participant.id)"
     }
     write(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: message.encoded())))
@@ -159,7 +167,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
       guard let self, self.context != nil else { return }
       if NIODeadline.now() - lastHeard >= limits.silenceTimeout {
-        log.info("connection closed: silent", metadata: ["seconds": "\(limits.silenceTimeout.nanoseconds / 1_000_000_000)"])
+        log.info(
+          "connection closed: silent", metadata: ["seconds": "\(limits.silenceTimeout.nanoseconds / 1_000_000_000)"])
         isClosing = true
         return context.close(promise: nil)
       }
@@ -196,6 +205,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     var data = ByteBuffer()
     data.write(webSocketErrorCode: code)
     data.writeString(String(reason.prefix(100)))
-    context.writeAndFlush(Self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)), promise: nil)
+    context.writeAndFlush(
+      Self.wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)), promise: nil)
   }
 }

@@ -37,6 +37,8 @@ struct Doctor: ParsableCommand {
     let remedies = findings.filter { $0.remedy != nil }
     if !remedies.isEmpty { print("\nWhat to do:") }
     for finding in remedies { print("  \(finding.check): \(finding.remedy ?? "")") }
-    if !isFine { print("\nWithout what is missing the server still runs, on the socket lane where XDP cannot be used.") }
+    if !isFine {
+      print("\nWithout what is missing the server still runs, on the socket lane where XDP cannot be used.")
+    }
   }
 }

@@ -51,7 +51,8 @@ struct Participants: ParsableCommand {
   @Argument(help: "The room's name.") var room: String
 
   func run() throws {
-    try common.show(try common.client.get("/participants", query: ["room": room]), as: ParticipantsAnswer.self) { answer in
+    try common.show(try common.client.get("/participants", query: ["room": room]), as: ParticipantsAnswer.self) {
+      answer in
       var table = Table("NAME", "ID", "VIA", "SINCE", "PEER", "STATE", "REMOTE", "SRTP", "STREAMS")
       for person in answer.participants {
         let since = Reading.duration(person.joinedSecondsAgo)
@@ -76,10 +77,12 @@ struct Streams: ParsableCommand {
   func run() throws {
     let query = room.map { ["room": $0] } ?? [:]
     try common.show(try common.client.get("/streams", query: query), as: StreamsAnswer.self) { answer in
-      var table = Table("", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE", "WHY")
+      var table = Table(
+        "", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE", "WHY")
       for source in answer.sources {
         table.row(
-          source.muted ? "in, muted" : "in", source.room, source.name, source.track, kind(source.kind, source.isRetransmission),
+          source.muted ? "in, muted" : "in", source.room, source.name, source.track,
+          kind(source.kind, source.isRetransmission),
           source.codec, "\(source.ssrc)", source.remote ?? "", source.local ?? "", "\(source.packets)",
           Reading.bitrate(source.bitsPerSecond), Reading.share(source.loss), source.lane, source.laneReason)
         for sink in answer.sinks where sink.source == source.id { add(sink, to: &table) }
@@ -117,7 +120,8 @@ struct FastPath: ParsableCommand {
       var verdicts = Table("VERDICT", "PACKETS")
       for verdict in answer.verdicts { verdicts.row(verdict.name, "\(verdict.count)") }
       return [
-        interfaces.text(empty: "no interfaces"), maps.text(empty: "no BPF maps"), verdicts.text(empty: "no verdicts counted"),
+        interfaces.text(empty: "no interfaces"), maps.text(empty: "no BPF maps"),
+        verdicts.text(empty: "no verdicts counted"),
       ].joined(separator: "\n")
     }
   }

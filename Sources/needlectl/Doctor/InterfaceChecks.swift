@@ -3,8 +3,10 @@ import Foundation
 enum InterfaceChecks {
   /// Drivers whose XDP runs natively, in Linux 6.1.
   private static let nativeDrivers: Set<String> = [
-    "veth", "virtio_net", "mlx5_core", "mlx4_en", "ixgbe", "ixgbevf", "i40e", "ice", "igb", "igc", "ena", "bnxt_en", "nfp",
-    "qede", "sfc", "thunder-nic", "nicvf", "mvneta", "mvpp2", "stmmac", "st_gmac", "tun", "hv_netvsc", "gve", "fsl_dpaa2_eth",
+    "veth", "virtio_net", "mlx5_core", "mlx4_en", "ixgbe", "ixgbevf", "i40e", "ice", "igb", "igc", "ena", "bnxt_en",
+    "nfp",
+    "qede", "sfc", "thunder-nic", "nicvf", "mvneta", "mvpp2", "stmmac", "st_gmac", "tun", "hv_netvsc", "gve",
+    "fsl_dpaa2_eth",
     "fsl_enetc", "cpsw", "am65-cpsw-nuss", "netsec", "xen_netfront", "bond", "vmxnet3", "lan966x-switch", "netdevsim",
   ]
 
@@ -32,7 +34,8 @@ enum InterfaceChecks {
   }
 
   private static func isUp(_ name: String) -> Bool {
-    guard let text = HostFiles.text("/sys/class/net/\(name)/flags"), let flags = Int(text.dropFirst(2), radix: 16) else { return false }
+    guard let text = HostFiles.text("/sys/class/net/\(name)/flags"), let flags = Int(text.dropFirst(2), radix: 16)
+    else { return false }
     return flags & 1 == 1
   }
 

@@ -23,13 +23,16 @@ enum KernelChecks {
   private static func typeInformation() -> Finding {
     HostFiles.exists("/sys/kernel/btf/vmlinux")
       ? .ok("BTF", "/sys/kernel/btf/vmlinux")
-      : .note("BTF", "/sys/kernel/btf/vmlinux is not there", remedy: "use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's have it)")
+      : .note(
+        "BTF", "/sys/kernel/btf/vmlinux is not there",
+        remedy: "use a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's have it)")
   }
 
   private static func justInTime() -> Finding {
     switch HostFiles.number("/proc/sys/net/core/bpf_jit_enable") {
     case 0: .missing("BPF JIT", "net.core.bpf_jit_enable is 0", remedy: "sysctl -w net.core.bpf_jit_enable=1")
-    case nil: .note("BPF JIT", "cannot be read here", remedy: "look at net.core.bpf_jit_enable as root, outside containers")
+    case nil:
+      .note("BPF JIT", "cannot be read here", remedy: "look at net.core.bpf_jit_enable as root, outside containers")
     case let value?: .ok("BPF JIT", "net.core.bpf_jit_enable is \(value)")
     }
   }
@@ -42,7 +45,9 @@ enum KernelChecks {
       return .ok("AF_XDP", "sockets can be opened")
     }
     if errno == EPERM {
-      return .missing("AF_XDP", "the kernel has it; this user may not use it", remedy: "run with CAP_NET_RAW (see docs/operations.md)")
+      return .missing(
+        "AF_XDP", "the kernel has it; this user may not use it", remedy: "run with CAP_NET_RAW (see docs/operations.md)"
+      )
     }
     return .missing(
       "AF_XDP", String(cString: strerror(errno)), remedy: "use a kernel with CONFIG_XDP_SOCKETS=y (Debian's have it)")

@@ -9,7 +9,9 @@ enum LimitChecks {
     let text = limit.rlim_cur == .max ? "unlimited" : "\(limit.rlim_cur)"
     return limit.rlim_cur >= 8192
       ? .ok("open files", text)
-      : .note("open files", "\(text): as many connections at most", remedy: "ulimit -n 65536, or LimitNOFILE=65536 for systemd")
+      : .note(
+        "open files", "\(text): as many connections at most",
+        remedy: "ulimit -n 65536, or LimitNOFILE=65536 for systemd")
   }
 
   private static func buffer(_ name: String) -> Finding {

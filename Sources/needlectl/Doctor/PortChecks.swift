@@ -22,7 +22,9 @@ enum PortChecks {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
     }
     if result == 0 { return .ok(name, "free") }
     if serverIsRunning { return .ok(name, "in use; a needletail server is running") }

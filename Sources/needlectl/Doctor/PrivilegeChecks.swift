@@ -16,7 +16,9 @@ enum PrivilegeChecks {
     let has: (UInt64) -> Bool = { effective >> $0 & 1 == 1 }
     return needed.map { capability in
       // CAP_SYS_ADMIN contains CAP_BPF and CAP_PERFMON.
-      if has(capability.bit) || (capability.bit >= 38 && has(systemAdministration)) { return .ok(capability.name, "held") }
+      if has(capability.bit) || (capability.bit >= 38 && has(systemAdministration)) {
+        return .ok(capability.name, "held")
+      }
       return .missing(
         capability.name, "not held; \(capability.reason)",
         remedy: "run as root, or let systemd grant it: AmbientCapabilities=\(capability.name)")
@@ -27,8 +29,11 @@ enum PrivilegeChecks {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(8), &limit)  // RLIMIT_MEMLOCK
     let text = limit.rlim_cur == .max ? "unlimited" : "\(limit.rlim_cur >> 20) MiB"
-    if mayLock || limit.rlim_cur >= 64 << 20 { return .ok("locked memory", mayLock ? "CAP_IPC_LOCK, limit \(text)" : text) }
+    if mayLock || limit.rlim_cur >= 64 << 20 {
+      return .ok("locked memory", mayLock ? "CAP_IPC_LOCK, limit \(text)" : text)
+    }
     return .missing(
-      "locked memory", "\(text); packet buffers need 64 MiB", remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity for systemd")
+      "locked memory", "\(text); packet buffers need 64 MiB",
+      remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity for systemd")
   }
 }

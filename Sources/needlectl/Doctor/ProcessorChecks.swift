@@ -10,14 +10,16 @@ enum ProcessorChecks {
       let hasAES = features.split(separator: " ").contains("aes")
       return [
         hasAES
-          ? .ok("CPU aes", "AES instructions; OpenSSL does SRTP") : .note("CPU aes", "no AES instructions", remedy: "use a CPU with them")
+          ? .ok("CPU aes", "AES instructions; OpenSSL does SRTP")
+          : .note("CPU aes", "no AES instructions", remedy: "use a CPU with them")
       ]
     }
     let flags = Set(text.split(separator: " ").map(String.init))
     return [
       required("aes", flags), required("pclmulqdq", flags), required("avx", flags),
       flags.contains("vaes")
-        ? .ok("CPU vaes", "wide AES") : .note("CPU vaes", "not there: AES one block at a time", remedy: "works; a newer CPU encrypts faster"),
+        ? .ok("CPU vaes", "wide AES")
+        : .note("CPU vaes", "not there: AES one block at a time", remedy: "works; a newer CPU encrypts faster"),
     ]
   }
 

@@ -34,6 +34,8 @@ struct CommandLineArguments {
     }
     guard let setting = Setting.named(String(parts[0].dropFirst(2))) else {
       errors.append(.unknown(String(parts[0].dropFirst(2)), at: parts[0]))
+      // Its value would only be called wrong a second time.
+      if parts.count == 1, let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
       return
     }
     if setting.isBoolean, parts.count == 1 {

@@ -68,7 +68,8 @@ struct ConfigurationFile {
 
   private mutating func fail(_ path: String, _ error: YamlError) {
     switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
       fail("\(path):\(mark.line)", "not YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
       fail("\(path):\(context.mark.line)", "each key may stand once; twice: \(duplicates.joined(separator: ", "))")

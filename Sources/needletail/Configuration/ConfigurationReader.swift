@@ -71,7 +71,8 @@ struct ConfigurationReader {
     guard secret.utf8.count >= SessionTokens.minimumSecretBytes else {
       let minimum = SessionTokens.minimumSecretBytes
       errors.append(
-        ConfigurationError(origin: "token-secret-file", problem: "\(path) holds fewer than \(minimum) bytes, the minimum"))
+        ConfigurationError(
+          origin: "token-secret-file", problem: "\(path) holds fewer than \(minimum) bytes, the minimum"))
       return
     }
     configuration.tokenSecret = secret

@@ -37,7 +37,9 @@ struct ServerConfiguration {
 
   static var defaultAdminSocket: String {
     if getuid() == 0 { return "/run/needletail/admin.sock" }
-    if let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 { return String(cString: runtime) + "/needletail-admin.sock" }
+    if let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 {
+      return String(cString: runtime) + "/needletail-admin.sock"
+    }
     return "/tmp/needletail-\(getuid())/admin.sock"
   }
 

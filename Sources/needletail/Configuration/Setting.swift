@@ -26,7 +26,8 @@ struct Setting {
   var allowed: String {
     switch kind {
     case .boolean: "true or false"
-    case .integer(let range, _), .optionalInteger(let range, _): "an integer from \(range.lowerBound) to \(range.upperBound)"
+    case .integer(let range, _), .optionalInteger(let range, _):
+      "an integer from \(range.lowerBound) to \(range.upperBound)"
     case .choice(let choices, _): choices.joined(separator: " or ")
     case .text(let allowed, _, _), .optionalText(let allowed, _, _): allowed
     case .list(let allowed, _, _): "a list of \(allowed)"
@@ -64,7 +65,9 @@ struct Setting {
     return true
   }
 
-  private static let booleans = ["true": true, "yes": true, "on": true, "1": true, "false": false, "no": false, "off": false, "0": false]
+  private static let booleans = [
+    "true": true, "yes": true, "on": true, "1": true, "false": false, "no": false, "off": false, "0": false,
+  ]
 }
 
 /// A key's value as it was written.
@@ -77,8 +80,10 @@ enum SettingValue {
     switch self {
     case .list(let elements): elements
     case .scalar(let text):
-      text.split(separator: ",").map { $0.drop { $0 == " " } }.map { String($0.reversed().drop { $0 == " " }.reversed()) }
-        .filter { !$0.isEmpty }
+      text.split(separator: ",").map { $0.drop { $0 == " " } }.map {
+        String($0.reversed().drop { $0 == " " }.reversed())
+      }
+      .filter { !$0.isEmpty }
     }
   }
 

@@ -20,14 +20,17 @@ extension Setting {
         help: "TCP port of HTTP(S). 0 takes any free one."),
       Setting(
         name: "plain-http", kind: .boolean(\.isPlainHTTP), defaultText: "false",
-        help: "Serve HTTP without TLS. Browsers then give cameras to pages from localhost only; meant for use behind a proxy."),
+        help:
+          "Serve HTTP without TLS. Browsers then give cameras to pages from localhost only; meant for use behind a proxy."
+      ),
       Setting(
         name: "certificate", kind: .optionalText(allowed: "a path", \.certificate, isNotEmpty),
         defaultText: "certs/development.pem, made at first start",
         help: "PEM file with the TLS certificate chain. Set it together with certificate-key."),
       Setting(
         name: "certificate-key", kind: .optionalText(allowed: "a path", \.certificateKey, isNotEmpty),
-        defaultText: "certs/development-key.pem, made at first start", help: "PEM file with the certificate's private key."),
+        defaultText: "certs/development-key.pem, made at first start",
+        help: "PEM file with the certificate's private key."),
       Setting(
         name: "web", kind: .optionalText(allowed: "a path", \.web, isNotEmpty),
         defaultText: "./web, or web next to the program", help: "Folder of the demo client that GET / serves."),
@@ -45,7 +48,8 @@ extension Setting {
         help: "Addresses clients send media to, most preferred first: for NAT, containers and clouds. "
           + "They replace the host's own."),
       Setting(
-        name: "interfaces", kind: .list(allowed: "interface names", \.interfaces, isNotEmpty), defaultText: "all that are up",
+        name: "interfaces", kind: .list(allowed: "interface names", \.interfaces, isNotEmpty),
+        defaultText: "all that are up",
         help: "Interfaces the fast path attaches to."),
       Setting(
         name: "lane", kind: .choice(["auto", "kernel", "xsk", "socket"], \.lane), defaultText: "auto",
@@ -68,7 +72,8 @@ extension Setting {
           { $0.utf8.count >= SessionTokens.minimumSecretBytes }),
         defaultText: "a random one for this run", help: "Secret that signs tokens. Better kept in token-secret-file."),
       Setting(
-        name: "token-secret-file", kind: .optionalText(allowed: "a path", \.tokenSecretFile, isNotEmpty), defaultText: "none",
+        name: "token-secret-file", kind: .optionalText(allowed: "a path", \.tokenSecretFile, isNotEmpty),
+        defaultText: "none",
         help: "File whose content, without the final line break, is the token secret."),
     ]
   }

@@ -1,0 +1,7 @@
+/* The compiled eBPF programs of bpf/, as `make -C bpf` left them. */
+#pragma once
+
+#include <stddef.h>
+
+extern const unsigned char needletail_xdp_object[];
+extern const size_t needletail_xdp_object_size;

@@ -1,0 +1,21 @@
+import Glibc
+import Wire
+
+enum HostAddresses {
+  /// The addresses of interfaces that are up, without link-local ones; loopback last.
+  static func all() -> [IPAddress] {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&first) == 0 else { return [] }
+    defer { freeifaddrs(first) }
+    var found: [IPAddress] = []
+    var next = first
+    while let entry = next {
+      next = entry.pointee.ifa_next
+      guard entry.pointee.ifa_flags & UInt32(IFF_UP) != 0, let name = entry.pointee.ifa_addr,
+        let ip = SocketName.read(UnsafeRawPointer(name))?.ip, !ip.isLinkLocal, !found.contains(ip)
+      else { continue }
+      found.append(ip)
+    }
+    return found.filter { !$0.isLoopback } + found.filter(\.isLoopback)
+  }
+}

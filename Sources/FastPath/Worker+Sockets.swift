@@ -1,0 +1,93 @@
+import Forwarding
+import Glibc
+import Wire
+
+// The socket lane.
+extension Worker {
+  /// Takes what waits at a UDP socket, up to so much that the other sockets get their turn.
+  mutating func receive(from socket: CInt) {
+    guard socket >= 0 else { return }
+    for _ in 0..<8 {
+      let count = received.receive(from: socket)
+      guard count > 0 else { return }
+      process(count)
+      guard count == ReceiveBatch.capacity else { return }
+    }
+  }
+
+  private mutating func process(_ count: Int) {
+    let now = Instant.current()
+    var forwarded = 0
+    for i in 0..<count {
+      guard let payload = received.payload(i), let tuple = received.tuple(i, port: setup.sockets.port) else {
+        counters.truncated &+= 1
+        continue
+      }
+      if DatagramClass.isRTP(payload) {
+        if forwarder.receive(payload, on: tuple, lane: .socket, now: now) > 0 {
+          forwarded &+= 1
+          makeCopies(now: now)
+        }
+      } else if payload.count > 0 {
+        events.append(.datagram(bytes: Array(payload), tuple: tuple, receivedAt: now))
+      }
+    }
+    finishBatch(packets: forwarded, since: now)
+  }
+
+  /// Copies the packet received last, for every sink.
+  @inline(__always)
+  mutating func makeCopies(now: Instant) {
+    while true {
+      if copies.rest.count == 0 { flush(now: now) }
+      let rest = copies.rest
+      guard rest.count > 0 else {
+        counters.withoutFrame &+= 1
+        return
+      }
+      let written = forwarder.beginCopy(into: rest)
+      copies.add(written)
+      guard written == rest.count else { return }
+    }
+  }
+
+  /// Sends every copy made and notes how long it took.
+  @inline(__always)
+  mutating func finishBatch(packets: Int, since start: Instant) {
+    guard packets > 0 else { return }
+    flush(now: start)
+    times.add(Instant.current().since(start), count: packets)
+  }
+
+  /// Completes and sends the copies begun.
+  mutating func flush(now: Instant) {
+    guard copies.count > 0 else { return copies.refill(from: &memory) }
+    forwarder.finishCopies()
+    for i in 0..<copies.count {
+      let copy = copies.copies[i]
+      let path = paths.sockets + copy.transport
+      if path.pointee.isV6 {
+        sendV6.add(copy: i, packet: copy.packet, length: copy.length, path: path)
+      } else {
+        sendV4.add(copy: i, packet: copy.packet, length: copy.length, path: path)
+      }
+    }
+    sendV4.send(to: setup.sockets.v4) { copy, isSent in
+      forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+    }
+    sendV6.send(to: setup.sockets.v6) { copy, isSent in
+      forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+    }
+    copies.reset()
+    copies.refill(from: &memory)
+  }
+}
+
+/// What a datagram is, by its first two bytes (RFC 7983, RFC 5761).
+enum DatagramClass {
+  @inline(__always)
+  static func isRTP(_ datagram: UnsafeMutableRawBufferPointer) -> Bool {
+    guard datagram.count >= 12 else { return false }
+    return datagram[0] & 0xc0 == 0x80 && !(64...95).contains(datagram[1] & 0x7f)
+  }
+}

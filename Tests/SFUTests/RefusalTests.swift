@@ -1,0 +1,115 @@
+import SDP
+import SFU
+import Testing
+import Wire
+
+@Suite struct RefusalTests {
+  @Test func theFirstMessageMustBeJoin() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.say(.leave)
+    #expect(ann.errors == [.outOfOrder])
+    ann.join()
+    ann.join()
+    #expect(ann.errors == [.outOfOrder, .outOfOrder])
+    ann.say(.answer(sdp: "v=0"))
+    #expect(ann.errors.last == .outOfOrder)
+  }
+
+  @Test func limitsAreSaid() throws {
+    let world = try World(rooms: 1, participants: 1)
+    Client("ann", in: world).join("one")
+    let bob = Client("bob", in: world)
+    bob.join("one")
+    bob.join("two")
+    #expect(bob.errors == [.roomFull, .tooManyRooms])
+  }
+
+  @Test func aDrainingServerTakesNobodyNew() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    let (outcome, commands) = world.sfu.administer(.drain(true), now: world.now)
+    world.take(commands)
+    let bob = Client("bob", in: world)
+    bob.join()
+    #expect(outcome == .done)
+    #expect(bob.errors == [.draining])
+    try ann.publish()
+    #expect(world.routes.transports.count == 1, "calls go on")
+  }
+
+  @Test func grantsHold() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join(grants: Grants(room: "other"))
+    ann.join(grants: Grants(identity: "bob"))
+    #expect(ann.errors == [.forbidden, .forbidden])
+    ann.join(grants: Grants(canPublish: false, canSubscribe: false))
+    try ann.publish(connecting: false)
+    ann.say(.subscribe(tracks: nil, quality: nil))
+    #expect(ann.errors == [.forbidden, .forbidden, .forbidden, .forbidden])
+    let bob = Client("bob", in: world)
+    bob.join()
+    try bob.publish()
+    #expect(ann.offers.isEmpty)
+  }
+
+  @Test func brokenSDPIsRefusedAndChangesNothing() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    ann.say(.publish(sdp: "nonsense", sources: [:]))
+    #expect(ann.errors == [.badSDP])
+    let peer = try BrowserPeer(in: world)
+    ann.say(.publish(sdp: try Vectors.offer("chromium-156-datachannel-only", as: peer), sources: [:]))
+    #expect(ann.errors == [.badSDP, .unsupportedSDP])
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.first?.peers.isEmpty == true)
+    try ann.publish()
+    #expect(world.routes.sources.count == 3)
+  }
+
+  @Test func aForeignCertificateClosesThePeerAndIsSaid() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    let peer = try BrowserPeer(in: world)
+    let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+      .replacing(try World.browser.fingerprint, with: foreign)
+    ann.say(.publish(sdp: offer, sources: [:]))
+    try peer.connect(by: try #require(ann.answers.last))
+    #expect(world.routes.isEmpty)
+    #expect(ann.errors.first == .fingerprintMismatch)
+    #expect(world.sfu.report(now: world.now).counters.dtlsHandshakes == ["fingerprint-mismatch": 1])
+  }
+
+  @Test func datagramsOfStrangersAreCounted() throws {
+    let world = try World()
+    let peer = try BrowserPeer(in: world)
+    peer.send([22, 254, 253, 0, 0])
+    peer.send([0x80, 200, 0, 0])
+    #expect(world.sfu.report(now: world.now).counters.datagramsDropped == ["unknown-peer": 2])
+  }
+
+  @Test func operatorsKickMuteAndClose() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    let bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+    func administer(_ action: AdminAction) -> AdminOutcome {
+      let (outcome, commands) = world.sfu.administer(action, now: world.now)
+      world.take(commands)
+      return outcome
+    }
+    #expect(administer(.kick(room: "class", participant: "ann")) == .done)
+    #expect(ann.errors == [.kicked])
+    guard case .notFound = administer(.kick(room: "class", participant: "ann")) else {
+      return #expect(Bool(false), "ann is gone")
+    }
+    #expect(administer(.close(room: "class")) == .done)
+    #expect(bob.errors == [.roomClosed])
+    #expect(world.sfu.report(now: world.now).rooms.isEmpty)
+  }
+}

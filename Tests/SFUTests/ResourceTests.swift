@@ -1,0 +1,115 @@
+import Forwarding
+import SDP
+import SFU
+import Testing
+import Wire
+
+@Suite struct ResourceTests {
+  private func ask(_ request: ResourceRequest, of world: World) throws -> ResourceResponse {
+    let commands = world.handle(.request(RequestID(rawValue: world.nextID()), request))
+    return try #require(commands.lazy.compactMap { if case .respond(_, let response) = $0 { response } else { nil } }.first)
+  }
+
+  private func whip(
+    _ peer: BrowserPeer, in world: World, vector: String = "chromium-156-sendonly-av", grants: Grants = .everything
+  ) throws -> ResourceResponse {
+    let offer = try Vectors.offer(vector, as: peer)
+    return try ask(.create(.publish, room: "live", participant: "camera", offer: offer, grants: grants), of: world)
+  }
+
+  @Test func aWHIPPublisherIsAParticipant() throws {
+    let world = try World()
+    let viewer = Client("bob", in: world)
+    viewer.join("live")
+    let peer = try BrowserPeer(in: world)
+    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else {
+      return #expect(Bool(false), "not created")
+    }
+    try peer.connect(by: answer)
+    #expect(world.routes.sources.count == 3)
+    #expect(viewer.offers.count == 1)
+    #expect(!tag.isEmpty && resource.count >= 20)
+    #expect(try ask(.delete(.publish, room: "live", participant: "other", resource: resource), of: world).status == 404)
+    #expect(try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world) == .deleted)
+    #expect(world.routes.removedTransports.count == 1)
+    #expect(try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world).status == 404)
+  }
+
+  @Test func aNewWHIPPublisherOfANameReplacesTheOld() throws {
+    let world = try World()
+    let first = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
+    try first.connect(by: answer)
+    _ = try whip(BrowserPeer(in: world), in: world)
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
+    #expect(world.routes.removedTransports.count == 1)
+    #expect(try whip(BrowserPeer(in: world), in: world, vector: "chromium-156-datachannel-only").status == 422)
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1, "a refused offer replaces nobody")
+  }
+
+  @Test func patchRestartsICEWithTheRightTag() throws {
+    let world = try World()
+    let peer = try BrowserPeer(in: world)
+    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else { return #expect(Bool(false)) }
+    try peer.connect(by: answer)
+    func patch(_ fragment: String, _ ifMatch: String?) throws -> ResourceResponse {
+      try ask(
+        .patch(.publish, room: "live", participant: "camera", resource: resource, fragment: fragment, ifMatch: ifMatch),
+        of: world)
+    }
+    let restart = "a=ice-ufrag:newuf\r\na=ice-pwd:newpasswordnewpasswordnew\r\n"
+    #expect(try patch(restart, nil).status == 428)
+    #expect(try patch(restart, "stale").status == 412)
+    #expect(try patch("a=end-of-candidates\r\n", tag) == .accepted)
+    guard case .restarted(let fragment, let newTag) = try patch(restart, "*") else {
+      return #expect(Bool(false), "not restarted")
+    }
+    #expect(newTag != tag)
+    #expect(fragment.contains("a=ice-ufrag:\(newTag)"))
+    #expect(try patch("nonsense", "*").status == 400)
+  }
+
+  @Test func whepPlaysWhatAParticipantPublishes() throws {
+    let world = try World()
+    let viewer = try BrowserPeer(in: world)
+    let offer = try Vectors.offer("chromium-156-recvonly-av", as: viewer)
+    let play = ResourceRequest.create(.subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
+    #expect(try ask(play, of: world).status == 404)
+    let camera = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
+    try camera.connect(by: answer)
+    guard case .created(_, let played, _) = try ask(play, of: world) else { return #expect(Bool(false), "not played") }
+    try viewer.connect(by: played)
+    #expect(world.routes.sinks.count == 3)
+    #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
+    let watcher = Client("ann", in: world)
+    watcher.join("live")
+    let present = watcher.heard.compactMap { if case .joined(_, let others, _) = $0 { others.map(\.name) } else { nil } }
+    #expect(present == [["camera"]], "viewers are not announced")
+  }
+
+  @Test func aViewerEndsWithItsPublisher() throws {
+    let world = try World()
+    let camera = try BrowserPeer(in: world)
+    guard case .created(let resource, let answer, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
+    try camera.connect(by: answer)
+    let viewer = try BrowserPeer(in: world)
+    let offer = try Vectors.offer("firefox-153-recvonly-av", as: viewer)
+    _ = try ask(.create(.subscribe, room: "live", participant: "camera", offer: offer, grants: .everything), of: world)
+    _ = try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world)
+    #expect(world.sfu.report(now: world.now).rooms.isEmpty)
+  }
+
+  @Test func tokensAndBrokenOffersAreRefused() throws {
+    let world = try World()
+    #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(canPublish: false)).status == 403)
+    #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(room: "other")).status == 403)
+    let broken = ResourceRequest.create(.publish, room: "live", participant: "camera", offer: "v=1", grants: .everything)
+    #expect(try ask(broken, of: world).status == 400)
+    #expect(world.sfu.report(now: world.now).rooms.isEmpty)
+  }
+}
+
+extension ResourceResponse {
+  var status: Int? { if case .failed(let status, _, _) = self { status } else { nil } }
+}

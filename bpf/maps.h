@@ -1,0 +1,62 @@
+/* The tables. User space writes them; the program reads them and counts. */
+#pragma once
+
+#include "abi/fastpath.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* Set before loading. */
+const volatile __u16 fp_media_port = 0; /* network order */
+
+/* The 5-tuples that may send RTP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FP_MAX_TRANSPORTS);
+	__type(key, struct fp_tuple);
+	__type(value, struct fp_transport);
+} fp_transports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FP_MAX_SOURCES);
+	__type(key, struct fp_source_key);
+	__type(value, struct fp_source);
+} fp_sources SEC(".maps");
+
+/* The host's own addresses: what is on its way through this host to another is left alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FP_MAX_LOCAL_ADDRESSES);
+	__type(key, struct fp_address);
+	__type(value, __u32);
+} fp_local_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FP_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, struct fp_interface);
+} fp_interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, FP_MAX_XSKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} fp_xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FP_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} fp_verdicts SEC(".maps");
+
+static __always_inline void count(enum fp_verdict verdict)
+{
+	__u32 key = verdict;
+	__u64 *counter = bpf_map_lookup_elem(&fp_verdicts, &key);
+
+	if (counter)
+		++*counter;
+}
