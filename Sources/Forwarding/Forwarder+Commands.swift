@@ -7,6 +7,8 @@ extension Forwarder {
   /// is counted and refused.
   public mutating func apply(_ command: FastPathCommand, now: Instant) {
     packet.pointee.isActive = false
+    // Copies begun may still need keys that the command takes away.
+    finishCopies()
     switch command {
     case .addTransport(let transport): add(transport)
     case .moveTransport(let id, let tuple): move(id, to: tuple)

@@ -26,7 +26,7 @@ public struct CryptographyEngine: ~Copyable {
     /// Finishes every packet that sealers have left in flight.
     @inline(__always)
     public mutating func flush() {
-      if ipsecMB.inFlight > 0 { ipsecMB.flush() }
+      if !ipsecMB.isIdle { ipsecMB.flush() }
     }
   #else
     public init(_ provider: CryptographyProvider = .preferred) { self.provider = .openSSL }

@@ -11,10 +11,13 @@
     private static let roundKeysSize = 256
     private static let stateSize = 64
 
-    var expandedKey: UnsafeRawPointer { UnsafeRawPointer(material) }
-    /// SHA-1 states after the key XOR ipad, and XOR opad (RFC 2104).
-    var innerState: UnsafePointer<UInt8> { UnsafePointer((material + Self.roundKeysSize).assumingMemoryBound(to: UInt8.self)) }
-    var outerState: UnsafePointer<UInt8> { innerState + Self.stateSize }
+    /// What an AES-CM job points to; good as long as the session.
+    var pointers: IPsecMBPointers {
+      let octets = material.assumingMemoryBound(to: UInt8.self)
+      return IPsecMBPointers(
+        roundKeys: UnsafeRawPointer(material), innerState: UnsafePointer(octets + Self.roundKeysSize),
+        outerState: UnsafePointer(octets + Self.roundKeysSize + Self.stateSize))
+    }
 
     /// nil if the engine has no ipsec-mb.
     init?(_ keys: SRTPSessionKeys, _ engine: borrowing IPsecMBEngine) {
@@ -45,17 +48,14 @@
     deinit { material.deallocate() }
 
     @inline(__always)
-    func sealGCM(
-      _ packet: UnsafeMutableRawPointer, headerLength: Int, payload: UnsafeRawPointer, payloadLength: Int,
-      salt: SessionSalt, ssrc: UInt32, index: UInt64, engine: borrowing IPsecMBEngine
-    ) {
-      salt.writeGCMVector(ssrc: ssrc, index: index, to: engine.vector)
-      let out = (packet + headerLength).assumingMemoryBound(to: UInt8.self)
+    func sealGCM(_ work: SealingWork, engine: borrowing IPsecMBEngine) {
+      work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: engine.vector)
+      let out = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
       encrypt(
         material.assumingMemoryBound(to: gcm_key_data.self), engine.context, out,
-        payload.assumingMemoryBound(to: UInt8.self), UInt64(payloadLength),
-        engine.vector.assumingMemoryBound(to: UInt8.self), packet.assumingMemoryBound(to: UInt8.self),
-        UInt64(headerLength), out + payloadLength, 16)
+        work.payload.assumingMemoryBound(to: UInt8.self), UInt64(work.payloadLength),
+        engine.vector.assumingMemoryBound(to: UInt8.self), work.packet.assumingMemoryBound(to: UInt8.self),
+        UInt64(work.headerLength), out + work.payloadLength, 16)
     }
 
     /// Decrypts in place. False if the tag behind the payload is wrong; the payload is garbage then.
@@ -84,5 +84,12 @@
       let block = (0..<64).map { ($0 < key.count ? key[$0] : 0) ^ constant }
       manager.pointee.sha1_one_block(block, state)
     }
+  }
+
+  struct IPsecMBPointers {
+    let roundKeys: UnsafeRawPointer
+    /// SHA-1 states after the key XOR ipad, and XOR opad (RFC 2104).
+    let innerState: UnsafePointer<UInt8>
+    let outerState: UnsafePointer<UInt8>
   }
 #endif

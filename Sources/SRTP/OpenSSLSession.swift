@@ -7,12 +7,8 @@ struct OpenSSLSession: ~Copyable {
     case opening
   }
 
-  private let cipher: OpaquePointer
-  /// HMAC-SHA1; nil for GCM.
-  private let authenticator: OpaquePointer?
-  /// An IV of 16 octets and a tag of 20.
-  private let scratch: UnsafeMutableRawPointer
-  private var tag: UnsafeMutableRawPointer { scratch + 16 }
+  /// Good as long as the session.
+  let contexts: OpenSSLContexts
 
   init?(_ keys: SRTPSessionKeys, _ direction: Direction) {
     guard let cipher = Self.makeCipher(keys, direction) else { return nil }
@@ -22,30 +18,70 @@ struct OpenSSLSession: ~Copyable {
       EVP_CIPHER_CTX_free(cipher)
       return nil
     }
-    self.cipher = cipher
-    self.authenticator = authenticator
-    scratch = .allocate(byteCount: 48, alignment: 16)
+    contexts = OpenSSLContexts(
+      cipher: cipher, authenticator: authenticator, scratch: .allocate(byteCount: 48, alignment: 16))
   }
 
   deinit {
-    EVP_CIPHER_CTX_free(cipher)
-    if let authenticator { EVP_MAC_CTX_free(authenticator) }
-    scratch.deallocate()
+    EVP_CIPHER_CTX_free(contexts.cipher)
+    if let authenticator = contexts.authenticator { EVP_MAC_CTX_free(authenticator) }
+    contexts.scratch.deallocate()
   }
 
-  /// Encrypts `payload` behind the header at `packet` and appends the tag. False if OpenSSL refuses.
-  func sealGCM(
-    _ packet: UnsafeMutableRawPointer, headerLength: Int, payload: UnsafeRawPointer, payloadLength: Int,
-    salt: SessionSalt, ssrc: UInt32, index: UInt64
-  ) -> Bool {
-    salt.writeGCMVector(ssrc: ssrc, index: index, to: scratch)
-    let out = (packet + headerLength).assumingMemoryBound(to: UInt8.self)
+  private static func makeCipher(_ keys: SRTPSessionKeys, _ direction: Direction) -> OpaquePointer? {
+    let algorithm =
+      switch keys.profile {
+      case .aes128CMHMACSHA1_80: EVP_aes_128_ctr()
+      case .aeadAES128GCM: EVP_aes_128_gcm()
+      case .aeadAES256GCM: EVP_aes_256_gcm()
+      }
+    guard let context = EVP_CIPHER_CTX_new() else { return nil }
+    // Counter mode decrypts by encrypting.
+    let encrypts: CInt = direction == .sealing || keys.profile == .aes128CMHMACSHA1_80 ? 1 : 0
+    guard EVP_CipherInit_ex(context, algorithm, nil, keys.encryptionKey, nil, encrypts) == 1 else {
+      EVP_CIPHER_CTX_free(context)
+      return nil
+    }
+    return context
+  }
+
+  private static func makeAuthenticator(_ key: [UInt8]) -> OpaquePointer? {
+    guard let algorithm = EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
+    defer { EVP_MAC_free(algorithm) }
+    guard let context = EVP_MAC_CTX_new(algorithm) else { return nil }
+    var name = Array("SHA1".utf8CString)
+    let isReady = name.withUnsafeMutableBufferPointer { name in
+      var parameters = [OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end()]
+      return EVP_MAC_init(context, key, key.count, &parameters) == 1
+    }
+    guard isReady else {
+      EVP_MAC_CTX_free(context)
+      return nil
+    }
+    return context
+  }
+}
+
+/// The operations of an `OpenSSLSession`, which owns what these point to.
+struct OpenSSLContexts {
+  let cipher: OpaquePointer
+  /// HMAC-SHA1; nil for GCM.
+  let authenticator: OpaquePointer?
+  /// An IV of 16 octets and a tag of 20.
+  let scratch: UnsafeMutableRawPointer
+  private var tag: UnsafeMutableRawPointer { scratch + 16 }
+
+  /// Encrypts the payload behind its header and appends the tag. False if OpenSSL refuses.
+  func sealGCM(_ work: SealingWork) -> Bool {
+    work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: scratch)
+    let out = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
     let iv = scratch.assumingMemoryBound(to: UInt8.self)
-    let aad = packet.assumingMemoryBound(to: UInt8.self)
-    let plain = payload.assumingMemoryBound(to: UInt8.self)
+    let aad = work.packet.assumingMemoryBound(to: UInt8.self)
+    let plain = work.payload.assumingMemoryBound(to: UInt8.self)
+    let payloadLength = work.payloadLength
     var count: CInt = 0
     return EVP_EncryptInit_ex(cipher, nil, nil, nil, iv) == 1
-      && EVP_EncryptUpdate(cipher, nil, &count, aad, CInt(headerLength)) == 1
+      && EVP_EncryptUpdate(cipher, nil, &count, aad, CInt(work.headerLength)) == 1
       && (payloadLength == 0 || EVP_EncryptUpdate(cipher, out, &count, plain, CInt(payloadLength)) == 1)
       && EVP_EncryptFinal_ex(cipher, out + payloadLength, &count) == 1
       && EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, 16, out + payloadLength) == 1
@@ -97,36 +133,14 @@ struct OpenSSLSession: ~Copyable {
     return UnsafeRawPointer(digest)
   }
 
-  private static func makeCipher(_ keys: SRTPSessionKeys, _ direction: Direction) -> OpaquePointer? {
-    let algorithm =
-      switch keys.profile {
-      case .aes128CMHMACSHA1_80: EVP_aes_128_ctr()
-      case .aeadAES128GCM: EVP_aes_128_gcm()
-      case .aeadAES256GCM: EVP_aes_256_gcm()
-      }
-    guard let context = EVP_CIPHER_CTX_new() else { return nil }
-    // Counter mode decrypts by encrypting.
-    let encrypts: CInt = direction == .sealing || keys.profile == .aes128CMHMACSHA1_80 ? 1 : 0
-    guard EVP_CipherInit_ex(context, algorithm, nil, keys.encryptionKey, nil, encrypts) == 1 else {
-      EVP_CIPHER_CTX_free(context)
-      return nil
-    }
-    return context
-  }
-
-  private static func makeAuthenticator(_ key: [UInt8]) -> OpaquePointer? {
-    guard let algorithm = EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
-    defer { EVP_MAC_free(algorithm) }
-    guard let context = EVP_MAC_CTX_new(algorithm) else { return nil }
-    var name = Array("SHA1".utf8CString)
-    let isReady = name.withUnsafeMutableBufferPointer { name in
-      var parameters = [OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end()]
-      return EVP_MAC_init(context, key, key.count, &parameters) == 1
-    }
-    guard isReady else {
-      EVP_MAC_CTX_free(context)
-      return nil
-    }
-    return context
+  /// AES-CM with HMAC-SHA1: encrypts the payload behind its header and appends the tag, cut to 80 bits. False if OpenSSL
+  /// refuses.
+  func sealCM(_ work: SealingWork) -> Bool {
+    let isEncrypted = applyKeystream(
+      from: work.payload, to: work.packet + work.headerLength, count: work.payloadLength, salt: work.salt,
+      ssrc: work.ssrc, index: work.index)
+    guard isEncrypted, let tag = authenticate(work.packet, count: work.length, index: work.index) else { return false }
+    (work.packet + work.length).copyMemory(from: tag, byteCount: SRTPProfile.aes128CMHMACSHA1_80.tagLength)
+    return true
   }
 }

@@ -68,14 +68,14 @@ public struct RTPOpener: ~Copyable {
     case .none: return false
     case .some(let session):
       if profile != .aes128CMHMACSHA1_80 {
-        return session.openGCM(
+        return session.contexts.openGCM(
           packet, headerLength: headerLength, payloadLength: payloadLength, salt: salt, ssrc: ssrc, index: index)
       }
       let length = headerLength &+ payloadLength
-      guard let tag = session.authenticate(packet, count: length, index: index),
+      guard let tag = session.contexts.authenticate(packet, count: length, index: index),
         tagsAreEqual(tag, packet + length, count: profile.tagLength)
       else { return false }
-      return session.applyKeystream(
+      return session.contexts.applyKeystream(
         from: packet + headerLength, to: packet + headerLength, count: payloadLength, salt: salt, ssrc: ssrc,
         index: index)
     }

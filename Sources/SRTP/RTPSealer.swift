@@ -5,6 +5,7 @@
 public struct RTPSealer: ~Copyable {
   public let profile: SRTPProfile
   private let salt: SessionSalt
+  /// Without ipsec-mb, and for AES-CM also with it: a few packets are quicker by OpenSSL.
   private let openSSL: OpenSSLSession?
   #if arch(x86_64)
     private let ipsecMB: IPsecMBSession?
@@ -21,23 +22,24 @@ public struct RTPSealer: ~Copyable {
     salt = SessionSalt(keys.salt)
     #if arch(x86_64)
       let ipsecMB = IPsecMBSession(keys, engine.ipsecMB)
-      let isComplete = ipsecMB != nil
+      let needsOpenSSL = ipsecMB == nil || keys.profile == .aes128CMHMACSHA1_80
       self.ipsecMB = consume ipsecMB
     #else
-      let isComplete = false
+      let needsOpenSSL = true
     #endif
-    if isComplete {
-      openSSL = nil
-    } else {
+    if needsOpenSSL {
       guard let session = OpenSSLSession(keys, .sealing) else { return nil }
       openSSL = consume session
+    } else {
+      openSSL = nil
     }
   }
 
   /// Seals one packet: its header, complete, is at `packet`; `payload` is encrypted to behind it (it may lie there already)
   /// and the tag follows. `packet` has room for `headerLength + payloadLength + profile.tagLength` octets.
   ///
-  /// With ipsec-mb an AES-CM packet is complete, and its payload no longer read, only after `engine.flush()`.
+  /// With ipsec-mb an AES-CM packet is complete only after `engine.flush()`: until then neither it nor its payload may be
+  /// touched, and this sealer must live.
   ///
   /// Returns the octets of the SRTP packet; 0 if it is too long to be one or the library refuses.
   @inline(__always)
@@ -47,58 +49,57 @@ public struct RTPSealer: ~Copyable {
   ) -> Int {
     let length = headerLength &+ payloadLength
     guard headerLength >= 12, payloadLength >= 0, length <= largestProtectedPacket else { return 0 }
+    let work = SealingWork(
+      packet: packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, salt: salt,
+      ssrc: ssrc, index: index)
     #if arch(x86_64)
-      if ipsecMB != nil {
-        return sealByIPsecMB(
-          packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, ssrc: ssrc, index: index,
-          engine: &engine)
-      }
+      let isSealed = ipsecMB != nil ? sealByIPsecMB(work, engine: &engine) : sealByOpenSSL(work)
+    #else
+      let isSealed = sealByOpenSSL(work)
     #endif
-    return sealByOpenSSL(
-      packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, ssrc: ssrc, index: index)
+    return isSealed ? length &+ profile.tagLength : 0
   }
 
   #if arch(x86_64)
-    private func sealByIPsecMB(
-      _ packet: UnsafeMutableRawPointer, headerLength: Int, payload: UnsafeRawPointer, payloadLength: Int, ssrc: UInt32,
-      index: UInt64, engine: inout CryptographyEngine
-    ) -> Int {
+    @inline(__always)
+    private func sealByIPsecMB(_ work: SealingWork, engine: inout CryptographyEngine) -> Bool {
       switch ipsecMB {
-      case .none: return 0
+      case .none: return false
       case .some(let session):
-        if profile == .aes128CMHMACSHA1_80 {
-          engine.ipsecMB.submit(
-            packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, keys: session,
-            salt: salt, ssrc: ssrc, index: index)
-        } else {
-          session.sealGCM(
-            packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, salt: salt, ssrc: ssrc,
-            index: index, engine: engine.ipsecMB)
+        guard profile == .aes128CMHMACSHA1_80 else {
+          session.sealGCM(work, engine: engine.ipsecMB)
+          return true
         }
-        return headerLength &+ payloadLength &+ profile.tagLength
+        switch openSSL {
+        case .none: return false
+        case .some(let alternative):
+          engine.ipsecMB.queue(work, keys: session.pointers, alternative: alternative.contexts)
+          return true
+        }
       }
     }
   #endif
 
-  private func sealByOpenSSL(
-    _ packet: UnsafeMutableRawPointer, headerLength: Int, payload: UnsafeRawPointer, payloadLength: Int, ssrc: UInt32,
-    index: UInt64
-  ) -> Int {
+  private func sealByOpenSSL(_ work: SealingWork) -> Bool {
     switch openSSL {
-    case .none: return 0
+    case .none: false
     case .some(let session):
-      let length = headerLength &+ payloadLength
-      if profile != .aes128CMHMACSHA1_80 {
-        let sealed = session.sealGCM(
-          packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, salt: salt, ssrc: ssrc,
-          index: index)
-        return sealed ? length &+ profile.tagLength : 0
-      }
-      let encrypted = session.applyKeystream(
-        from: payload, to: packet + headerLength, count: payloadLength, salt: salt, ssrc: ssrc, index: index)
-      guard encrypted, let tag = session.authenticate(packet, count: length, index: index) else { return 0 }
-      (packet + length).copyMemory(from: tag, byteCount: profile.tagLength)
-      return length &+ profile.tagLength
+      profile == .aes128CMHMACSHA1_80 ? session.contexts.sealCM(work) : session.contexts.sealGCM(work)
     }
   }
+}
+
+/// One packet to seal.
+struct SealingWork {
+  /// The header is here; the payload and the tag go behind it.
+  let packet: UnsafeMutableRawPointer
+  let headerLength: Int
+  let payload: UnsafeRawPointer
+  let payloadLength: Int
+  let salt: SessionSalt
+  let ssrc: UInt32
+  let index: UInt64
+
+  /// Octets without the tag.
+  var length: Int { headerLength &+ payloadLength }
 }

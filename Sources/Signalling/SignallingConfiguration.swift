@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// How the HTTP(S) server listens, whom it admits and what it bounds.
@@ -60,4 +61,18 @@ public struct SignallingLimits: Sendable {
   public var silenceTimeout = TimeAmount.seconds(30)
 
   public init() {}
+}
+
+/// Why the HTTP(S) server cannot listen.
+public struct ListenError: Error, CustomStringConvertible {
+  var address: String
+  var port: Int
+  var cause: any Error
+
+  public var description: String {
+    let reason = (cause as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(cause)"
+    let advice =
+      (cause as? IOError)?.errnoCode == EADDRINUSE ? "; `ss -ltnp` names the program, or set another port" : ""
+    return "cannot listen on \(address), TCP port \(port): \(reason)\(advice)"
+  }
 }

@@ -7,8 +7,8 @@ import NIOSSL
 import NIOWebSocket
 import SFU
 
-/// The public HTTP(S) server: static files, WebSocket signalling, WHIP and WHEP, metrics and health. It translates between
-/// the network and `CallControl` and decides nothing about calls.
+/// The public HTTP(S) server: static files, WebSocket signalling, WHIP and WHEP, metrics and health. It translates
+/// between the network and `CallControl` and decides nothing about calls.
 ///
 /// Everything happens on one event loop, the one that `CallControl` lives on; make and use it there.
 public final class SignallingServer: HTTPService {
@@ -47,18 +47,24 @@ public final class SignallingServer: HTTPService {
     let tls: NIOSSLContext?
     do { tls = try configuration.tls.map(Self.context) } catch { return eventLoop.makeFailedFuture(error) }
     let server = NIOLoopBound(self, eventLoop: eventLoop)
-    let bound = ServerBootstrap(group: eventLoop)
+    let (address, port) = (configuration.address, configuration.port)
+    let bootstrap = ServerBootstrap(group: eventLoop)
       .serverChannelOption(.backlog, value: 256)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel, tls: tls) }
       }
-      .bind(host: configuration.address, port: configuration.port)
-    return bound.assumeIsolated().map { channel in
-      self.listener = channel
-      return channel.localAddress?.port ?? self.configuration.port
-    }.nonisolated()
+    return bootstrap.bind(host: address, port: port).flatMapError { error in
+      // Every address, on a host without IPv6.
+      guard address == "::", [EAFNOSUPPORT, EADDRNOTAVAIL].contains((error as? IOError)?.errnoCode) else {
+        return server.eventLoop.makeFailedFuture(ListenError(address: address, port: port, cause: error))
+      }
+      return bootstrap.bind(host: "0.0.0.0", port: port)
+    }.map { channel in
+      server.value.listener = channel
+      return channel.localAddress?.port ?? port
+    }
   }
 
   /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second.

@@ -18,7 +18,7 @@ enum AdminError: Error, CustomStringConvertible {
     case .notReachable(let socket, let reason):
       """
       needlectl: no server answers on \(socket): \(reason)
-      Start one with `make run` or `needletail --config FILE`; name another socket with --socket or NEEDLETAIL_ADMIN_SOCKET.
+      Start one with `make run` or `needletail --config FILE`, or name its socket: --socket, NEEDLETAIL_ADMIN_SOCKET.
       """
     }
   }

@@ -4,8 +4,7 @@ import Wire
 enum Candidates {
   /// The configured ones; otherwise the host's own, IPv4 first. Loopback only where it could be of use: when only this
   /// machine is served, or there is nothing else.
-  static func choose(_ configuration: ServerConfiguration, local: [IPAddress]) -> [SocketAddress] {
-    let port = UInt16(clamping: configuration.mediaPort)
+  static func choose(_ configuration: ServerConfiguration, local: [IPAddress], port: UInt16) -> [SocketAddress] {
     let explicit = configuration.publicAddresses.compactMap { IPAddress($0) }
     if !explicit.isEmpty { return explicit.map { SocketAddress($0, port) } }
     let usable = local.filter { !$0.isLinkLocal }

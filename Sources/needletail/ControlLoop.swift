@@ -6,8 +6,8 @@ import SFU
 import Signalling
 import Wire
 
-/// The one owner of all call state: feeds the SFU with what happens and carries out what it says, in order. Lives on one
-/// event loop.
+/// The one owner of all call state: feeds the SFU with what happens and carries out what it says, in order. Lives on
+/// one event loop.
 final class ControlLoop: CallControl {
   private var sfu: SFU
   private let fastPath: FastPath

@@ -62,17 +62,10 @@ final class RunningServer: Sendable {
   private static func startFastPath(
     _ configuration: ServerConfiguration, inbox: EventInbox, log: Logger
   ) throws -> FastPath {
-    let lane: LaneChoice =
-      switch configuration.lane {
-      case "kernel": .kernel
-      case "xsk": .xsk
-      case "socket": .socket
-      default: .auto
-      }
-    var options = FastPathConfiguration(
+    let options = FastPathConfiguration(
       mediaPort: UInt16(clamping: configuration.mediaPort),
-      interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces, lane: lane)
-    options.workerCPU = configuration.workerCPU
+      interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
+      lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
     let fastPath = try FastPath(
       configuration: options,
       log: { level, message, metadata in
@@ -95,7 +88,7 @@ final class RunningServer: Sendable {
     inbox: EventInbox, eventLoop: any EventLoop, log: Logger
   ) throws -> (NIOLoopBound<Parts>, port: Int) {
     let certificate = try DTLSCertificate.generate(commonName: "needletail")
-    let candidates = Candidates.choose(configuration, local: fastPath.localAddresses)
+    let candidates = Candidates.choose(configuration, local: fastPath.localAddresses, port: fastPath.boundPort)
     log.notice("media", metadata: ["candidates": "\(candidates.map(\.description).joined(separator: " "))"])
     let limits = SFUConfiguration(
       candidates: candidates, maximumRooms: configuration.maximumRooms,
@@ -112,7 +105,7 @@ final class RunningServer: Sendable {
       return signalling.start().flatMap { port in
         let admin = AdminServer(
           path: configuration.adminSocket, eventLoop: eventLoop, control: bound.value.0,
-          server: serverInfo(configuration, port: port), tokens: tokens)
+          server: serverInfo(configuration, port: port, mediaPort: fastPath.boundPort), tokens: tokens)
         let parts = NIOLoopBound(
           Parts(control: bound.value.0, signalling: bound.value.1, admin: admin), eventLoop: eventLoop)
         return admin.start().map { (parts, port) }
@@ -137,9 +130,10 @@ final class RunningServer: Sendable {
     )
   }
 
-  private static func serverInfo(_ configuration: ServerConfiguration, port: Int) -> AdminServerInfo {
+  private static func serverInfo(_ configuration: ServerConfiguration, port: Int, mediaPort: UInt16) -> AdminServerInfo
+  {
     AdminServerInfo(
       version: Needletail.version, startedAt: Date(), url: StartupNotes.urls(configuration, port: port).first ?? "",
-      mediaPort: configuration.mediaPort, authentication: configuration.auth)
+      mediaPort: Int(mediaPort), authentication: configuration.auth)
   }
 }

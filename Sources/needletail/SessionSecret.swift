@@ -13,7 +13,7 @@ enum SessionSecret {
     let secret = configuration.tokenSecret ?? random()
     if configuration.tokenSecret == nil {
       log.notice(
-        "no token-secret: tokens are signed with a random one and end with this run; make them with needletail's own CLI",
+        "no token-secret: tokens are signed with a random one, which ends with this run",
         metadata: ["command": "needlectl token create"])
     }
     return try eventLoop.makeFutureWithTask { try await SessionTokens(secret: secret) }.wait()

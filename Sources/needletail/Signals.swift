@@ -10,7 +10,7 @@ enum Signals {
     return set
   }
 
-  /// Holds them back in this thread and in every thread it starts from now on. A broken pipe is an error code, not a signal.
+  /// Holds them back in this thread and in every thread it starts from now on. A broken pipe is an error code.
   static func block() {
     signal(SIGPIPE, SIG_IGN)
     var set = stopSignals

@@ -69,7 +69,8 @@ import Testing
     let server = try TestServer()
     let client = try TestClient(port: server.port)
     client.send(
-      "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+      "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\n"
+        + "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
     )
     #expect(try client.response().status == 100)
     client.send("v=0")

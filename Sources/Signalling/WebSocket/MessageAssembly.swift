@@ -1,7 +1,7 @@
 import NIOCore
 import NIOWebSocket
 
-/// Puts the fragments of one WebSocket message together (RFC 6455 section 5.4). What exceeds the limit is counted, not kept.
+/// Puts the fragments of one WebSocket message together (RFC 6455 section 5.4). What exceeds the limit is not kept.
 struct MessageAssembly {
   enum Outcome: Equatable {
     case incomplete

@@ -3,8 +3,8 @@ import NIOCore
 import NIOWebSocket
 import SFU
 
-/// One client on the WebSocket: text in, messages to the SFU; messages of the SFU, text out. Guards its limits, keeps the
-/// connection alive and gives up on a reader that does not read.
+/// One client on the WebSocket: text in, messages to the SFU; messages of the SFU, text out. Guards its limits, keeps
+/// the connection alive and gives up on a reader that does not read.
 final class WebSocketConnection: ChannelInboundHandler {
   typealias InboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame

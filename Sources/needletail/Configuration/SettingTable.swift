@@ -21,7 +21,7 @@ extension Setting {
       Setting(
         name: "plain-http", kind: .boolean(\.isPlainHTTP), defaultText: "false",
         help:
-          "Serve HTTP without TLS. Browsers then give cameras to pages from localhost only; meant for use behind a proxy."
+          "Serve HTTP without TLS. Browsers then give cameras to pages from localhost only; meant for behind a proxy."
       ),
       Setting(
         name: "certificate", kind: .optionalText(allowed: "a path", \.certificate, isNotEmpty),
@@ -40,8 +40,8 @@ extension Setting {
   private static var media: [Setting] {
     [
       Setting(
-        name: "media-port", kind: .integer(1...65535, \.mediaPort), defaultText: "3478",
-        help: "The one UDP port that all media of all participants uses."),
+        name: "media-port", kind: .integer(0...65535, \.mediaPort), defaultText: "3478",
+        help: "The one UDP port that all media of all participants uses. 0 takes any free one."),
       Setting(
         name: "public-addresses", kind: .list(allowed: "IP addresses", \.publicAddresses, isAddress),
         defaultText: "the addresses of this host's interfaces",

@@ -1,0 +1,125 @@
+import FastPath
+import Forwarding
+import Testing
+import Wire
+
+@Suite struct SocketLaneTests {
+  private let configuration = FastPathConfiguration(mediaPort: 0, lane: .socket)
+
+  @Test(arguments: ["127.0.0.1", "127.0.0.2", "::1"])
+  func forwardsRTPToEverySink(_ ip: String) throws {
+    let local = try #require(IPAddress(ip))
+    let call = try Call(configuration)
+    defer { call.fastPath.stop() }
+    let publisher = try UDPClient(local.isV6 ? ip : "127.0.0.1")
+    let receivers = try (0..<20).map { _ in try UDPClient(local.isV6 ? ip : "127.0.0.1") }
+    call.connect(local, publisher: publisher.address, ssrc: 7, receivers: receivers.map(\.address))
+    let media = SocketAddress(local, call.fastPath.boundPort)
+
+    for sequence in 0..<100 { publisher.send(Call.packet(UInt16(sequence), ssrc: 7), to: media) }
+
+    for (number, receiver) in receivers.enumerated() {
+      for sequence in 0..<100 {
+        let received = receiver.receive()
+        let copy = try #require(received, "receiver \(number), packet \(sequence)")
+        #expect(copy.from == media)
+        #expect(Call.ssrc(copy.bytes) == 1000 + UInt32(number))
+        #expect(copy.bytes[1] == 100)
+        #expect(copy.bytes[12...] == Call.packet(0, ssrc: 7)[12...])
+      }
+    }
+    #expect(eventually { call.fastPath.statistics().sinks.map(\.packetsOnSocket).reduce(0, +) == 2000 })
+    let statistics = call.fastPath.statistics()
+    #expect(statistics.sources.first?.packetsOnSocket == 100)
+    #expect(statistics.forwardingTimes.counts.reduce(0, +) == 100)
+  }
+
+  @Test func tellsEverythingButRTP() throws {
+    let call = try Call(configuration)
+    defer { call.fastPath.stop() }
+    let client = try UDPClient("127.0.0.1")
+    let local = SocketAddress(.v4(0x7f00_0003), call.fastPath.boundPort)
+    let stun = [UInt8](repeating: 0, count: 20)
+    let dtls: [UInt8] = [22, 254, 253]
+    let rtcp: [UInt8] = [0x80, 200, 0, 1, 0, 0, 0, 1]
+    for datagram in [stun, dtls, Call.packet(1, ssrc: 1), rtcp] { client.send(datagram, to: local) }
+
+    #expect(eventually { call.told.datagrams.count == 3 })
+    #expect(call.told.datagrams.map(\.bytes) == [stun, dtls, rtcp])
+    #expect(call.told.datagrams.allSatisfy { $0.tuple == FiveTuple(local: local, remote: client.address) })
+    #expect(eventually { call.fastPath.statistics().count("worker_unknown_tuple") == 1 })
+  }
+
+  @Test func sendsControlFromTheAddressAsked() throws {
+    let call = try Call(configuration)
+    defer { call.fastPath.stop() }
+    let client = try UDPClient("127.0.0.1")
+    let local = SocketAddress(.v4(0x7f00_0009), call.fastPath.boundPort)
+    call.fastPath.send([(bytes: [1, 2, 3], tuple: FiveTuple(local: local, remote: client.address))])
+    let answer = try #require(client.receive())
+    #expect(answer.bytes == [1, 2, 3])
+    #expect(answer.from == local)
+  }
+
+  @Test func followsATransportThatMoves() throws {
+    let call = try Call(configuration)
+    defer { call.fastPath.stop() }
+    let local = IPAddress.v4(0x7f00_0001)
+    let publisher = try UDPClient("127.0.0.1")
+    let before = try UDPClient("127.0.0.1")
+    let after = try UDPClient("127.0.0.1")
+    call.connect(local, publisher: publisher.address, ssrc: 7, receivers: [before.address])
+    let media = SocketAddress(local, call.fastPath.boundPort)
+    publisher.send(Call.packet(1, ssrc: 7), to: media)
+    #expect(before.receive() != nil)
+
+    call.fastPath.perform([
+      .moveTransport(TransportID(rawValue: 100), FiveTuple(local: media, remote: after.address))
+    ])
+    publisher.send(Call.packet(2, ssrc: 7), to: media)
+    #expect(after.receive() != nil)
+    #expect(before.receive(milliseconds: 0) == nil)
+
+    call.fastPath.perform([.removeTransport(TransportID(rawValue: 100))])
+    publisher.send(Call.packet(3, ssrc: 7), to: media)
+    #expect(after.receive(milliseconds: 100) == nil)
+  }
+
+  @Test func namesThePortThatIsInUse() throws {
+    let first = try Call(configuration)
+    defer { first.fastPath.stop() }
+    let port = first.fastPath.boundPort
+    #expect(throws: FastPathError.portInUse(port: port)) {
+      _ = try Call(FastPathConfiguration(mediaPort: port, lane: .socket))
+    }
+    #expect(FastPathError.portInUse(port: port).description.contains("\(port) is in use"))
+  }
+
+  @Test func stopsAtOnceAndTwice() throws {
+    let call = try Call(configuration)
+    call.fastPath.stop()
+    call.fastPath.stop()
+    call.fastPath.perform([.removeTransport(TransportID(rawValue: 1))])
+  }
+
+  @Test func loopbackIsTheLastLocalAddress() throws {
+    let call = try Call(configuration)
+    defer { call.fastPath.stop() }
+    let addresses = call.fastPath.localAddresses
+    #expect(addresses.contains(.v4(0x7f00_0001)))
+    #expect(addresses.allSatisfy { !$0.isLinkLocal })
+    let fromLoopback = addresses.drop { !$0.isLoopback }
+    #expect(fromLoopback.allSatisfy { $0.isLoopback })
+  }
+}
+
+extension Call.Told {
+  var datagrams: [(bytes: [UInt8], tuple: FiveTuple)] {
+    all.compactMap { if case .datagram(let bytes, let tuple, _) = $0 { (bytes, tuple) } else { nil } }
+  }
+}
+
+extension FastPathStatistics {
+  /// The counter of that name; nil if there is none.
+  func count(_ name: String) -> UInt64? { verdicts.first { $0.name == name }?.count }
+}
