@@ -44,7 +44,7 @@ extension SFU {
       commands.append(
         .message(
           connection, .joined(participant: info(participant), participants: present, resume: participant.resumeSecret)))
-      markChanged(roomOf: id)
+      changedParticipants.insert(id)
     } catch {
       guard case .refused(let code, let message) = error else { return }
       refuse(connection, code, message)
@@ -64,7 +64,7 @@ extension SFU {
       return refuse(connection, .forbidden, "the token does not allow subscribing")
     }
     participants[id]?.wanted = wanted.map { Set($0.map(TrackID.init)) }
-    markChanged(roomOf: id)
+    changedParticipants.insert(id)
   }
 
   private mutating func mute(

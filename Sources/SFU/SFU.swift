@@ -28,8 +28,9 @@ public struct SFU {
   var isDraining = false
   var fastPathStatistics: FastPathStatistics?
 
-  /// Rooms whose tracks or wishes changed in this event: their subscribers are brought up to date at its end.
+  /// Rooms whose tracks, and participants whose wishes, changed in this event: subscribers are brought up to date at its end.
   var changedRooms: Set<String> = []
+  var changedParticipants: Set<ParticipantID> = []
   /// What `handle` will return.
   var commands: [SFUCommand] = []
 

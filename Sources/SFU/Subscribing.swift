@@ -7,20 +7,33 @@ import Wire
 /// Subscribe peers: which tracks each participant should receive, and the offers that say so. One offer is in flight at a
 /// time; what changes meanwhile goes into the next.
 extension SFU {
-  /// The tracks in the participant's room, or who wants them, changed.
+  /// The tracks in the participant's room changed.
   mutating func markChanged(roomOf id: ParticipantID) {
     if let room = participants[id]?.room { changedRooms.insert(room) }
   }
 
-  /// Brings every subscriber of a changed room in line with the tracks it should have.
+  /// Brings every subscriber of a changed room, and everyone whose wishes changed, in line with the tracks it should have.
   mutating func updateSubscribers(now: Instant) {
     while let name = changedRooms.popFirst() {
-      for id in rooms[name]?.participants ?? [] { updateSubscriber(id, now: now) }
+      let published = publishedTracks(in: name)
+      for id in rooms[name]?.participants ?? [] {
+        changedParticipants.remove(id)
+        updateSubscriber(id, from: published, now: now)
+      }
+    }
+    while let id = changedParticipants.popFirst() {
+      guard let room = participants[id]?.room else { continue }
+      updateSubscriber(id, from: publishedTracks(in: room), now: now)
     }
   }
 
-  private mutating func updateSubscriber(_ id: ParticipantID, now: Instant) {
-    let wanted = wantedTracks(of: id)
+  /// In order of joining, then of publication.
+  private func publishedTracks(in room: String) -> [Track] {
+    (rooms[room]?.participants ?? []).flatMap { participants[$0]?.tracks ?? [] }.compactMap { tracks[$0] }
+  }
+
+  private mutating func updateSubscriber(_ id: ParticipantID, from published: [Track], now: Instant) {
+    let wanted = wantedTracks(of: id, from: published)
     guard let participant = participants[id], participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
     guard var subscriber = peers[peer]?.subscriber else { return }
@@ -38,11 +51,11 @@ extension SFU {
   }
 
   /// A WebSocket participant gets the tracks of all others that it wants; a WHEP viewer keeps those it was answered with.
-  private func wantedTracks(of id: ParticipantID) -> [Track] {
+  private func wantedTracks(of id: ParticipantID, from published: [Track]) -> [Track] {
     guard let participant = participants[id], participant.grants.canSubscribe else { return [] }
     switch participant.doorway {
     case .websocket:
-      return others(than: id).flatMap(\.tracks).filter { participant.wanted?.contains($0) ?? true }.compactMap { tracks[$0] }
+      return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
     case .whip: return []
     case .whep:
       let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
@@ -95,7 +108,7 @@ extension SFU {
       peers[peer]?.subscriber = subscriber
       setRemote(remote, localRole: subscriber.session.localSetup == .active ? .client : .server, of: peer, now: now)
       reconcile(peer, now: now)
-      markChanged(roomOf: id)
+      changedParticipants.insert(id)
     } catch {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message)
     }
