@@ -52,7 +52,7 @@ let package = Package(
     .target(
       name: "Signalling",
       dependencies: [
-        "Wire", "SFU",
+        "Wire", "Forwarding", "SFU",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -66,10 +66,9 @@ let package = Package(
     .executableTarget(
       name: "needletail",
       dependencies: [
-        "Wire", "SFU", "DTLS", "FastPath", "Signalling",
+        "Wire", "Forwarding", "SFU", "DTLS", "FastPath", "Signalling",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: swift),
     .executableTarget(
@@ -79,7 +78,7 @@ let package = Package(
     .executableTarget(
       name: "needletail-bench",
       dependencies: [
-        "Wire", "STUN", "SDP", "RTP", "SRTP", "DTLS", "Forwarding", "FastPath", "CSRTP",
+        "Wire", "STUN", "SDP", "RTP", "SRTP", "DTLS", "Forwarding", "FastPath", "CSRTP", "CXDP",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
@@ -104,7 +103,17 @@ let package = Package(
     .testTarget(
       name: "FastPathTests", dependencies: ["FastPath", "Forwarding", "SRTP", "RTP", "Wire", "CFastPathABI", "CXDP", "CBPFObjects"],
       swiftSettings: swift),
-    .testTarget(name: "SignallingTests", dependencies: ["Signalling", "SFU", "Forwarding", "Wire"], swiftSettings: swift),
+    .testTarget(
+      name: "SignallingTests",
+      dependencies: [
+        "Signalling", "SFU", "Forwarding", "Wire",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -1,5 +1,5 @@
-/* XDP ingress: what is RTP of a known source goes straight to the worker; strangers' RTP ends here; everything else passes
- * untouched. */
+/* XDP ingress: what is RTP of a known source goes straight to the worker; strangers' RTP ends here; everything else
+ * passes untouched. */
 #include "maps.h"
 #include "parse.h"
 
@@ -27,10 +27,16 @@ static __always_inline enum fp_verdict parse(struct xdp_md *context, struct pack
 /* RTP of no source: a transport's new stream, or nobody we know. */
 static __always_inline enum fp_verdict judge_unknown(const struct packet *packet)
 {
+	__u32 zero = 0;
+	struct fp_settings *settings;
+
 	if (bpf_map_lookup_elem(&fp_transports, &packet->key.tuple))
 		return FP_VERDICT_pass_unknown_ssrc;
 	if (!bpf_map_lookup_elem(&fp_local_addresses, &packet->key.tuple.local))
 		return FP_VERDICT_pass_not_local;
+	settings = bpf_map_lookup_elem(&fp_settings, &zero);
+	if (settings && settings->pass_unknown_senders)
+		return FP_VERDICT_pass_unknown_sender;
 	return FP_VERDICT_drop_unknown_sender;
 }
 
@@ -40,7 +46,7 @@ static __always_inline enum fp_verdict steer_to_xsk(struct xdp_md *context)
 	__u32 queue = context->rx_queue_index;
 	struct fp_interface *interface = bpf_map_lookup_elem(&fp_interfaces, &index);
 
-	if (context->data_end - context->data > FP_MAX_FRAME)
+	if (bpf_xdp_get_buff_len(context) > FP_MAX_FRAME)
 		return FP_VERDICT_pass_oversize;
 	if (!interface || queue >= interface->queues)
 		return FP_VERDICT_pass_no_xsk;
@@ -70,8 +76,8 @@ static __always_inline enum fp_verdict judge(struct xdp_md *context)
 static __always_inline int action_of(enum fp_verdict verdict)
 {
 	switch (verdict) {
-#define FP_VERDICT(name, action, meaning)                                                                             \
-	case FP_VERDICT_##name:                                                                                       \
+#define FP_VERDICT(name, action, meaning) \
+	case FP_VERDICT_##name:           \
 		return XDP_##action;
 		FP_VERDICTS(FP_VERDICT)
 #undef FP_VERDICT
@@ -80,7 +86,8 @@ static __always_inline int action_of(enum fp_verdict verdict)
 	}
 }
 
-SEC("xdp")
+/* "frags": large packets on their way to others need not be made one piece first. */
+SEC("xdp.frags")
 int needletail_xdp(struct xdp_md *context)
 {
 	enum fp_verdict verdict = judge(context);

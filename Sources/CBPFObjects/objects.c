@@ -1,6 +1,7 @@
 #include "CBPFObjects.h"
 
-_Alignas(8) const unsigned char needletail_xdp_object[] = {
+_Alignas(8) static const unsigned char xdp[] = {
 #embed "../../bpf/build/xdp.bpf.o"
 };
-const size_t needletail_xdp_object_size = sizeof(needletail_xdp_object);
+const void *const needletail_xdp_object = xdp;
+const size_t needletail_xdp_object_size = sizeof(xdp);

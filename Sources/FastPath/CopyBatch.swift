@@ -13,16 +13,6 @@ struct CopyBatch: ~Copyable {
 
   deinit { copies.deallocate() }
 
-  /// Gives every place a frame, as far as there are free ones.
-  @inline(__always)
-  mutating func refill(from memory: inout PacketMemory) {
-    while ready < Self.capacity, let offset = memory.take() {
-      (copies + ready).initialize(
-        to: PacketCopy(packet: memory.base + offset + PacketMemory.payloadOffset, capacity: PacketMemory.payloadCapacity))
-      ready &+= 1
-    }
-  }
-
   /// Places to write to.
   @inline(__always)
   var rest: UnsafeMutableBufferPointer<PacketCopy> {
@@ -32,13 +22,32 @@ struct CopyBatch: ~Copyable {
   @inline(__always)
   mutating func add(_ written: Int) { count &+= written }
 
-  /// Starts again; the frames stay.
+  /// The frame of copy `i` went to the kernel.
   @inline(__always)
-  mutating func reset() { count = 0 }
+  mutating func takeFrame(of i: Int) { copies[i].capacity = 0 }
 
-  /// Starts again; copies whose frames went away are those whose capacity is 0.
+  /// Starts again, with frames for every place as far as there are free ones.
   @inline(__always)
-  mutating func compact() {
+  mutating func restart(with memory: inout PacketMemory) {
+    for i in 0..<count where copies[i].capacity == 0 {
+      guard let offset = memory.take() else { return compact() }
+      copies[i] = Self.place(memory.base, offset)
+    }
+    count = 0
+    refill(from: &memory)
+  }
+
+  /// Gives further places frames.
+  @inline(__always)
+  mutating func refill(from memory: inout PacketMemory) {
+    while ready < Self.capacity, let offset = memory.take() {
+      (copies + ready).initialize(to: Self.place(memory.base, offset))
+      ready &+= 1
+    }
+  }
+
+  /// Starts again with the places that still have a frame.
+  private mutating func compact() {
     var kept = 0
     for i in 0..<ready where copies[i].capacity > 0 {
       if kept != i { copies[kept] = copies[i] }
@@ -46,5 +55,10 @@ struct CopyBatch: ~Copyable {
     }
     ready = kept
     count = 0
+  }
+
+  @inline(__always)
+  private static func place(_ base: UnsafeMutableRawPointer, _ offset: Int) -> PacketCopy {
+    PacketCopy(packet: base + offset + PacketMemory.payloadOffset, capacity: PacketMemory.payloadCapacity)
   }
 }

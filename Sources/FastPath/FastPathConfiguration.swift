@@ -19,6 +19,10 @@ public struct FastPathConfiguration: Sendable {
   /// The processor that the worker is bound to; nil: wherever the kernel puts it.
   public var workerCPU: Int?
 
+  /// Room in the XDP program's tables. What finds none takes the socket lane.
+  public var maximumTransports = 16_384
+  public var maximumSources = 65_536
+
   public init(mediaPort: UInt16, interfaces: [String]? = nil, lane: LaneChoice = .auto, workerCPU: Int? = nil) {
     self.mediaPort = mediaPort
     self.interfaces = interfaces

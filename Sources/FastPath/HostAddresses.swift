@@ -2,8 +2,15 @@ import Glibc
 import Wire
 
 enum HostAddresses {
-  /// The addresses of interfaces that are up, without link-local ones; loopback last.
+  /// The addresses that clients may be told of: without link-local ones; loopback last.
   static func all() -> [IPAddress] {
+    var found: [IPAddress] = []
+    for ip in assigned() where !ip.isLinkLocal && !found.contains(ip) { found.append(ip) }
+    return found.filter { !$0.isLoopback } + found.filter(\.isLoopback)
+  }
+
+  /// Every address of the interfaces that are up.
+  static func assigned() -> [IPAddress] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
     defer { freeifaddrs(first) }
@@ -12,10 +19,10 @@ enum HostAddresses {
     while let entry = next {
       next = entry.pointee.ifa_next
       guard entry.pointee.ifa_flags & UInt32(IFF_UP) != 0, let name = entry.pointee.ifa_addr,
-        let ip = SocketName.read(UnsafeRawPointer(name))?.ip, !ip.isLinkLocal, !found.contains(ip)
+        let ip = SocketName.read(UnsafeRawPointer(name))?.ip
       else { continue }
       found.append(ip)
     }
-    return found.filter { !$0.isLoopback } + found.filter(\.isLoopback)
+    return found
   }
 }

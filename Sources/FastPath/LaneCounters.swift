@@ -1,3 +1,4 @@
+import CXDP
 import Forwarding
 import Wire
 
@@ -7,46 +8,22 @@ struct LaneCounters {
   var truncated: UInt64 = 0
   /// Packets some of whose copies could not be made for want of memory.
   var withoutFrame: UInt64 = 0
+  /// Frames that the XDP program should not have sent here.
+  var malformedFrame: UInt64 = 0
+  /// Copies that found the AF_XDP send ring full, again and again.
+  var fullRing: UInt64 = 0
 
-  var verdicts: [VerdictCount] {
+  /// With what the kernel counts of the AF_XDP sockets.
+  func verdicts(_ kernel: xdp_statistics) -> [VerdictCount] {
     [
       VerdictCount(name: "socket_truncated", count: truncated),
       VerdictCount(name: "worker_no_frame", count: withoutFrame),
+      VerdictCount(name: "xsk_malformed_frame", count: malformedFrame),
+      VerdictCount(name: "xsk_send_ring_full", count: fullRing),
+      VerdictCount(name: "xsk_receive_dropped", count: kernel.rx_dropped),
+      VerdictCount(name: "xsk_receive_ring_full", count: kernel.rx_ring_full),
+      VerdictCount(name: "xsk_fill_ring_empty", count: kernel.rx_fill_ring_empty_descs),
+      VerdictCount(name: "xsk_send_refused", count: kernel.tx_invalid_descs),
     ]
-  }
-}
-
-/// Collects `ForwardingTimes` without allocating.
-struct TimeHistogram: ~Copyable {
-  private let bounds: UnsafeMutableBufferPointer<UInt64>
-  private let counts: UnsafeMutableBufferPointer<UInt64>
-  private var sum: UInt64 = 0
-
-  init() {
-    bounds = .allocate(capacity: ForwardingTimes.bounds.count)
-    _ = bounds.initialize(from: ForwardingTimes.bounds)
-    counts = .allocate(capacity: bounds.count + 1)
-    counts.initialize(repeating: 0)
-  }
-
-  deinit {
-    bounds.deallocate()
-    counts.deallocate()
-  }
-
-  /// `count` packets took `time` each.
-  @inline(__always)
-  mutating func add(_ time: Interval, count: Int) {
-    var i = 0
-    while i < bounds.count, time.nanoseconds > bounds[i] { i &+= 1 }
-    counts[i] &+= UInt64(truncatingIfNeeded: count)
-    sum &+= time.nanoseconds &* UInt64(truncatingIfNeeded: count)
-  }
-
-  var value: ForwardingTimes {
-    var times = ForwardingTimes()
-    times.counts = Array(counts)
-    times.sumNanoseconds = sum
-    return times
   }
 }

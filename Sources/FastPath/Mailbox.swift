@@ -12,6 +12,8 @@ final class Mailbox: Sendable {
   }
 
   private let contents = Mutex(Contents())
+  /// Whether `take` would find anything; cheap to ask.
+  private let mail = Atomic<Bool>(false)
   /// Readable while there is something to take.
   let wakeUp: CInt
   /// Readable after something was taken.
@@ -38,6 +40,7 @@ final class Mailbox: Sendable {
         let free = mayWait && !contents.isStopping ? max(0, Self.capacity - contents.commands.count) : rest.count
         let part = rest.prefix(free)
         contents.commands.append(contentsOf: part)
+        mail.store(true, ordering: .releasing)
         return part.count
       }
       rest = rest.dropFirst(taken)
@@ -47,10 +50,17 @@ final class Mailbox: Sendable {
   }
 
   func stop() {
-    contents.withLock { $0.isStopping = true }
+    contents.withLock { contents in
+      contents.isStopping = true
+      mail.store(true, ordering: .releasing)
+    }
     signal(wakeUp)
     signal(room)
   }
+
+  /// Whether there is something to take.
+  @inline(__always)
+  var hasMail: Bool { mail.load(ordering: .acquiring) }
 
   /// The worker's thread: everything put in so far, and whether to stop.
   func take() -> (commands: [FastPathCommand], isStopping: Bool) {
@@ -58,6 +68,7 @@ final class Mailbox: Sendable {
     _ = read(wakeUp, &count, 8)
     let taken = contents.withLock { contents in
       defer { contents.commands = [] }
+      mail.store(false, ordering: .relaxed)
       return (contents.commands, contents.isStopping)
     }
     signal(room)

@@ -9,11 +9,20 @@ struct PacketMemory: ~Copyable {
   static let payloadOffset = 128
   static let payloadCapacity = frameSize - payloadOffset
 
+  /// Lent to each AF_XDP receive queue.
+  static let framesPerQueue = 1024
+  /// Kept from receive queues for copies.
+  static let reservedFrames = 6144
+  static let defaultFrameCount = 16_384
+
   let base: UnsafeMutableRawPointer
   let frameCount: Int
   /// A stack: what was used last is still in the cache.
   private let free: UnsafeMutablePointer<UInt32>
   private(set) var freeCount: Int
+  /// Per frame, which AF_XDP socket's kernel side has it; `nobody` if it is ours.
+  private let owners: UnsafeMutablePointer<UInt8>
+  private static let nobody: UInt8 = 0xff
 
   var byteCount: Int { frameCount * Self.frameSize }
 
@@ -28,11 +37,14 @@ struct PacketMemory: ~Copyable {
     free = .allocate(capacity: frameCount)
     for i in 0..<frameCount { free[i] = UInt32(truncatingIfNeeded: frameCount - 1 - i) }
     freeCount = frameCount
+    owners = .allocate(capacity: frameCount)
+    owners.initialize(repeating: Self.nobody, count: frameCount)
   }
 
   deinit {
     munmap(base, byteCount)
     free.deallocate()
+    owners.deallocate()
   }
 
   /// The offset of a free frame; nil if all are in use.
@@ -48,7 +60,21 @@ struct PacketMemory: ~Copyable {
   mutating func give(_ offset: Int) {
     let frame = offset / Self.frameSize
     guard freeCount < frameCount, frame >= 0, frame < frameCount else { return }
+    owners[frame] = Self.nobody
     free[freeCount] = UInt32(truncatingIfNeeded: frame)
     freeCount &+= 1
+  }
+
+  /// Notes that the kernel has the frame that holds `offset`, on behalf of an AF_XDP socket.
+  @inline(__always)
+  mutating func lend(_ offset: Int, to owner: UInt8) {
+    let frame = offset / Self.frameSize
+    guard frame >= 0, frame < frameCount else { return }
+    owners[frame] = owner
+  }
+
+  /// Takes back every frame lent on behalf of an AF_XDP socket that is closed.
+  mutating func reclaim(from owner: UInt8) {
+    for frame in 0..<frameCount where owners[frame] == owner { give(frame * Self.frameSize) }
   }
 }

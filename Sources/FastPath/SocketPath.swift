@@ -28,30 +28,3 @@ struct SocketPath {
     target.pointee.isV6 = tuple.remote.ip.isV6
   }
 }
-
-/// The paths of all transports, by the number that `Forwarder` gives them.
-struct PathTable: ~Copyable {
-  private(set) var sockets: UnsafeMutablePointer<SocketPath>
-  private var capacity = 64
-
-  init() {
-    sockets = .allocate(capacity: capacity)
-    sockets.initialize(repeating: SocketPath(), count: capacity)
-  }
-
-  deinit { sockets.deallocate() }
-
-  mutating func set(_ index: Int, _ tuple: FiveTuple) {
-    if index >= capacity { grow(to: max(capacity * 2, index + 1)) }
-    SocketPath.write(tuple, to: sockets + index)
-  }
-
-  private mutating func grow(to larger: Int) {
-    let moved = UnsafeMutablePointer<SocketPath>.allocate(capacity: larger)
-    moved.moveInitialize(from: sockets, count: capacity)
-    (moved + capacity).initialize(repeating: SocketPath(), count: larger - capacity)
-    sockets.deallocate()
-    sockets = moved
-    capacity = larger
-  }
-}

@@ -10,6 +10,7 @@ extension Worker {
     for _ in 0..<8 {
       let count = received.receive(from: socket)
       guard count > 0 else { return }
+      carryOutCommands()
       process(count)
       guard count == ReceiveBatch.capacity else { return }
     }
@@ -61,25 +62,46 @@ extension Worker {
 
   /// Completes and sends the copies begun.
   mutating func flush(now: Instant) {
-    guard copies.count > 0 else { return copies.refill(from: &memory) }
+    guard copies.count > 0 else { return copies.restart(with: &memory) }
     forwarder.finishCopies()
     for i in 0..<copies.count {
       let copy = copies.copies[i]
-      let path = paths.sockets + copy.transport
-      if path.pointee.isV6 {
-        sendV6.add(copy: i, packet: copy.packet, length: copy.length, path: path)
+      let frames = paths.frames + copy.transport
+      if copy.length <= frames.pointee.maximumPayload {
+        let isSent = sendFrame(i, by: frames)
+        forwarder.account(copy, sentOn: isSent ? .xsk : nil, now: now)
+        if isSent { copies.takeFrame(of: i) }
       } else {
-        sendV4.add(copy: i, packet: copy.packet, length: copy.length, path: path)
+        addToSocketBatch(i, copy)
       }
     }
-    sendV4.send(to: setup.sockets.v4) { copy, isSent in
-      forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+    submitXSKs()
+    sendSocketBatches(now: now)
+    copies.restart(with: &memory)
+  }
+
+  @inline(__always)
+  private mutating func addToSocketBatch(_ i: Int, _ copy: PacketCopy) {
+    let path = paths.sockets + copy.transport
+    if path.pointee.isV6 {
+      sendV6.add(copy: i, packet: copy.packet, length: copy.length, path: path)
+    } else {
+      sendV4.add(copy: i, packet: copy.packet, length: copy.length, path: path)
     }
-    sendV6.send(to: setup.sockets.v6) { copy, isSent in
-      forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+  }
+
+  @inline(__always)
+  private mutating func sendSocketBatches(now: Instant) {
+    if sendV4.count > 0 {
+      sendV4.send(to: setup.sockets.v4) { copy, isSent in
+        forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+      }
     }
-    copies.reset()
-    copies.refill(from: &memory)
+    if sendV6.count > 0 {
+      sendV6.send(to: setup.sockets.v6) { copy, isSent in
+        forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
+      }
+    }
   }
 }
 

@@ -23,11 +23,19 @@ struct Worker: ~Copyable {
   var sendV4 = SendBatch()
   var sendV6 = SendBatch()
   var paths = PathTable()
+  /// nil: there is only the socket lane, for `socketLaneReason`.
+  var xskLane: XSKLane?
+  var xsks = XSKTable()
+  var socketLaneReason = ""
   var transports: [TransportID: FiveTuple] = [:]
+  var sources: [SourceID: TransportID] = [:]
+  var sinks: [SinkID: TransportID] = [:]
   var events: [FastPathEvent] = []
   var counters = LaneCounters()
   var times = TimeHistogram()
+  private var waiting = WaitSet()
   private var statisticsDue: Instant
+  private var isStopping = false
 
   private static let statisticsInterval = Interval.seconds(1)
   /// Longest sleep, so that what is due is told in time, in milliseconds.
@@ -35,56 +43,99 @@ struct Worker: ~Copyable {
 
   init(_ setup: Setup) throws(FastPathError) {
     self.setup = setup
-    memory = try PacketMemory(frameCount: 16_384)
-    statisticsDue = Instant.current().advanced(by: Self.statisticsInterval)
-    publishStatistics(now: .current())
+    memory = try PacketMemory(frameCount: PacketMemory.defaultFrameCount)
+    let now = Instant.current()
+    statisticsDue = now.advanced(by: Self.statisticsInterval)
+    copies.refill(from: &memory)
+    openXSKLane()
+    followHost(now: now)
+    publishStatistics(now: now)
   }
 
-  /// Until told to stop.
+  /// Until told to stop. Then everything is detached.
   mutating func run() {
-    while true {
-      waitForWork()
-      let (commands, isStopping) = setup.mailbox.take()
-      if isStopping { return }
-      let now = Instant.current()
-      for command in commands { carryOut(command, now: now) }
+    while !isStopping {
+      let isBusy = xskLane?.isBusy ?? false
+      waiting.wait(milliseconds: isBusy ? 0 : hasUnsentFrames ? 1 : Self.longestWait)
+      carryOutCommands()
+      receiveFromXSKs()
       receive(from: setup.sockets.v4)
       receive(from: setup.sockets.v6)
-      deliver()
+      let now = Instant.current()
+      followHost(now: now)
+      deliver(now: now)
+    }
+    xskLane?.end(memory: &memory, sockets: &xsks)
+  }
+
+  // MARK: The host
+
+  private mutating func openXSKLane() {
+    guard setup.configuration.lane != .socket else {
+      socketLaneReason = "the configuration asks for the socket lane"
+      return
+    }
+    do throws(LaneRefusal) {
+      xskLane = try XSKLane(setup.configuration, port: setup.sockets.port, log: setup.log)
+    } catch {
+      socketLaneReason = error.reason
+      setup.log("warning", "the fast path is the socket lane", ["reason": error.reason])
     }
   }
 
-  private func waitForWork() {
-    withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 3) { descriptors in
-      for (i, descriptor) in [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6].enumerated() {
-        descriptors[i] = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      }
-      _ = poll(descriptors.baseAddress, 3, Self.longestWait)
-    }
+  private mutating func followHost(now: Instant) {
+    let hasChanged = xskLane?.turn(now: now, memory: &memory, sockets: &xsks, paths: &paths) ?? false
+    guard hasChanged || waiting.isEmpty else { return }
+    waiting.set(
+      [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1] + xsks.descriptors)
   }
 
   // MARK: Commands
 
-  private mutating func carryOut(_ command: FastPathCommand, now: Instant) {
-    forwarder.apply(command, now: now)
-    switch command {
-    case .addTransport(let transport): setPath(transport.id, transport.tuple)
-    case .moveTransport(let id, let tuple): if transports[id] != nil { setPath(id, tuple) }
-    case .removeTransport(let id): transports[id] = nil
-    default: break
-    }
+  /// Commands go before the packets that were received after them.
+  @inline(__always)
+  mutating func carryOutCommands() {
+    guard setup.mailbox.hasMail else { return }
+    carryOutMail()
   }
 
-  private mutating func setPath(_ id: TransportID, _ tuple: FiveTuple) {
-    guard let index = forwarder.index(of: id) else { return }
-    transports[id] = tuple
-    paths.set(index, tuple)
+  private mutating func carryOutMail() {
+    let mail = setup.mailbox.take()
+    isStopping = isStopping || mail.isStopping
+    let now = Instant.current()
+    for command in mail.commands { carryOut(command, now: now) }
+  }
+
+  /// What leads packets here goes after what expects them, and before it when both end.
+  private mutating func carryOut(_ command: FastPathCommand, now: Instant) {
+    if case .removeTransport(let id) = command { xskLane?.remove(id) }
+    if case .removeSource(let id) = command { xskLane?.remove(id) }
+    forwarder.apply(command, now: now)
+    switch command {
+    case .addTransport(let transport):
+      guard transports[transport.id] == nil, let index = forwarder.index(of: transport.id) else { return }
+      transports[transport.id] = transport.tuple
+      paths.set(index, transport.tuple)
+      xskLane?.add(transport.id, transport.tuple, index: index, paths: &paths)
+    case .moveTransport(let id, let tuple):
+      guard transports[id] != nil, let index = forwarder.index(of: id) else { return }
+      transports[id] = tuple
+      paths.set(index, tuple)
+      xskLane?.move(id, to: tuple, paths: &paths)
+    case .removeTransport(let id): transports[id] = nil
+    case .addSource(let source):
+      sources[source.id] = source.transport
+      xskLane?.add(source)
+    case .removeSource(let id): sources[id] = nil
+    case .addSink(let sink): sinks[sink.id] = sink.transport
+    case .removeSink(let id): sinks[id] = nil
+    case .pauseSink, .retransmit: break
+    }
   }
 
   // MARK: Events
 
-  private mutating func deliver() {
-    let now = Instant.current()
+  private mutating func deliver(now: Instant) {
     events += forwarder.takeEvents(now: now)
     if now >= statisticsDue {
       statisticsDue = now.advanced(by: Self.statisticsInterval)
@@ -94,18 +145,5 @@ struct Worker: ~Copyable {
     let told = events
     events.removeAll(keepingCapacity: true)
     setup.events(told)
-  }
-
-  @discardableResult
-  private mutating func publishStatistics(now: Instant) -> FastPathStatistics {
-    var statistics = FastPathStatistics(at: now)
-    let counted = forwarder.statistics()
-    statistics.sources = counted.sources
-    statistics.sinks = counted.sinks
-    statistics.verdicts = counted.verdicts + counters.verdicts
-    statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
-    statistics.forwardingTimes = times.value
-    setup.published.publish(statistics)
-    return statistics
   }
 }

@@ -49,7 +49,8 @@ struct CopiedHeader {
         guard id != 0 else { continue }
         end = Self.beginElement(id, length: element.length, isTwoByte: isTwoByte, at: end)
         for i in 0..<element.length {
-          end.storeBytes(of: base.load(fromByteOffset: element.offset &+ i, as: UInt8.self), toByteOffset: i, as: UInt8.self)
+          end.storeBytes(
+            of: base.load(fromByteOffset: element.offset &+ i, as: UInt8.self), toByteOffset: i, as: UInt8.self)
         }
         end += element.length
       }

@@ -81,7 +81,9 @@ extension Forwarder {
   }
 
   @inline(__always)
-  func streamKey(_ transport: Int, _ ssrc: UInt32) -> UInt64 { UInt64(truncatingIfNeeded: transport) << 32 | UInt64(ssrc) }
+  func streamKey(_ transport: Int, _ ssrc: UInt32) -> UInt64 {
+    UInt64(truncatingIfNeeded: transport) << 32 | UInt64(ssrc)
+  }
 
   /// A place for an SSRC not heard before; nil if the transport has too many and all are in use.
   mutating func addStream(_ transport: Int, ssrc: UInt32, now: Instant) -> Int? {

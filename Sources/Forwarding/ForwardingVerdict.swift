@@ -55,7 +55,9 @@ struct VerdictCounters: ~Copyable {
   deinit { counts.deallocate() }
 
   @inline(__always)
-  func add(_ verdict: ForwardingVerdict, _ count: Int = 1) { counts[verdict.ordinal] &+= UInt64(truncatingIfNeeded: count) }
+  func add(_ verdict: ForwardingVerdict, _ count: Int = 1) {
+    counts[verdict.ordinal] &+= UInt64(truncatingIfNeeded: count)
+  }
 
   var values: [VerdictCount] {
     ForwardingVerdict.allCases.map { VerdictCount(name: $0.rawValue, count: counts[$0.ordinal]) }

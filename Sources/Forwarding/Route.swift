@@ -93,8 +93,10 @@ public struct Sink: Sendable {
   public var extensions: [UInt8: UInt8]
   /// The receiver's MID extension id and value, written into every copy; nil: none.
   public var mid: (id: UInt8, value: [UInt8])?
-  /// Added (wrapping) to the source's sequence number and timestamp. The worker moves `sequenceOffset` itself when a pause
-  /// ends, so that the receiver sees no gap.
+  /// Added (wrapping) to the source's sequence number and timestamp. The worker moves `sequenceOffset` itself: when a pause
+  /// ends, so that the receiver sees no gap; when an encrypted sink's SSRC was sent before under the same keys, so that
+  /// its numbers go on; and by half the number space when an encrypted sink would start within 4096 numbers below a
+  /// rollover, which a receiver that loses the first packets could not follow.
   public var sequenceOffset: UInt16
   public var timestampOffset: UInt32
   /// For a copy of retransmissions: the sink whose packets it repairs, by whose offset the original sequence number

@@ -98,7 +98,9 @@ public struct MapFill: Hashable, Sendable {
 /// Cumulative distribution of the time from a packet's receipt by the worker to its last copy handed over.
 public struct ForwardingTimes: Hashable, Sendable {
   /// Upper bounds in nanoseconds of `counts`; the last count is everything above the last bound.
-  public static let bounds: [UInt64] = [10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000]
+  public static let bounds: [UInt64] = [
+    10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000,
+  ]
   public var counts = [UInt64](repeating: 0, count: bounds.count + 1)
   public var sumNanoseconds: UInt64 = 0
 

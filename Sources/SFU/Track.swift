@@ -18,8 +18,12 @@ struct Track {
   var retransmission: SourceID?
   var isMuted = false
 
-  /// The codecs people see: those that carry media themselves.
-  var codecNames: [String] { codecs.map(\.name).filter { $0.lowercased() != "red" } }
+  /// The codecs people see: those that carry media themselves, each name once.
+  var codecNames: [String] {
+    codecs.map(\.name).reduce(into: []) { names, name in
+      if name.lowercased() != "red", !names.contains(name) { names.append(name) }
+    }
+  }
 
   var info: TrackInfo {
     TrackInfo(id: id.rawValue, kind: kind.rawValue, label: label, codecs: codecNames, muted: isMuted)

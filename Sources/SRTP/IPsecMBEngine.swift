@@ -85,14 +85,16 @@
       let work = packet.work
       work.salt.writeCounterBlock(ssrc: work.ssrc, index: work.index, to: slot)
       // The rollover counter is authenticated behind the packet, where the tag will lie (RFC 3711 section 4.2).
-      (work.packet + work.length).storeBytes(of: UInt32(truncatingIfNeeded: work.index >> 16).bigEndian, as: UInt32.self)
+      (work.packet + work.length).storeBytes(
+        of: UInt32(truncatingIfNeeded: work.index >> 16).bigEndian, as: UInt32.self)
       Self.fill(job, work, packet.keys, slot)
       inFlight &+= 1
       complete(manager.pointee.submit_job_nocheck(manager))
     }
 
     private static func fill(
-      _ job: UnsafeMutablePointer<IMB_JOB>, _ work: SealingWork, _ keys: IPsecMBPointers, _ slot: UnsafeMutableRawPointer
+      _ job: UnsafeMutablePointer<IMB_JOB>, _ work: SealingWork, _ keys: IPsecMBPointers,
+      _ slot: UnsafeMutableRawPointer
     ) {
       job.pointee.cipher_mode = work.payloadLength > 0 ? IMB_CIPHER_CNTR : IMB_CIPHER_NULL
       job.pointee.cipher_direction = IMB_DIR_ENCRYPT

@@ -55,29 +55,35 @@ public final class SignallingServer: HTTPService {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel, tls: tls) }
       }
-    return bootstrap.bind(host: address, port: port).flatMapError { error in
+    return bootstrap.bind(host: address, port: port).assumeIsolated().flatMapError { error in
       // Every address, on a host without IPv6.
       guard address == "::", [EAFNOSUPPORT, EADDRNOTAVAIL].contains((error as? IOError)?.errnoCode) else {
-        return server.eventLoop.makeFailedFuture(ListenError(address: address, port: port, cause: error))
+        return self.eventLoop.makeFailedFuture(ListenError(address: address, port: port, cause: error))
       }
       return bootstrap.bind(host: "0.0.0.0", port: port)
     }.map { channel in
-      server.value.listener = channel
+      self.listener = channel
       return channel.localAddress?.port ?? port
-    }
+    }.nonisolated()
   }
 
-  /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second.
+  /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second and a
+  /// half: a client that does not answer TLS's goodbye holds nothing up.
   public func stop() -> EventLoopFuture<Void> {
     listener?.close(promise: nil)
     listener = nil
-    for connection in connections.values { connection.closeForShutdown() }
     let open = Array(channels.values)
-    let closed = EventLoopFuture.andAllComplete(open.map(\.closeFuture), on: eventLoop)
-    let idle = open.filter { channel in !connections.values.contains { $0.isOn(channel) } }
-    for channel in idle { channel.close(promise: nil) }
+    for connection in connections.values { connection.closeForShutdown() }
+    for channel in open where !connections.values.contains(where: { $0.isOn(channel) }) { channel.close(promise: nil) }
     eventLoop.scheduleTask(in: .seconds(1)) { for channel in open { channel.close(promise: nil) } }
-    return closed
+    let done = eventLoop.makePromise(of: Void.self)
+    let timer = eventLoop.scheduleTask(in: .milliseconds(1500)) { done.succeed() }
+    EventLoopFuture.andAllComplete(open.map(\.closeFuture), on: eventLoop).whenComplete { _ in
+      // If the timer was first, this changes nothing.
+      timer.cancel()
+      done.succeed()
+    }
+    return done.futureResult
   }
 
   private static func context(_ identity: TLSIdentity) throws -> NIOSSLContext {

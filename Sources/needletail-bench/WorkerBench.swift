@@ -81,7 +81,9 @@ struct WorkerBench {
     var receipts: [Double] = []
     var theirs: [Double] = []
     for round in 0...rounds {
-      let plain = (0..<packetCount).map { Self.packet(sequence: sequence &+ UInt16(truncatingIfNeeded: $0), payloadLength) }
+      let plain = (0..<packetCount).map {
+        Self.packet(sequence: sequence &+ UInt16(truncatingIfNeeded: $0), payloadLength)
+      }
       let sealed = try plain.map { try publisher.protect($0) }
       let (copying, receiving) = try worker.run(sealed)
       let reference = try Self.runReference(plain, receivers)

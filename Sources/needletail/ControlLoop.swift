@@ -14,6 +14,7 @@ final class ControlLoop: CallControl {
   private let log: Logger
   private let eventLoop: any EventLoop
   private var totals = MediaTotals()
+  private var interfaces = InterfaceLog()
   private var ticking: RepeatedTask?
   private var queue: [SFUCommand] = []
   private var isPerforming = false
@@ -31,6 +32,7 @@ final class ControlLoop: CallControl {
   }
 
   func start(events: EventInbox) {
+    interfaces.note(fastPath.statistics().interfaces, log: log)
     events.connect { [weak self] events in self?.received(events) }
     let loop = NIOLoopBound(self, eventLoop: eventLoop)
     ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
@@ -47,7 +49,10 @@ final class ControlLoop: CallControl {
   private func received(_ events: [FastPathEvent]) {
     var commands: [SFUCommand] = []
     for event in events {
-      if case .statistics(let statistics) = event { totals.absorb(statistics) }
+      if case .statistics(let statistics) = event {
+        totals.absorb(statistics)
+        interfaces.note(statistics.interfaces, log: log)
+      }
       commands += sfu.handle(.fastPath(event), now: MonotonicClock.now())
     }
     perform(commands)

@@ -45,7 +45,8 @@ final class RunningServer: Sendable {
     self.log = log
   }
 
-  /// Says goodbye to every client, detaches the fast path and removes the admin socket.
+  /// Says goodbye to every client, detaches the fast path and removes the admin socket. The event loop ends with the
+  /// process.
   func stop() {
     let parts = parts
     let closed = group.next().flatSubmit {
@@ -54,7 +55,6 @@ final class RunningServer: Sendable {
     }
     try? closed.wait()
     fastPath.stop()
-    try? group.syncShutdownGracefully()
   }
 
   // MARK: Starting
@@ -66,21 +66,12 @@ final class RunningServer: Sendable {
       mediaPort: UInt16(clamping: configuration.mediaPort),
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
-    let fastPath = try FastPath(
+    return try FastPath(
       configuration: options,
       log: { level, message, metadata in
         log.log(level: Logger.Level(name: level), "\(message)", metadata: metadata.mapValues { "\($0)" })
       },
       events: { inbox.deliver($0) })
-    for interface in fastPath.statistics().interfaces {
-      log.notice(
-        "interface",
-        metadata: [
-          "name": "\(interface.name)", "lane": "\(interface.lane.rawValue)", "reason": "\(interface.reason)",
-          "xdp": "\(interface.xdpMode)", "xsk": "\(interface.xskMode)",
-        ])
-    }
-    return fastPath
   }
 
   private static func startParts(

@@ -81,7 +81,8 @@ import Wire
     #expect(arrivals(room.forwarder.takeEvents(now: milliseconds(59))) == nil)
     #expect(
       arrivals(room.forwarder.takeEvents(now: milliseconds(60))) == [
-        TransportWideArrival(sequence: 65_535, at: milliseconds(10)), TransportWideArrival(sequence: 1, at: milliseconds(20)),
+        TransportWideArrival(sequence: 65_535, at: milliseconds(10)),
+        TransportWideArrival(sequence: 1, at: milliseconds(20)),
         TransportWideArrival(sequence: 0, at: milliseconds(30)),
       ])
     #expect(room.forwarder.takeEvents(now: milliseconds(500)).isEmpty)

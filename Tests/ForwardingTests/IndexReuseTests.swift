@@ -5,7 +5,8 @@ import Wire
 
 /// One (key, SSRC, index) never names two packets: under GCM that would give the authentication key away.
 @Suite struct IndexReuseTests {
-  @Test("Pauses, late packets, removal and return: no index twice, and the receiver opens everything",
+  @Test(
+    "Pauses, late packets, removal and return: no index twice, and the receiver opens everything",
     arguments: SRTPProfile.allCases)
   func neverTwice(profile: SRTPProfile) throws {
     var room = try EncryptedRoom(profile, .preferred)
@@ -18,10 +19,13 @@ import Wire
     for step in 0..<3000 {
       switch step % 500 {
       case 0:
-        // The same SSRC under the same keys, by another sink.
+        // The same SSRC under the same keys, by another sink that would begin with the same numbers again.
         if sinkNumber > 0 { room.forwarder.apply([.removeSink(SinkID(rawValue: UInt32(sinkNumber)))]) }
         sinkNumber += 1
-        room.forwarder.apply([.addSink(makeSink(sinkNumber, subscriber: 1, ssrc: 7))])
+        let offset = 1000 &- UInt16(truncatingIfNeeded: highest)
+        room.forwarder.apply([
+          .addSink(makeSink(sinkNumber, subscriber: 1, ssrc: 7, sequenceOffset: offset))
+        ])
       case 200, 350: room.forwarder.apply([.pauseSink(SinkID(rawValue: UInt32(sinkNumber)), true)])
       case 230, 400: room.forwarder.apply([.pauseSink(SinkID(rawValue: UInt32(sinkNumber)), false)])
       default: break

@@ -116,7 +116,8 @@ import Wire
 
   private func retransmission(_ sequence: UInt16, of original: UInt16) -> Packet {
     Packet(
-      payloadType: 97, sequence: sequence, ssrc: 0xcccc, payload: [UInt8(original >> 8), UInt8(original & 0xff), 1, 2, 3])
+      payloadType: 97, sequence: sequence, ssrc: 0xcccc,
+      payload: [UInt8(original >> 8), UInt8(original & 0xff), 1, 2, 3])
   }
 
   private func repaired(_ sent: [Sent]) throws -> [UInt16] {

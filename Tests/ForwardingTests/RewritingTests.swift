@@ -92,7 +92,8 @@ import Wire
     #expect(copied.extensionProfile == 0xbede)
     #expect(
       copied.elements == [
-        Element(id: 9, data: [1]), Element(id: 1, data: [3, 3]), Element(id: 14, data: [UInt8](repeating: 14, count: 16)),
+        Element(id: 9, data: [1]), Element(id: 1, data: [3, 3]),
+        Element(id: 14, data: [UInt8](repeating: 14, count: 16)),
       ])
     #expect(copied.payload == packet.payload)
   }
@@ -119,7 +120,9 @@ import Wire
     let long = [UInt8](repeating: 6, count: 40)
     let packet = Packet(
       extensionProfile: 0x1000,
-      elements: [Element(id: 1, data: [1]), Element(id: 2, data: long), Element(id: 3, data: []), Element(id: 200, data: [0])])
+      elements: [
+        Element(id: 1, data: [1]), Element(id: 2, data: long), Element(id: 3, data: []), Element(id: 200, data: [0]),
+      ])
     let all = try copy(packet, makeSink(extensions: [1: 3, 2: 5, 3: 6], mid: (id: 4, value: [48, 49])))
     #expect(all.extensionProfile == 0x1000)
     #expect(
@@ -142,7 +145,9 @@ import Wire
 
   private func room(_ payloadTypes: [UInt8: UInt8]) -> Forwarder {
     var forwarder = clearRoom()
-    forwarder.apply([.removeSource(source), .addSource(makeSource(red: 63)), .addSink(makeSink(payloadTypes: payloadTypes))])
+    forwarder.apply([
+      .removeSource(source), .addSource(makeSource(red: 63)), .addSink(makeSink(payloadTypes: payloadTypes)),
+    ])
     return forwarder
   }
 

@@ -110,7 +110,9 @@ import Wire
     #expect(forwarder.count(.refusedCommand) == 1)
     // Unknown SSRCs make room for each other, a source stays.
     forwarder.apply([.addSource(makeSource()), .addSink(makeSink(1))])
-    for ssrc in UInt32(1)...20 { _ = forwarder.forward(Packet(ssrc: ssrc), on: publisherTuple, now: milliseconds(UInt64(ssrc))) }
+    for ssrc in UInt32(1)...20 {
+      _ = forwarder.forward(Packet(ssrc: ssrc), on: publisherTuple, now: milliseconds(UInt64(ssrc)))
+    }
     #expect(forwarder.count(.unknownSSRC) == 20)
     #expect(forwarder.forward(Packet(), on: publisherTuple).count == 1)
     for ssrc in UInt32(100)..<110 { forwarder.apply([.addSource(makeSource(SourceID(rawValue: ssrc), ssrc: ssrc))]) }

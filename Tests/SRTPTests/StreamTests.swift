@@ -69,7 +69,8 @@ import Testing
         case 1..<60: highest + 1
         default: highest &- min(highest, random.next() % 2500)
         }
-      let isNew = seen.isEmpty || index > highest || (highest - index < InboundStream.windowSize && !seen.contains(index))
+      let isNew =
+        seen.isEmpty || index > highest || (highest - index < InboundStream.windowSize && !seen.contains(index))
       #expect(stream.accepts(index) == isNew)
       guard isNew else {
         refused += 1

@@ -27,7 +27,10 @@ final class TestAdmin: Sendable {
     }.wait()
   }
 
-  deinit { group.shutdownGracefully { _ in } }
+  deinit {
+    group.shutdownGracefully { _ in }
+    try? FileManager.default.removeItem(atPath: (path as NSString).deletingLastPathComponent)
+  }
 
   func withCalls<T: Sendable>(_ body: @escaping @Sendable (FakeCalls) -> T) throws -> T {
     try group.next().submit { [parts] in body(parts.value.0) }.wait()
@@ -63,9 +66,15 @@ final class TestAdmin: Sendable {
       close(descriptor)
     }
     #expect(try admin.request("GET", "/status").status == 200)
+    var occupied = ""
     #expect(throws: AdminSocketError.self) {
-      try TestAdmin { path in _ = FileManager.default.createFile(atPath: path, contents: nil) }
+      try TestAdmin { path in
+        occupied = path
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+      }
     }
+    #expect(FileManager.default.fileExists(atPath: occupied))
+    try FileManager.default.removeItem(atPath: (occupied as NSString).deletingLastPathComponent)
   }
 
   private let blueRoom =

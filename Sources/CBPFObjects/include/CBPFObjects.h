@@ -3,5 +3,6 @@
 
 #include <stddef.h>
 
-extern const unsigned char needletail_xdp_object[];
+/* ELF, as clang made it. */
+extern const void *const needletail_xdp_object;
 extern const size_t needletail_xdp_object_size;

@@ -1,7 +1,7 @@
 import CXDP
 import Glibc
 
-/// Reads up to 32 datagrams of a socket with one call. Of longer ones than `datagramCapacity` only the beginning is copied.
+/// Reads up to 32 datagrams of a non-blocking socket with one call. Of longer ones than `datagramCapacity` only the beginning is copied.
 struct ReceiveBatch: ~Copyable {
   static let capacity = 32
   private static let controlCapacity = 64
@@ -37,7 +37,7 @@ struct ReceiveBatch: ~Copyable {
   /// The number of datagrams read; 0 if none waits.
   mutating func receive(from descriptor: CInt) -> Int {
     for i in 0..<Self.capacity { headers[i].msg_hdr.msg_controllen = Self.controlCapacity }
-    return max(0, Int(linux_recvmmsg(descriptor, headers, UInt32(Self.capacity), CInt(MSG_DONTWAIT.rawValue), nil)))
+    return max(0, Int(linux_recvmmsg(descriptor, headers, UInt32(Self.capacity), 0, nil)))
   }
 
   /// What was copied of datagram `i`.

@@ -1,0 +1,200 @@
+import CFastPathABI
+import CXDP
+import Forwarding
+import Glibc
+import Wire
+
+/// Which interfaces the fast path is attached to, and how.
+struct Interfaces: ~Copyable {
+  private struct Attached {
+    var link: Link
+    var attachment: XDPAttachment
+    /// By receive queue.
+    var slots: [Int]
+    /// Place in `fp_xsks`, in units of FP_MAX_QUEUES.
+    var place: UInt32
+    var isZeroCopy: Bool
+    var note: String
+  }
+
+  let program: XDPProgram
+  private let wanted: [String]?
+  private let log: FastPath.Log
+  private var attached: [UInt32: Attached] = [:]
+  private var refused: [UInt32: (link: Link, reason: String)] = [:]
+  private var loopback: LoopbackSettings?
+
+  init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
+    self.program = program
+    self.wanted = wanted
+    self.log = log
+  }
+
+  /// The slot of the AF_XDP socket that copies leave by; nil if there is none.
+  func socket(onInterface index: UInt32) -> Int? { attached[index]?.slots.first }
+
+  /// Why there is no socket on an interface.
+  func reason(_ link: Link) -> String {
+    if let reason = refused[link.index]?.reason { return "\(link.name): \(reason)" }
+    return "\(link.name) is not an interface of the fast path"
+  }
+
+  /// Whether the interface is to be attached to: by name if there are names.
+  private func isWanted(_ link: Link) -> Bool {
+    guard let wanted else { return link.isEligible }
+    return wanted.contains(link.name) && link.isUp
+  }
+
+  // MARK: Following the host
+
+  /// Attaches to what has come, detaches from what has gone. Those that refused are tried again if they changed, or all if
+  /// `retryingAll`. Returns whether anything changed.
+  mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool) -> Bool {
+    var hasChanged = false
+    for (index, interface) in attached {
+      if let link = links[index], isWanted(link), link.name == interface.link.name {
+        attached[index]?.link = link
+        continue
+      }
+      detach(index, memory: &memory, sockets: &sockets)
+      log("notice", "interface \(interface.link.name) left the fast path", [:])
+      hasChanged = true
+    }
+    refused = refused.filter { index, _ in links[index].map(isWanted) ?? false }
+    for link in links.values.sorted(by: { $0.index < $1.index }) where isWanted(link) && attached[link.index] == nil {
+      if let known = refused[link.index], known.link == link, !retryingAll { continue }
+      hasChanged = attach(link, memory: &memory, sockets: &sockets) || hasChanged
+    }
+    return hasChanged
+  }
+
+  /// Returns whether the interface's lane or reason changed.
+  private mutating func attach(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
+    do throws(LaneRefusal) {
+      let interface = try open(link, memory: &memory, sockets: &sockets)
+      attached[link.index] = interface
+      refused[link.index] = nil
+      log(
+        "notice", "interface \(link.name): xsk lane",
+        [
+          "xdp": interface.attachment.mode.rawValue, "xsk": interface.isZeroCopy ? "zero-copy" : "copy",
+          "queues": "\(interface.slots.count)", "note": interface.note,
+        ].filter { !$0.value.isEmpty })
+      return true
+    } catch {
+      let isNews = refused[link.index]?.reason != error.reason
+      refused[link.index] = (link, error.reason)
+      if isNews { log("notice", "interface \(link.name): socket lane", ["reason": error.reason]) }
+      return isNews
+    }
+  }
+
+  private mutating func open(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) throws(LaneRefusal) -> Attached {
+    guard link.hardwareAddress.count == 6, link.type == 1 || link.isLoopback else {
+      throw LaneRefusal(reason: "it does not carry Ethernet frames")
+    }
+    if link.vlan != nil { throw LaneRefusal(reason: "it is a VLAN; the interface beneath it can serve it") }
+    let places = Set(attached.values.map(\.place))
+    guard let place = (0..<UInt32(FP_MAX_INTERFACES.rawValue)).first(where: { !places.contains($0) }) else {
+      throw LaneRefusal(reason: "more than \(FP_MAX_INTERFACES.rawValue) interfaces")
+    }
+    if link.isLoopback { loopback = try LoopbackSettings.hold(log: log) }
+    do throws(LaneRefusal) {
+      let attachment = try XDPAttachment.attach(program.program, interface: link.index)
+      do throws(LaneRefusal) {
+        return try openSockets(link, attachment, place: place, memory: &memory, sockets: &sockets)
+      } catch {
+        attachment.detach()
+        throw error
+      }
+    } catch {
+      if link.isLoopback { releaseLoopback() }
+      throw error
+    }
+  }
+
+  /// A socket per receive queue. Where the first fails, the interface has no xsk lane; a later one only costs its queue.
+  private mutating func openSockets(
+    _ link: Link, _ attachment: XDPAttachment, place: UInt32, memory: inout PacketMemory, sockets: inout XSKTable
+  ) throws(LaneRefusal) -> Attached {
+    var interface = Attached(link: link, attachment: attachment, slots: [], place: place, isZeroCopy: true, note: "")
+    let queues = min(EthernetTool.receiveQueues(of: link.name), UInt32(FP_MAX_QUEUES.rawValue))
+    for queue in 0..<queues {
+      do throws(LaneRefusal) {
+        let slot = try openSocket(link, queue: queue, tryZeroCopy: attachment.mode == .native, memory: &memory, sockets: &sockets)
+        interface.slots.append(slot)
+        interface.isZeroCopy = interface.isZeroCopy && sockets.sockets[slot].isZeroCopy
+      } catch {
+        guard queue > 0 else { throw error }
+        interface.note = "queues from \(queue) on take the socket lane: \(error.reason)"
+        break
+      }
+    }
+    connect(interface, sockets)
+    return interface
+  }
+
+  private mutating func openSocket(
+    _ link: Link, queue: UInt32, tryZeroCopy: Bool, memory: inout PacketMemory, sockets: inout XSKTable
+  ) throws(LaneRefusal) -> Int {
+    guard let slot = sockets.free else { throw LaneRefusal(reason: "more than \(XSKTable.capacity) receive queues") }
+    guard memory.freeCount >= PacketMemory.reservedFrames + PacketMemory.framesPerQueue else {
+      throw LaneRefusal(reason: "packet memory is used up by other receive queues")
+    }
+    let socket = try XSKSocket.open(
+      link.name, queue: queue, tryZeroCopy: tryZeroCopy, memory: memory, owner: UInt8(slot))
+    sockets.set(slot, socket)
+    _ = socket.lendForReceiving(PacketMemory.framesPerQueue, from: &memory)
+    return slot
+  }
+
+  /// Lets the program steer to the sockets.
+  private func connect(_ interface: Attached, _ sockets: borrowing XSKTable) {
+    let first = interface.place * UInt32(FP_MAX_QUEUES.rawValue)
+    for (queue, slot) in interface.slots.enumerated() {
+      var key = first + UInt32(queue)
+      var descriptor = sockets.sockets[slot].descriptor
+      bpf_map_update_elem(program.xsks, &key, &descriptor, UInt64(BPF_ANY))
+    }
+    var index = interface.link.index
+    var value = fp_interface(first_xsk: first, queues: UInt32(interface.slots.count))
+    bpf_map_update_elem(program.interfaces, &index, &value, UInt64(BPF_ANY))
+  }
+
+  private mutating func detach(_ index: UInt32, memory: inout PacketMemory, sockets: inout XSKTable) {
+    guard let interface = attached.removeValue(forKey: index) else { return }
+    var key = index
+    bpf_map_delete_elem(program.interfaces, &key)
+    interface.attachment.detach()
+    for slot in interface.slots { sockets.close(slot, memory: &memory) }
+    if interface.link.isLoopback { releaseLoopback() }
+  }
+
+  private mutating func releaseLoopback() {
+    loopback?.release(log: log)
+    loopback = nil
+  }
+
+  mutating func detachAll(memory: inout PacketMemory, sockets: inout XSKTable) {
+    for index in attached.keys { detach(index, memory: &memory, sockets: &sockets) }
+  }
+
+  // MARK: Telling
+
+  var statuses: [InterfaceStatus] {
+    let good = attached.values.map { interface in
+      InterfaceStatus(
+        name: interface.link.name, index: interface.link.index, xdpMode: interface.attachment.mode.rawValue,
+        xskMode: interface.isZeroCopy ? "zero-copy" : "copy", queues: interface.slots.count, lane: .xsk,
+        reason: interface.note)
+    }
+    let bad = refused.values.map { refusal in InterfaceStatus(socketLaneOn: refusal.link, reason: refusal.reason) }
+    return (good + bad).sorted { $0.index < $1.index }
+  }
+}
+
+extension InterfaceStatus {
+  init(socketLaneOn link: Link, reason: String) {
+    self.init(name: link.name, index: link.index, xdpMode: "", xskMode: "", queues: 0, lane: .socket, reason: reason)
+  }
+}

@@ -1,0 +1,88 @@
+import Glibc
+
+/// The two kernel settings without which `lo` drops what AF_XDP sends into it as martian: `accept_local` and
+/// `route_localnet`. Set on `lo` alone, where they open nothing to the network, and put back afterwards.
+///
+/// What they were is noted in /run, so that a later start can put back what a killed process left behind. Without that
+/// note (no right to write it, or another host's /run) settings found as needed are taken to be the operator's.
+struct LoopbackSettings {
+  /// Values before, by setting; those that were right already are not here.
+  private let before: [(name: String, value: String)]
+  /// The note, locked as long as the settings are held. -1: there is none.
+  private let note: CInt
+  private let notePath: String
+
+  private static let names = ["accept_local", "route_localnet"]
+
+  private static func path(_ name: String) -> String { "/proc/sys/net/ipv4/conf/lo/\(name)" }
+
+  /// Says in the log what it changed.
+  static func hold(log: FastPath.Log) throws(LaneRefusal) -> LoopbackSettings {
+    let (note, notePath) = openNote()
+    var before: [(name: String, value: String)] = []
+    let left = note >= 0 ? parse(TextFile.read(note)) : [:]
+    for name in names {
+      let value = (TextFile.read(path(name)) ?? "").filter { !$0.isWhitespace }
+      if value == "1" {
+        // Set by a process that did not live to put it back.
+        if let original = left[name] { before.append((name, original)) }
+        continue
+      }
+      guard TextFile.write("1", to: path(name)) else {
+        let error = SystemError.text(errno)
+        let held = LoopbackSettings(before: before, note: note, notePath: notePath)
+        held.release(log: log)
+        throw LaneRefusal(reason: "net.ipv4.conf.lo.\(name) cannot be set to 1 (\(error)), and what AF_XDP sends needs it")
+      }
+      before.append((name, value))
+      log("notice", "net.ipv4.conf.lo.\(name) set to 1 while the fast path holds lo", ["before": value])
+    }
+    let settings = LoopbackSettings(before: before, note: note, notePath: notePath)
+    settings.writeNote()
+    return settings
+  }
+
+  /// Puts back what was changed.
+  func release(log: FastPath.Log) {
+    for (name, value) in before {
+      if TextFile.write(value, to: Self.path(name)) {
+        log("info", "net.ipv4.conf.lo.\(name) put back to \(value)", [:])
+      } else {
+        log("warning", "net.ipv4.conf.lo.\(name) cannot be put back to \(value)", [:])
+      }
+    }
+    guard note >= 0 else { return }
+    unlink(notePath)
+    close(note)
+  }
+
+  // MARK: The note
+
+  /// One per network namespace. Another process that holds it has its own note of what was before.
+  private static func openNote() -> (CInt, String) {
+    var status = stat()
+    guard stat("/proc/thread-self/ns/net", &status) == 0 else { return (-1, "") }
+    let path = "/run/needletail-lo-\(status.st_ino)"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { return (-1, path) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      return (-1, path)
+    }
+    return (descriptor, path)
+  }
+
+  private static func parse(_ text: String) -> [String: String] {
+    let lines = text.split(separator: "\n").map { $0.split(separator: "=", maxSplits: 1).map(String.init) }
+    return Dictionary(
+      lines.filter { $0.count == 2 && names.contains($0[0]) && Int($0[1]) != nil }.map { ($0[0], $0[1]) },
+      uniquingKeysWith: { $1 })
+  }
+
+  private func writeNote() {
+    guard note >= 0 else { return }
+    let text = Array(before.map { "\($0.name)=\($0.value)\n" }.joined().utf8)
+    ftruncate(note, 0)
+    pwrite(note, text, text.count, 0)
+  }
+}

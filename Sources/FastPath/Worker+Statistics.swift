@@ -1,0 +1,68 @@
+import Forwarding
+import Wire
+
+// What the worker tells of itself, once a second.
+extension Worker {
+  @discardableResult
+  mutating func publishStatistics(now: Instant) -> FastPathStatistics {
+    var statistics = FastPathStatistics(at: now)
+    let counted = forwarder.statistics()
+    forgetRemoved(counted.sources, counted.sinks)
+    statistics.sources = counted.sources.map(withLane)
+    statistics.sinks = counted.sinks.map(withLane)
+    statistics.verdicts = counted.verdicts + counters.verdicts(xsks.statistics())
+    statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
+    statistics.forwardingTimes = times.value
+    addXSKLane(to: &statistics)
+    setup.published.publish(statistics)
+    return statistics
+  }
+
+  private mutating func addXSKLane(to statistics: inout FastPathStatistics) {
+    if xskLane == nil {
+      var netlink = NetlinkSocket()
+      let links = netlink?.links() ?? [:]
+      let reason = socketLaneReason
+      statistics.interfaces = links.values.filter(\.isEligible).sorted { $0.index < $1.index }
+        .map { InterfaceStatus(socketLaneOn: $0, reason: reason) }
+      return
+    }
+    statistics.interfaces = xskLane?.statuses ?? []
+    statistics.maps = xskLane?.maps ?? []
+    statistics.verdicts += xskLane?.verdicts ?? []
+  }
+
+  /// Sources and sinks also go with their transports.
+  private mutating func forgetRemoved(_ living: [SourceStatistics], _ sinking: [SinkStatistics]) {
+    if sources.count > living.count {
+      let ids = Set(living.map(\.id))
+      sources = sources.filter { ids.contains($0.key) }
+    }
+    if sinks.count > sinking.count {
+      let ids = Set(sinking.map(\.id))
+      sinks = sinks.filter { ids.contains($0.key) }
+    }
+  }
+
+  private func withLane(_ counted: SourceStatistics) -> SourceStatistics {
+    var source = counted
+    let reason = reason(sources[source.id])
+    if source.packets == 0 { source.lane = reason.isEmpty ? .xsk : .socket }
+    if source.lane == .socket { source.laneReason = reason.isEmpty ? "its packets come by the UDP socket" : reason }
+    return source
+  }
+
+  private func withLane(_ counted: SinkStatistics) -> SinkStatistics {
+    var sink = counted
+    let reason = reason(sinks[sink.id])
+    if sink.packets == 0 { sink.lane = reason.isEmpty ? .xsk : .socket }
+    if sink.lane == .socket { sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason }
+    return sink
+  }
+
+  /// Why packets of a transport take the socket lane; empty if they need not.
+  private func reason(_ id: TransportID?) -> String {
+    guard let id, xskLane != nil else { return socketLaneReason }
+    return xskLane?.reason(id) ?? "its transport is gone"
+  }
+}

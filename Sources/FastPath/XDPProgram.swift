@@ -1,0 +1,109 @@
+import CBPFObjects
+import CFastPathABI
+import CXDP
+import Glibc
+
+/// Why a lane cannot be had, for people.
+struct LaneRefusal: Error {
+  var reason: String
+}
+
+/// The XDP program and its tables, as the kernel has them. All go with this value.
+struct XDPProgram: ~Copyable {
+  private let object: OpaquePointer
+  let program: CInt
+  let transports: CInt
+  let sources: CInt
+  let localAddresses: CInt
+  let settings: CInt
+  let interfaces: CInt
+  let xsks: CInt
+  private let verdicts: CInt
+
+  /// Loads the program for media port `port`; the limits are numbers of table entries.
+  init(port: UInt16, maximumTransports: Int, maximumSources: Int) throws(LaneRefusal) {
+    libbpf_set_print(nil)
+    libxdp_set_print(nil)
+    Self.liftMemoryLimit()
+    let object = try Self.open()
+    do throws(LaneRefusal) {
+      try Self.set(port: port, in: object)
+      bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
+      bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_sources"), UInt32(clamping: maximumSources))
+      try Self.load(object)
+      program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
+      transports = try Self.map("fp_transports", in: object)
+      sources = try Self.map("fp_sources", in: object)
+      localAddresses = try Self.map("fp_local_addresses", in: object)
+      settings = try Self.map("fp_settings", in: object)
+      interfaces = try Self.map("fp_interfaces", in: object)
+      xsks = try Self.map("fp_xsks", in: object)
+      verdicts = try Self.map("fp_verdicts", in: object)
+    } catch {
+      bpf_object__close(object)
+      throw error
+    }
+    self.object = object
+  }
+
+  deinit { bpf_object__close(object) }
+
+  /// The counters of every way out, summed over all processors.
+  func verdictCounts() -> [(name: String, count: UInt64)] {
+    var perProcessor = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))
+    return (0..<UInt32(FP_VERDICT_COUNT.rawValue)).compactMap { verdict in
+      var key = verdict
+      guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else { return nil }
+      return (String(cString: name), perProcessor.reduce(0, &+))
+    }
+  }
+
+  // MARK: Loading
+
+  private static func open() throws(LaneRefusal) -> OpaquePointer {
+    var options = bpf_object_open_opts()
+    options.sz = MemoryLayout<bpf_object_open_opts>.size
+    let object = "needletail".withCString { name in
+      options.object_name = name
+      return bpf_object__open_mem(needletail_xdp_object, needletail_xdp_object_size, &options)
+    }
+    guard let object else { throw LaneRefusal(reason: "the XDP program is damaged: \(SystemError.text(errno))") }
+    return object
+  }
+
+  private static func set(port: UInt16, in object: OpaquePointer) throws(LaneRefusal) {
+    var size = 0
+    guard let constants = bpf_object__find_map_by_name(object, ".rodata"),
+      let memory = bpf_map__initial_value(constants, &size), size >= 2
+    else { throw LaneRefusal(reason: "the XDP program is damaged: it has no media port") }
+    UnsafeMutableRawPointer(mutating: memory).storeBytes(of: port.bigEndian, as: UInt16.self)
+  }
+
+  private static func load(_ object: OpaquePointer) throws(LaneRefusal) {
+    let error = -bpf_object__load(object)
+    switch error {
+    case 0: return
+    case EPERM, EACCES:
+      throw LaneRefusal(
+        reason: "no permission to load BPF programs: run as root, or grant CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW")
+    case ENOMEM:
+      throw LaneRefusal(reason: "no memory for BPF tables: raise the limit of locked memory (LimitMEMLOCK=infinity)")
+    case ENOSYS: throw LaneRefusal(reason: "this kernel has no BPF")
+    default: throw LaneRefusal(reason: "the kernel refuses the XDP program: \(SystemError.text(error))")
+    }
+  }
+
+  private static func map(_ name: String, in object: OpaquePointer) throws(LaneRefusal) -> CInt {
+    guard let map = bpf_object__find_map_by_name(object, name) else {
+      throw LaneRefusal(reason: "the XDP program is damaged: it has no table \(name)")
+    }
+    return bpf_map__fd(map)
+  }
+
+  /// BPF tables (before Linux 5.11) and AF_XDP memory count as locked memory. Where this is not allowed, what follows may
+  /// still fit.
+  private static func liftMemoryLimit() {
+    var limit = rlimit(rlim_cur: rlim_t.max, rlim_max: rlim_t.max)
+    setrlimit(__rlimit_resource_t(8 /* RLIMIT_MEMLOCK */), &limit)
+  }
+}

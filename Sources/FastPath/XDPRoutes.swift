@@ -1,0 +1,145 @@
+import CFastPathABI
+import CXDP
+import Forwarding
+import Glibc
+import Wire
+
+/// What the XDP program knows of transports and sources, kept in step with the commands. Either all of a route is in the
+/// tables or nothing.
+struct XDPRoutes {
+  private struct Entry {
+    var tuple: FiveTuple
+    /// SSRCs in the table.
+    var ssrcs: Set<UInt32> = []
+    var isInstalled = false
+  }
+
+  private var entries: [TransportID: Entry] = [:]
+  /// Who has an entry: after a peer has roamed to a 5-tuple, it is its alone.
+  private var owners: [FiveTuple: TransportID] = [:]
+  private var streams: [SourceID: (transport: TransportID, ssrc: UInt32)] = [:]
+  private(set) var sourceCount = 0
+  /// Transports that found no room.
+  private var homeless: Set<TransportID> = []
+
+  var transportCount: Int { owners.count }
+
+  /// What went wrong, for the log; nil if nothing did.
+  typealias Complaint = String
+
+  mutating func add(_ id: TransportID, _ tuple: FiveTuple, to program: borrowing XDPProgram) -> Complaint? {
+    guard entries[id] == nil else { return nil }
+    entries[id] = Entry(tuple: tuple)
+    return install(id, in: program)
+  }
+
+  mutating func move(_ id: TransportID, to tuple: FiveTuple, in program: borrowing XDPProgram) -> Complaint? {
+    guard let old = entries[id], old.tuple != tuple else { return nil }
+    withdraw(id, from: program)
+    entries[id] = Entry(tuple: tuple)
+    var complaint = install(id, in: program)
+    for (source, stream) in streams where stream.transport == id {
+      complaint = install(source, in: program) ?? complaint
+    }
+    return complaint
+  }
+
+  mutating func remove(_ id: TransportID, from program: borrowing XDPProgram) {
+    guard entries[id] != nil else { return }
+    withdraw(id, from: program)
+    entries[id] = nil
+    streams = streams.filter { $0.value.transport != id }
+  }
+
+  mutating func add(_ source: Source, to program: borrowing XDPProgram) -> Complaint? {
+    guard entries[source.transport] != nil, streams[source.id] == nil else { return nil }
+    streams[source.id] = (source.transport, source.ssrc)
+    return install(source.id, in: program)
+  }
+
+  mutating func remove(_ id: SourceID, from program: borrowing XDPProgram) {
+    guard let (transport, ssrc) = streams.removeValue(forKey: id), let entry = entries[transport] else { return }
+    guard entry.ssrcs.contains(ssrc) else { return }
+    entries[transport]?.ssrcs.remove(ssrc)
+    if owners[entry.tuple] == transport { delete(ssrc, entry.tuple, from: program) }
+  }
+
+  // MARK: Tables
+
+  private mutating func install(_ id: TransportID, in program: borrowing XDPProgram) -> Complaint? {
+    guard let tuple = entries[id]?.tuple else { return nil }
+    if let previous = owners[tuple] { withdraw(previous, from: program) }
+    var key = fp_tuple(tuple)
+    var value = fp_transport(id: id.rawValue)
+    guard bpf_map_update_elem(program.transports, &key, &value, UInt64(BPF_ANY)) == 0 else {
+      let error = errno
+      homeless.insert(id)
+      tellWhetherFull(program)
+      return "no room for transport \(id.rawValue) in the XDP program's table (\(SystemError.text(error))): its packets "
+        + "take the socket lane, and strangers' RTP is passed on"
+    }
+    owners[tuple] = id
+    entries[id]?.isInstalled = true
+    return nil
+  }
+
+  private mutating func install(_ id: SourceID, in program: borrowing XDPProgram) -> Complaint? {
+    guard let (transport, ssrc) = streams[id], let entry = entries[transport], entry.isInstalled else { return nil }
+    guard !entry.ssrcs.contains(ssrc) else { return nil }
+    var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
+    var value = fp_source(action: UInt32(FP_ACTION_XSK.rawValue))
+    guard bpf_map_update_elem(program.sources, &key, &value, UInt64(BPF_ANY)) == 0 else {
+      return "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
+        + "the socket lane"
+    }
+    sourceCount += 1
+    entries[transport]?.ssrcs.insert(ssrc)
+    return nil
+  }
+
+  /// Takes the transport and its sources out of the tables.
+  private mutating func withdraw(_ id: TransportID, from program: borrowing XDPProgram) {
+    if homeless.remove(id) != nil { tellWhetherFull(program) }
+    guard let entry = entries[id], entry.isInstalled else { return }
+    for ssrc in entry.ssrcs { delete(ssrc, entry.tuple, from: program) }
+    entries[id]?.ssrcs = []
+    entries[id]?.isInstalled = false
+    var key = fp_tuple(entry.tuple)
+    bpf_map_delete_elem(program.transports, &key)
+    owners[entry.tuple] = nil
+  }
+
+  private mutating func delete(_ ssrc: UInt32, _ tuple: FiveTuple, from program: borrowing XDPProgram) {
+    var key = fp_source_key(tuple: fp_tuple(tuple), ssrc: ssrc.bigEndian)
+    if bpf_map_delete_elem(program.sources, &key) == 0 { sourceCount -= 1 }
+  }
+
+  /// While a transport has no entry, an unknown sender may be it.
+  private func tellWhetherFull(_ program: borrowing XDPProgram) {
+    var key: UInt32 = 0
+    var value = fp_settings(pass_unknown_senders: homeless.isEmpty ? 0 : 1)
+    bpf_map_update_elem(program.settings, &key, &value, UInt64(BPF_ANY))
+  }
+}
+
+extension fp_address {
+  init(_ ip: IPAddress) {
+    self.init()
+    let bytes = ip.bytes
+    withUnsafeMutableBytes(of: &self) { memory in
+      if bytes.count == 4 {
+        memory[10] = 0xff
+        memory[11] = 0xff
+      }
+      memory[(16 - bytes.count)...].copyBytes(from: bytes)
+    }
+  }
+}
+
+extension fp_tuple {
+  init(_ tuple: FiveTuple) {
+    self.init(
+      remote: fp_address(tuple.remote.ip), local: fp_address(tuple.local.ip), remote_port: tuple.remote.port.bigEndian,
+      local_port: tuple.local.port.bigEndian)
+  }
+}

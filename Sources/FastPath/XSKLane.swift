@@ -1,0 +1,221 @@
+import CFastPathABI
+import CXDP
+import Forwarding
+import Glibc
+import Wire
+
+/// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the headers
+/// of frames to every transport, all kept in step with commands and with the host.
+struct XSKLane: ~Copyable {
+  private struct Destination {
+    var index: Int
+    var tuple: FiveTuple
+    /// Why copies take the socket lane; empty if they do not.
+    var reason: String
+  }
+
+  private var interfaces: Interfaces
+  private var routes = XDPRoutes()
+  private var hops = NextHops()
+  private var netlink: NetlinkSocket
+  private var monitor: NetlinkSocket
+  private var links: [UInt32: Link] = [:]
+  private var localAddresses: Set<IPAddress> = []
+  private var destinations: [TransportID: Destination] = [:]
+  private let limits: (transports: Int, sources: Int)
+  private let log: FastPath.Log
+
+  // What the host's notifications made out of date.
+  private var hopsAreOld = false
+  private var linksAreOld = true
+  private var addressesAreOld = true
+  private var hopsDue = Instant.zero
+  private var retryDue = Instant.zero
+
+  private static let hopsInterval = Interval.seconds(1)
+  private static let retryInterval = Interval.seconds(5)
+  /// RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE
+  private static let groups: UInt32 = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400
+
+  /// Loads the program; `turn` attaches it.
+  init(_ configuration: FastPathConfiguration, port: UInt16, log: @escaping FastPath.Log) throws(LaneRefusal) {
+    guard let netlink = NetlinkSocket(), let monitor = NetlinkSocket(groups: Self.groups) else {
+      throw LaneRefusal(reason: "the kernel's routing tables cannot be read (\(SystemError.text(errno)))")
+    }
+    limits = (configuration.maximumTransports, configuration.maximumSources)
+    let program = try XDPProgram(port: port, maximumTransports: limits.transports, maximumSources: limits.sources)
+    self.netlink = netlink
+    self.monitor = monitor
+    self.log = log
+    interfaces = Interfaces(program, wanted: configuration.interfaces, log: log)
+  }
+
+  /// Readable when the host's tables have changed.
+  var monitorDescriptor: CInt { monitor.descriptor }
+  /// Whether there is more to look up at once.
+  var isBusy: Bool { hops.isBusy }
+
+  // MARK: Commands
+
+  mutating func add(_ id: TransportID, _ tuple: FiveTuple, index: Int, paths: inout PathTable) {
+    complain(routes.add(id, tuple, to: interfaces.program))
+    _ = hops.acquire(tuple, &netlink, links: links)
+    destinations[id] = Destination(index: index, tuple: tuple, reason: "")
+    setFrames(id, &paths)
+  }
+
+  mutating func move(_ id: TransportID, to tuple: FiveTuple, paths: inout PathTable) {
+    guard let old = destinations[id] else { return }
+    complain(routes.move(id, to: tuple, in: interfaces.program))
+    _ = hops.acquire(tuple, &netlink, links: links)
+    hops.release(old.tuple)
+    destinations[id]?.tuple = tuple
+    setFrames(id, &paths)
+  }
+
+  mutating func remove(_ id: TransportID) {
+    routes.remove(id, from: interfaces.program)
+    if let old = destinations.removeValue(forKey: id) { hops.release(old.tuple) }
+  }
+
+  mutating func add(_ source: Source) { complain(routes.add(source, to: interfaces.program)) }
+
+  mutating func remove(_ id: SourceID) { routes.remove(id, from: interfaces.program) }
+
+  private func complain(_ complaint: XDPRoutes.Complaint?) {
+    if let complaint { log("error", complaint, [:]) }
+  }
+
+  // MARK: Ways
+
+  /// Finds out how copies reach a transport.
+  private mutating func setFrames(_ id: TransportID, _ paths: inout PathTable) {
+    guard let destination = destinations[id] else { return }
+    do throws(LaneRefusal) {
+      let path = try framePath(destination.tuple)
+      paths.setFrames(destination.index, path)
+      destinations[id]?.reason = ""
+    } catch {
+      paths.setFrames(destination.index, nil)
+      destinations[id]?.reason = error.reason
+    }
+  }
+
+  private func framePath(_ tuple: FiveTuple) throws(LaneRefusal) -> FramePath {
+    switch hops.hop(tuple) {
+    case nil: throw LaneRefusal(reason: "no route is known yet")
+    case .unreachable(let reason): throw LaneRefusal(reason: reason)
+    case .neighbour(let hardwareAddress, let index, let mtu):
+      guard let link = links[index] else { throw LaneRefusal(reason: "the route's interface is unknown") }
+      let carrier = link.vlan.flatMap { links[$0.parent] } ?? link
+      guard let socket = interfaces.socket(onInterface: carrier.index) else {
+        throw LaneRefusal(reason: interfaces.reason(carrier))
+      }
+      let header = FramePath.LinkHeader(
+        destination: hardwareAddress, source: link.hardwareAddress, vlan: link.vlan?.id)
+      let limit = min(link.mtu, mtu ?? link.mtu, PacketMemory.payloadCapacity)
+      guard let path = FramePath(tuple, link: header, socket: socket, mtu: limit) else {
+        throw LaneRefusal(reason: "\(tuple.local) and \(tuple.remote) are of different families")
+      }
+      return path
+    }
+  }
+
+  private mutating func setAllFrames(_ paths: inout PathTable) {
+    for id in destinations.keys { setFrames(id, &paths) }
+  }
+
+  // MARK: The host's changes
+
+  /// Catches up with the host. Returns whether the AF_XDP sockets are others now.
+  mutating func turn(
+    now: Instant, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
+  ) -> Bool {
+    readNotifications()
+    var hasChanged = false
+    let isRetry = now >= retryDue
+    if linksAreOld || isRetry {
+      linksAreOld = false
+      retryDue = now.advanced(by: Self.retryInterval)
+      let before = links
+      links = netlink.links()
+      hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, retryingAll: isRetry)
+      if hasChanged || links != before {
+        setAllFrames(&paths)
+        hopsAreOld = true
+      }
+    }
+    if addressesAreOld || isRetry {
+      addressesAreOld = false
+      updateLocalAddresses()
+    }
+    refreshHops(now: now, &paths)
+    return hasChanged
+  }
+
+  private mutating func readNotifications() {
+    let (messages, areLost) = monitor.notifications()
+    for message in messages {
+      switch message.type {
+      case 16, 17 /* RTM_NEWLINK, RTM_DELLINK */: linksAreOld = true
+      case 20, 21 /* RTM_NEWADDR, RTM_DELADDR */:
+        addressesAreOld = true
+        hopsAreOld = true
+      default: hopsAreOld = true
+      }
+    }
+    if areLost { (linksAreOld, addressesAreOld, hopsAreOld) = (true, true, true) }
+  }
+
+  private mutating func refreshHops(now: Instant, _ paths: inout PathTable) {
+    if hopsAreOld || now >= hopsDue, !hops.isBusy {
+      hopsAreOld = false
+      hopsDue = now.advanced(by: Self.hopsInterval)
+      hops.invalidate()
+    }
+    guard hops.isBusy else { return }
+    let changed = hops.refresh(&netlink, links: links)
+    guard !changed.isEmpty else { return }
+    for (id, destination) in destinations where changed.contains(HostPair(destination.tuple)) { setFrames(id, &paths) }
+  }
+
+  /// The program leaves alone what is not to one of these.
+  private mutating func updateLocalAddresses() {
+    let found = Set(HostAddresses.assigned())
+    for ip in found.subtracting(localAddresses) {
+      var key = fp_address(ip)
+      var value: UInt32 = 1
+      bpf_map_update_elem(interfaces.program.localAddresses, &key, &value, UInt64(BPF_ANY))
+    }
+    for ip in localAddresses.subtracting(found) {
+      var key = fp_address(ip)
+      bpf_map_delete_elem(interfaces.program.localAddresses, &key)
+    }
+    localAddresses = found
+  }
+
+  // MARK: Telling and ending
+
+  /// Why copies to a transport take the socket lane; empty if they take this one, nil if it is unknown.
+  func reason(_ id: TransportID) -> String? { destinations[id]?.reason }
+
+  var statuses: [InterfaceStatus] { interfaces.statuses }
+
+  var verdicts: [VerdictCount] {
+    interfaces.program.verdictCounts().map { VerdictCount(name: $0.name, count: $0.count) }
+  }
+
+  var maps: [MapFill] {
+    [
+      MapFill(name: "transports", used: routes.transportCount, capacity: limits.transports),
+      MapFill(name: "sources", used: routes.sourceCount, capacity: limits.sources),
+      MapFill(
+        name: "local_addresses", used: localAddresses.count, capacity: Int(FP_MAX_LOCAL_ADDRESSES.rawValue)),
+    ]
+  }
+
+  /// Detaches every program, closes every socket and puts the settings of `lo` back.
+  mutating func end(memory: inout PacketMemory, sockets: inout XSKTable) {
+    interfaces.detachAll(memory: &memory, sockets: &sockets)
+  }
+}

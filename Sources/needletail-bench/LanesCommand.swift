@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// `needletail-bench lanes`: the lanes alone, over veth.
+struct LanesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lanes", abstract: "The lanes against sendmsg + libsrtp loops over veth. Needs root.")
+
+  func run() throws { throw BenchFailure("this build has no lane benchmark") }
+}

@@ -1,0 +1,33 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// What must be undone however the benchmark ends: normally, by an error, by Ctrl-C or by SIGTERM.
+final class Cleanup: Sendable {
+  private let steps = Mutex<[@Sendable () -> Void]>([])
+
+  func add(_ step: @escaping @Sendable () -> Void) { steps.withLock { $0.append(step) } }
+
+  /// Undoes everything, the latest first. A second call does nothing.
+  func run() {
+    let waiting = steps.withLock { steps in
+      defer { steps = [] }
+      return steps
+    }
+    for step in waiting.reversed() { step() }
+  }
+
+  /// From now on SIGINT, SIGTERM and SIGHUP undo everything and end the process. Keep the result.
+  func watchSignals() -> [any DispatchSourceSignal] {
+    [SIGINT, SIGTERM, SIGHUP].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { [self] in
+        run()
+        exit(128 + number)
+      }
+      source.resume()
+      return source
+    }
+  }
+}
