@@ -18,7 +18,7 @@ struct Interfaces: ~Copyable {
   }
 
   let program: XDPProgram
-  private let wanted: [String]?
+  private let selection: Selection
   private let log: FastPath.Log
   private var attached: [UInt32: Attached] = [:]
   private var refused: [UInt32: (link: Link, reason: String)] = [:]
@@ -26,7 +26,7 @@ struct Interfaces: ~Copyable {
 
   init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
     self.program = program
-    self.wanted = wanted
+    selection = Selection(names: wanted)
     self.log = log
   }
 
@@ -39,10 +39,14 @@ struct Interfaces: ~Copyable {
     return "\(link.name) is not an interface of the fast path"
   }
 
-  /// Whether the interface is to be attached to: by name if there are names.
-  private func isWanted(_ link: Link) -> Bool {
-    guard let wanted else { return link.isEligible }
-    return wanted.contains(link.name) && link.isUp
+  /// Which interfaces to attach to: by name if there are names.
+  private struct Selection {
+    let names: [String]?
+
+    func contains(_ link: Link) -> Bool {
+      guard let names else { return link.isEligible }
+      return names.contains(link.name) && link.isUp
+    }
   }
 
   // MARK: Following the host
@@ -52,7 +56,7 @@ struct Interfaces: ~Copyable {
   mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool) -> Bool {
     var hasChanged = false
     for (index, interface) in attached {
-      if let link = links[index], isWanted(link), link.name == interface.link.name {
+      if let link = links[index], selection.contains(link), link.name == interface.link.name {
         attached[index]?.link = link
         continue
       }
@@ -60,8 +64,11 @@ struct Interfaces: ~Copyable {
       log("notice", "interface \(interface.link.name) left the fast path", [:])
       hasChanged = true
     }
-    refused = refused.filter { index, _ in links[index].map(isWanted) ?? false }
-    for link in links.values.sorted(by: { $0.index < $1.index }) where isWanted(link) && attached[link.index] == nil {
+    for index in refused.keys {
+      if let link = links[index], selection.contains(link) { continue }
+      refused[index] = nil
+    }
+    for link in links.values.sorted(by: { $0.index < $1.index }) where selection.contains(link) && attached[link.index] == nil {
       if let known = refused[link.index], known.link == link, !retryingAll { continue }
       hasChanged = attach(link, memory: &memory, sockets: &sockets) || hasChanged
     }

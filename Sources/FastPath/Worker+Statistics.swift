@@ -8,8 +8,9 @@ extension Worker {
     var statistics = FastPathStatistics(at: now)
     let counted = forwarder.statistics()
     forgetRemoved(counted.sources, counted.sinks)
-    statistics.sources = counted.sources.map(withLane)
-    statistics.sinks = counted.sinks.map(withLane)
+    // Loops, not map: a closure cannot borrow a noncopyable self.
+    for source in counted.sources { statistics.sources.append(withLane(source)) }
+    for sink in counted.sinks { statistics.sinks.append(withLane(sink)) }
     statistics.verdicts = counted.verdicts + counters.verdicts(xsks.statistics())
     statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
     statistics.forwardingTimes = times.value

@@ -76,7 +76,7 @@ struct Worker: ~Copyable {
       return
     }
     do throws(LaneRefusal) {
-      xskLane = try XSKLane(setup.configuration, port: setup.sockets.port, log: setup.log)
+      xskLane = try XSKLane.load(setup.configuration, port: setup.sockets.port, log: setup.log)
     } catch {
       socketLaneReason = error.reason
       setup.log("warning", "the fast path is the socket lane", ["reason": error.reason])

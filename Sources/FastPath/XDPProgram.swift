@@ -11,14 +11,32 @@ struct LaneRefusal: Error {
 /// The XDP program and its tables, as the kernel has them. All go with this value.
 struct XDPProgram: ~Copyable {
   private let object: OpaquePointer
-  let program: CInt
-  let transports: CInt
-  let sources: CInt
-  let localAddresses: CInt
-  let settings: CInt
-  let interfaces: CInt
-  let xsks: CInt
-  private let verdicts: CInt
+  private let descriptors: Descriptors
+
+  var program: CInt { descriptors.program }
+  var transports: CInt { descriptors.transports }
+  var sources: CInt { descriptors.sources }
+  var localAddresses: CInt { descriptors.localAddresses }
+  var settings: CInt { descriptors.settings }
+  var interfaces: CInt { descriptors.interfaces }
+  var xsks: CInt { descriptors.xsks }
+  private var verdicts: CInt { descriptors.verdicts }
+
+  /// File descriptors of the loaded program and its tables; the object owns them.
+  private struct Descriptors {
+    let program, transports, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
+
+    init(_ object: OpaquePointer) throws(LaneRefusal) {
+      program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
+      transports = try XDPProgram.map("fp_transports", in: object)
+      sources = try XDPProgram.map("fp_sources", in: object)
+      localAddresses = try XDPProgram.map("fp_local_addresses", in: object)
+      settings = try XDPProgram.map("fp_settings", in: object)
+      interfaces = try XDPProgram.map("fp_interfaces", in: object)
+      xsks = try XDPProgram.map("fp_xsks", in: object)
+      verdicts = try XDPProgram.map("fp_verdicts", in: object)
+    }
+  }
 
   /// Loads the program for media port `port`; the limits are numbers of table entries.
   init(port: UInt16, maximumTransports: Int, maximumSources: Int) throws(LaneRefusal) {
@@ -26,24 +44,19 @@ struct XDPProgram: ~Copyable {
     libxdp_set_print(nil)
     Self.liftMemoryLimit()
     let object = try Self.open()
+    let descriptors: Descriptors
     do throws(LaneRefusal) {
       try Self.set(port: port, in: object)
       bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
       bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_sources"), UInt32(clamping: maximumSources))
       try Self.load(object)
-      program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
-      transports = try Self.map("fp_transports", in: object)
-      sources = try Self.map("fp_sources", in: object)
-      localAddresses = try Self.map("fp_local_addresses", in: object)
-      settings = try Self.map("fp_settings", in: object)
-      interfaces = try Self.map("fp_interfaces", in: object)
-      xsks = try Self.map("fp_xsks", in: object)
-      verdicts = try Self.map("fp_verdicts", in: object)
+      descriptors = try Descriptors(object)
     } catch {
       bpf_object__close(object)
       throw error
     }
     self.object = object
+    self.descriptors = descriptors
   }
 
   deinit { bpf_object__close(object) }

@@ -38,16 +38,27 @@ struct XSKLane: ~Copyable {
   private static let groups: UInt32 = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400
 
   /// Loads the program; `turn` attaches it.
-  init(_ configuration: FastPathConfiguration, port: UInt16, log: @escaping FastPath.Log) throws(LaneRefusal) {
+  static func load(
+    _ configuration: FastPathConfiguration, port: UInt16, log: @escaping FastPath.Log
+  ) throws(LaneRefusal) -> XSKLane {
     guard let netlink = NetlinkSocket(), let monitor = NetlinkSocket(groups: Self.groups) else {
       throw LaneRefusal(reason: "the kernel's routing tables cannot be read (\(SystemError.text(errno)))")
     }
-    limits = (configuration.maximumTransports, configuration.maximumSources)
+    let limits = (transports: configuration.maximumTransports, sources: configuration.maximumSources)
     let program = try XDPProgram(port: port, maximumTransports: limits.transports, maximumSources: limits.sources)
+    return XSKLane(
+      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits, log: log)
+  }
+
+  private init(
+    _ interfaces: consuming Interfaces, _ netlink: consuming NetlinkSocket, monitor: consuming NetlinkSocket,
+    limits: (transports: Int, sources: Int), log: @escaping FastPath.Log
+  ) {
+    self.interfaces = interfaces
     self.netlink = netlink
     self.monitor = monitor
+    self.limits = limits
     self.log = log
-    interfaces = Interfaces(program, wanted: configuration.interfaces, log: log)
   }
 
   /// Readable when the host's tables have changed.

@@ -62,6 +62,7 @@ final class LoadRun {
     mark("window ends")
     mailbox.put(.endWindow)
     wait(limit: .seconds(30)) { $0.window == .over }
+    mark("window drained")
     guard let result = progress.current.result else { throw BenchFailure("the media thread does not answer") }
     return result
   }

@@ -32,6 +32,8 @@ final class SignallingClient: Sendable {
           switch result {
           case .success(true): channel.pipeline.fireUserInboundEventTriggered(LoadParticipant.Opened())
           case .success(false): plan.progress.complain("signalling: the server refused the WebSocket at /ws")
+          // The connection failed, of which we hear below.
+          case .failure(ChannelError.inappropriateOperationForState): break
           case .failure(let error): plan.progress.complain("signalling: \(error)")
           }
         }

@@ -19,7 +19,7 @@ struct WindowResult: Sendable {
   var nackedPackets: Int
   var undecryptable: Int
   /// Nanoseconds, sorted.
-  var latencies: [UInt32]
+  var latencies: [UInt64]
   /// From `join` sent to the first media packet, nanoseconds, sorted; of all subscribers so far.
   var joinTimes: [UInt64]
   /// Processor time of this process over time.
@@ -69,7 +69,7 @@ struct WindowMeter {
   private var before = Totals()
   private var dropsBefore = 0
   private var processorBefore = 0.0
-  private var latencies: [UInt32] = []
+  private var latencies: [UInt64] = []
 
   private static let clearing = Interval.milliseconds(300)
   private static let draining = Interval.milliseconds(1000)
@@ -110,7 +110,7 @@ struct WindowMeter {
 
   mutating func record(_ latency: UInt64) {
     if case .idle = state { return }
-    latencies.append(UInt32(clamping: latency))
+    latencies.append(latency)
   }
 
   mutating func finish(_ peers: [MediaPeer]) -> WindowResult? {

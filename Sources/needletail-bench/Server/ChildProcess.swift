@@ -37,7 +37,7 @@ final class ChildProcess: Sendable {
 
   /// Its standard output is read by `nextLine`; its standard error goes to `log`.
   init(_ words: [String], directory: String, log: String) throws {
-    FileManager.default.createFile(atPath: log, contents: nil)
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
     let process = Process()
     let pipe = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

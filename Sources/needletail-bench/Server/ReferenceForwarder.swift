@@ -39,10 +39,6 @@ struct ReferenceForwarder {
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = port.bigEndian
     name.sin_addr.s_addr = ip.bigEndian
-    var size: CInt = 16 << 20
-    for option in [SO_RCVBUFFORCE, SO_SNDBUFFORCE] {
-      setsockopt(socket, SOL_SOCKET, option, &size, socklen_t(MemoryLayout<CInt>.size))
-    }
     let bound = withUnsafePointer(to: &name) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }

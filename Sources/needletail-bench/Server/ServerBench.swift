@@ -129,23 +129,27 @@ extension ServerBench {
     defer { client.stop() }
     func used() -> UInt64 { ProcessorTime.nanoseconds(of: server.pid, kernelThreads: pair.serverThreads) }
     var begin: (time: Instant, used: UInt64)?
-    var spent = (nanoseconds: UInt64(0), seconds: 0.0)
+    var processors = 0.0
+    var spent: UInt64 = 0
     var json = ""
     client.forEachLine(limit: seconds + count / joinRate + 120) { line in
       switch line {
       case "window begins": begin = (Clock.now, used())
       case "window ends":
-        if let begin { spent = (used() &- begin.used, Clock.now.since(begin.time).seconds) }
+        if let begin { processors = Double(used() &- begin.used) / Double(Clock.now.since(begin.time).nanoseconds) }
+      case "window drained":
+        // What a busy server still had to send is among the packets received.
+        if let begin { spent = used() &- begin.used }
         atEnd()
       default: json += line + "\n"
       }
     }
-    guard let report = try? JSONDecoder().decode(LoadReport.self, from: Data(json.utf8)), spent.seconds > 0 else {
+    guard let report = try? JSONDecoder().decode(LoadReport.self, from: Data(json.utf8)), spent > 0 else {
       throw BenchFailure("the load client found nothing to measure: \((textFile(log) ?? "").suffix(500))")
     }
     return Measurement(
-      microsecondsPerPacket: Double(spent.nanoseconds) / 1000 / Double(max(1, report.receivedPackets)),
-      processors: Double(spent.nanoseconds) / 1e9 / spent.seconds, load: report)
+      microsecondsPerPacket: Double(spent) / 1000 / Double(max(1, report.receivedPackets)), processors: processors,
+      load: report)
   }
 }
 
