@@ -7,7 +7,8 @@ struct Bench: ParsableCommand {
     commandName: "needletail-bench",
     abstract: "Load test and benchmarks of Needletail, each against a reference of the same run.",
     subcommands: [
-      LoadCommand.self, ServerCommand.self, LanesCommand.self, WorkerCommand.self, AllCommand.self, ReferenceCommand.self,
+      LoadCommand.self, ServerCommand.self, LanesCommand.self, WorkerCommand.self, AllCommand.self,
+      ReferenceCommand.self,
     ])
 }
 

@@ -11,6 +11,10 @@ final class UDPClient {
   init(_ ip: String, port: UInt16 = 0) throws {
     guard let ip = IPAddress(ip) else { throw Failure() }
     let descriptor = socket(ip.isV6 ? AF_INET6 : AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
+    var room: CInt = 8 << 20
+    if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &room, 4) != 0 {
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &room, 4)
+    }
     var name = Self.name(SocketAddress(ip, port))
     var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
     let bound = withUnsafeMutablePointer(to: &name) {

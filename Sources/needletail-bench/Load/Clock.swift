@@ -10,7 +10,8 @@ enum Clock {
 
   static func sleep(_ interval: Interval) {
     var time = timespec(
-      tv_sec: Int(clamping: interval.nanoseconds / 1_000_000_000), tv_nsec: Int(clamping: interval.nanoseconds % 1_000_000_000))
+      tv_sec: Int(clamping: interval.nanoseconds / 1_000_000_000),
+      tv_nsec: Int(clamping: interval.nanoseconds % 1_000_000_000))
     nanosleep(&time, nil)
   }
 

@@ -25,7 +25,9 @@ struct LoadCommand: ParsableCommand {
   @Option(help: "Ask for key frames every so many seconds; 0: never.") var keyFrameInterval = 0
   @Option(help: "A token for joining, where the server wants one.") var token: String?
   @Flag(help: "Do not verify the server's certificate.") var insecure = false
-  @Flag(name: .customLong("i-own-this-server"), help: "Load a server that is neither on this machine nor in a private network.")
+  @Flag(
+    name: .customLong("i-own-this-server"),
+    help: "Load a server that is neither on this machine nor in a private network.")
   var ownsServer = false
   @Flag(help: "Print the report as JSON.") var json = false
   @Flag(help: .hidden) var marks = false

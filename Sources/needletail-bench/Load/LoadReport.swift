@@ -91,10 +91,16 @@ struct LoadReport: Codable {
   var table: String {
     var rows: [(String, String)] = [
       ("joined", "\(joined) of \(publishers + subscribers)"),
-      ("connected", "\(publishersConnected) of \(publishers) publishers, \(subscribersConnected) of \(subscribers) subscribers"),
+      (
+        "connected",
+        "\(publishersConnected) of \(publishers) publishers, \(subscribersConnected) of \(subscribers) subscribers"
+      ),
       ("receiving", "\(receiving) of \(subscribers) subscribers"),
       ("received", "\(receivedPacketsPerSecond.rounded(1)) packets/s over \(seconds.rounded(1)) s"),
-      ("lost", "\(lossPercent.rounded(3)) % (\(max(0, expectedPackets - receivedPackets)) of \(expectedPackets) packets)"),
+      (
+        "lost",
+        "\(lossPercent.rounded(3)) % (\(max(0, expectedPackets - receivedPackets)) of \(expectedPackets) packets)"
+      ),
     ]
     if let latency = latencyMilliseconds {
       let (p50, p95, p99, max) = (latency.p50, latency.p95, latency.p99, latency.max)
@@ -103,9 +109,17 @@ struct LoadReport: Codable {
       rows.append(("", "of \(latency.samples) packets at \(latency.receivers) receivers"))
     }
     if let join = joinMilliseconds {
-      rows.append(("join", "median \(join.median.rounded(1))  p95 \(join.p95.rounded(1))  max \(join.max.rounded(1)) ms to the first packet"))
+      rows.append(
+        (
+          "join",
+          "median \(join.median.rounded(1))  p95 \(join.p95.rounded(1))  max \(join.max.rounded(1)) ms to the first packet"
+        ))
     }
-    rows.append(("client", "\(clientProcessors.rounded(2)) processors busy, \(clientSocketDrops) datagrams lost at its own sockets"))
+    rows.append(
+      (
+        "client",
+        "\(clientProcessors.rounded(2)) processors busy, \(clientSocketDrops) datagrams lost at its own sockets"
+      ))
     if duplicates + reordered + undecryptable > 0 {
       rows.append(("oddities", "\(duplicates) duplicates, \(reordered) reordered, \(undecryptable) undecryptable"))
     }

@@ -35,13 +35,16 @@ final class LoadRun {
     let connected = progress.current
     guard connected.publishersConnected > 0 else {
       let reasons = connected.complaints.keys.sorted().joined(separator: "; ")
-      throw BenchFailure("no publisher could connect: \(reasons.isEmpty ? "no answer from \(target.address)" : reasons)")
+      throw BenchFailure(
+        "no publisher could connect: \(reasons.isEmpty ? "no answer from \(target.address)" : reasons)")
     }
     note("publishers: \(connected.publishersConnected) of \(command.publishers) connected")
     try joinSubscribers(start)
     wait(limit: Self.subscriberLimit) { $0.receiving >= command.subscribers }
     let state = progress.current
-    note("subscribers: \(state.subscribersConnected) of \(command.subscribers) connected, \(state.receiving) receive media")
+    note(
+      "subscribers: \(state.subscribersConnected) of \(command.subscribers) connected, \(state.receiving) receive media"
+    )
   }
 
   private func joinSubscribers(_ start: (Int) throws -> Void) throws {
@@ -56,13 +59,15 @@ final class LoadRun {
 
   func measure() throws -> WindowResult {
     mailbox.put(.beginWindow)
-    wait(limit: .seconds(10)) { $0.window != .before }
+    wait(limit: .seconds(20)) { $0.window != .before }
     mark("window begins")
     Clock.sleep(.seconds(UInt64(command.duration)))
     mark("window ends")
     mailbox.put(.endWindow)
     wait(limit: .seconds(30)) { $0.window == .over }
     mark("window drained")
+    // Whoever watches looks at the server before everybody leaves.
+    if command.marks { Clock.sleep(.seconds(1)) }
     guard let result = progress.current.result else { throw BenchFailure("the media thread does not answer") }
     return result
   }
@@ -100,7 +105,8 @@ extension LoadRun {
       client.start(
         ParticipantPlan(
           number: number, publishes: publishes, isSampled: !publishes && isSampled(number - command.publishers),
-          room: command.room, name: publishes ? "publisher \(number + 1)" : "subscriber \(number + 1 - command.publishers)",
+          room: command.room,
+          name: publishes ? "publisher \(number + 1)" : "subscriber \(number + 1 - command.publishers)",
           token: command.token, videoBitrate: command.videoBitrate, certificate: certificate, target: target,
           mailbox: mailbox, progress: progress))
     }

@@ -224,6 +224,7 @@ extension MediaLoop {
   private func take(_ datagram: UnsafeMutableRawBufferPointer, arrival: UInt64?, by peer: MediaPeer, isWhole: Bool) {
     guard datagram.count >= 2 else { return }
     if DatagramKind(firstByte: datagram[0], secondByte: datagram[1]) == .rtp {
+      if meter.isPaused { meter.noteArrival(at: Clock.now) }
       let latency = peer.reception?.take(datagram, arrival: arrival ?? Clock.realtime, engine: &engine)
       if let latency { meter.record(latency) }
     } else if isWhole {

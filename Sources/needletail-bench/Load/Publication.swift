@@ -98,7 +98,8 @@ final class Publication {
       .senderReport(
         SenderReport(
           ssrc: stream.ssrc, ntp: time, rtpTimestamp: stream.timestamp,
-          packetCount: UInt32(truncatingIfNeeded: stream.packets), octetCount: UInt32(truncatingIfNeeded: stream.octets),
+          packetCount: UInt32(truncatingIfNeeded: stream.packets),
+          octetCount: UInt32(truncatingIfNeeded: stream.octets),
           blocks: [], profileExtensions: []))
     }
   }

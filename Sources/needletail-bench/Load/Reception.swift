@@ -126,7 +126,8 @@ final class ReceivedStream {
   func report() -> ReportBlock? {
     guard let first else { return nil }
     let report = ReceptionReport(
-      first: UInt32(truncatingIfNeeded: first), highest: UInt32(truncatingIfNeeded: highest), received: UInt64(received),
+      first: UInt32(truncatingIfNeeded: first), highest: UInt32(truncatingIfNeeded: highest),
+      received: UInt64(received),
       previous: reported)
     reported = report
     return report.block(ssrc: ssrc, jitter: 0)

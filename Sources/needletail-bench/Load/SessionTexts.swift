@@ -122,8 +122,9 @@ struct ServerDescription {
 
   init(_ text: String) throws {
     session = try SessionDescription.parse(text, limits: .subscribeAnswer)
-    guard let section = session.media.first(where: { $0.iceUfrag != nil && !$0.candidates.isEmpty })
-      ?? session.media.first(where: { $0.iceUfrag != nil }) ?? session.media.first
+    guard
+      let section = session.media.first(where: { $0.iceUfrag != nil && !$0.candidates.isEmpty })
+        ?? session.media.first(where: { $0.iceUfrag != nil }) ?? session.media.first
     else { throw BenchFailure("the server's SDP has no media") }
     guard let ufrag = section.iceUfrag ?? session.iceUfrag, let pwd = section.icePwd ?? session.icePwd else {
       throw BenchFailure("the server's SDP has no ICE credentials")

@@ -34,7 +34,12 @@ struct WindowResult: Sendable {
 struct WindowMeter {
   enum Step { case beginMeasuring, finish }
 
-  private enum State { case idle, clearing(until: Instant), measuring(since: Instant), draining(until: Instant, seconds: Double) }
+  private enum State {
+    case idle
+    case clearing(until: Instant)
+    case measuring(since: Instant)
+    case draining(until: Instant, seconds: Double)
+  }
 
   private struct Totals {
     var received = 0
@@ -71,8 +76,12 @@ struct WindowMeter {
   private var processorBefore = 0.0
   private var latencies: [UInt64] = []
 
-  private static let clearing = Interval.milliseconds(300)
-  private static let draining = Interval.milliseconds(1000)
+  /// When a media packet was read last.
+  private var lastArrival: Instant = .zero
+
+  /// Nothing is in flight when nothing has come for so long; an overloaded server may have much queued.
+  private static let quiet = Interval.milliseconds(300)
+  private static let longestPause = Interval.seconds(8)
 
   /// Whether publishing is to pause.
   var isPaused: Bool {
@@ -82,18 +91,26 @@ struct WindowMeter {
     }
   }
 
-  mutating func begin(at now: Instant) { state = .clearing(until: now.advanced(by: Self.clearing)) }
+  mutating func begin(at now: Instant) {
+    lastArrival = now
+    state = .clearing(until: now.advanced(by: Self.longestPause))
+  }
 
   mutating func end(at now: Instant) {
     guard case .measuring(let start) = state else { return }
-    state = .draining(until: now.advanced(by: Self.draining), seconds: now.since(start).seconds)
+    lastArrival = now
+    state = .draining(until: now.advanced(by: Self.longestPause), seconds: now.since(start).seconds)
     processorBefore = Self.processorSeconds - processorBefore
   }
 
+  /// Media was read.
+  mutating func noteArrival(at now: Instant) { lastArrival = now }
+
   func due(at now: Instant) -> Step? {
-    switch state {
-    case .clearing(let until) where now >= until: .beginMeasuring
-    case .draining(let until, _) where now >= until: .finish
+    let isQuiet = now.since(lastArrival) > Self.quiet
+    return switch state {
+    case .clearing(let until) where isQuiet || now >= until: .beginMeasuring
+    case .draining(let until, _) where isQuiet || now >= until: .finish
     default: nil
     }
   }
@@ -146,10 +163,14 @@ struct WindowMeter {
 
   /// In snmp a line of names comes before the line of values; in snmp6 each line has a name and a value.
   private static func drops(_ path: String, _ prefix: String, _ column: String?) -> Int {
-    let lines = (textFile(path) ?? "").split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: true) }
-      .filter { $0.first == Substring(prefix) }
+    let lines = (textFile(path) ?? "").split(separator: "\n").map {
+      $0.split(separator: " ", omittingEmptySubsequences: true)
+    }
+    .filter { $0.first == Substring(prefix) }
     guard let column else { return lines.first?.dropFirst().first.flatMap { Int($0) } ?? 0 }
-    guard lines.count >= 2, let place = lines[0].firstIndex(of: Substring(column)), place < lines[1].count else { return 0 }
+    guard lines.count >= 2, let place = lines[0].firstIndex(of: Substring(column)), place < lines[1].count else {
+      return 0
+    }
     return Int(lines[1][place]) ?? 0
   }
 }

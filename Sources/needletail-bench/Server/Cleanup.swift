@@ -5,11 +5,17 @@ import Synchronization
 /// What must be undone however the benchmark ends: normally, by an error, by Ctrl-C or by SIGTERM.
 final class Cleanup: Sendable {
   private let steps = Mutex<[@Sendable () -> Void]>([])
+  /// Held while steps run, so that a second caller returns only when everything is undone.
+  private let running = Mutex(false)
 
   func add(_ step: @escaping @Sendable () -> Void) { steps.withLock { $0.append(step) } }
 
-  /// Undoes everything, the latest first. A second call does nothing.
+  /// Undoes everything, the latest first. A second call does nothing but wait for the first.
   func run() {
+    running.withLock { _ in undo() }
+  }
+
+  private func undo() {
     let waiting = steps.withLock { steps in
       defer { steps = [] }
       return steps
@@ -23,8 +29,11 @@ final class Cleanup: Sendable {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler { [self] in
-        run()
-        exit(128 + number)
+        // Never released: whoever else wants to clean up and report waits for the end.
+        running.withLock { _ in
+          undo()
+          _exit(128 + number)
+        }
       }
       source.resume()
       return source

@@ -3,10 +3,11 @@ import Glibc
 
 /// Two network namespaces joined by a veth pair: the server's end is `eth0`, the client's `peer0`.
 ///
-/// On veth a packet is received on its sender's CPU unless NAPI is threaded. So that each side pays for its own work, both
-/// ends have GRO on, which gives them NAPI, threaded, and the threads are pinned: the server's to its CPU, where its time
-/// is added to the server's; the client's to the client's CPU, at real-time priority, since a veth ring holds only 256
-/// packets and the load client would otherwise keep its own receive thread from emptying it.
+/// On veth a packet is received on its sender's CPU, at its sender's expense, unless NAPI is threaded. So that each side
+/// pays for its own work, both ends have GRO on, which gives them NAPI, and TSO off, without which veth keeps what sockets
+/// send away from NAPI. The threads are pinned: the server's to its CPU, where its time is added to the server's; the
+/// client's to the client's CPU, at real-time priority, since a veth ring holds only 256 packets and the load client would
+/// otherwise keep its own receive thread from emptying it.
 struct NetworkPair: Sendable {
   static let serverAddress = "10.77.0.1"
   static let clientAddress = "10.77.0.2"
@@ -26,7 +27,8 @@ struct NetworkPair: Sendable {
     cleanup.add { for name in names { Shell.attempt("ip", "netns", "del", name) } }
     for name in names { try Shell.run("ip", "netns", "add", name) }
     try Shell.run(
-      "ip", "link", "add", "eth0", "netns", server, "numrxqueues", "1", "numtxqueues", "1", "type", "veth", "peer", "name",
+      "ip", "link", "add", "eth0", "netns", server, "numrxqueues", "1", "numtxqueues", "1", "type", "veth", "peer",
+      "name",
       "peer0", "netns", client, "numrxqueues", "1", "numtxqueues", "1")
     try setUp(server, "eth0", Self.serverAddress)
     try setUp(client, "peer0", Self.clientAddress)
@@ -59,7 +61,7 @@ struct NetworkPair: Sendable {
   private func setUp(_ namespace: String, _ interface: String, _ address: String) throws {
     try Shell.run("ip", "-n", namespace, "link", "set", "lo", "up")
     try Shell.run("ip", "-n", namespace, "addr", "add", "\(address)/24", "dev", interface)
-    try Shell.run("ip", "netns", "exec", namespace, "ethtool", "-K", interface, "gro", "on")
+    try Shell.run("ip", "netns", "exec", namespace, "ethtool", "-K", interface, "gro", "on", "tso", "off")
     try Shell.run("ip", "-n", namespace, "link", "set", interface, "up")
     try Shell.run(
       "ip", "netns", "exec", namespace, "sh", "-c", "echo 1 > /sys/class/net/\(interface)/threaded")
@@ -67,12 +69,15 @@ struct NetworkPair: Sendable {
 
   private static func napiThreads(_ interface: String) -> [pid_t] {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return entries.compactMap { pid_t($0) }.filter { textFile("/proc/\($0)/comm")?.hasPrefix("napi/\(interface)-") == true }
+    return entries.compactMap { pid_t($0) }.filter {
+      textFile("/proc/\($0)/comm")?.hasPrefix("napi/\(interface)-") == true
+    }
   }
 
   /// Removes what a killed benchmark left behind.
   private static func sweep() {
-    for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? [] where entry.hasPrefix(prefix) {
+    for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
+    where entry.hasPrefix(prefix) {
       guard let id = entry.split(separator: "-").last.flatMap({ pid_t($0) }), kill(id, 0) != 0 else { continue }
       Shell.attempt("ip", "netns", "del", entry)
     }

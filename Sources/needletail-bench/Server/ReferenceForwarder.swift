@@ -40,7 +40,9 @@ struct ReferenceForwarder {
     name.sin_port = port.bigEndian
     name.sin_addr.s_addr = ip.bigEndian
     let bound = withUnsafePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
     }
     guard bound == 0 else { throw BenchFailure("cannot bind \(address):\(port)") }
   }

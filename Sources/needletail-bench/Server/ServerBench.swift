@@ -59,8 +59,8 @@ struct ServerBench {
 
   private func conditions(isLatencyHeld: Bool) -> [String] {
     [
-      "server and its NAPI thread on CPU \(serverCPU), load client and its NAPI thread on CPU \(clientCPU); veth with GRO and "
-        + "threaded NAPI at both ends (the client's thread at real-time priority); the NAPI thread's time is counted as the server's",
+      "server and its NAPI thread on CPU \(serverCPU), load client and its NAPI thread on CPU \(clientCPU); veth with GRO, "
+        + "threaded NAPI and no TSO at both ends (the client's thread at real-time priority); the NAPI thread's time is counted as the server's",
       isLatencyHeld
         ? "/dev/cpu_dma_latency is held at 0: idle processors wake up at once"
         : "/dev/cpu_dma_latency cannot be held: wake-ups of idle processors are part of the latency",
@@ -107,7 +107,8 @@ extension ServerBench {
   ) throws -> Measurement {
     let words = ["reference", "--address", NetworkPair.serverAddress, "--port", "\(Self.port)"]
     let reference = try ChildProcess(
-      pair.inServer(cpu: serverCPU, [Self.thisProgram] + words), directory: directory, log: "\(directory)/reference.log")
+      pair.inServer(cpu: serverCPU, [Self.thisProgram] + words), directory: directory, log: "\(directory)/reference.log"
+    )
     cleanup.add { reference.stop() }
     defer { reference.stop() }
     Clock.sleep(.milliseconds(300))
@@ -186,7 +187,9 @@ extension ServerBench {
   private static func lane(_ url: String, _ pair: NetworkPair, _ cpu: Int) -> String {
     let words = pair.inClient(cpu: cpu, ["curl", "-sk", "--max-time", "3", "\(url)/metrics"])
     let lanes = ((try? Shell.run(words)) ?? "").split(separator: "\n").compactMap { line -> String? in
-      guard line.hasPrefix("needletail_sinks{"), let value = line.split(separator: " ").last, value != "0" else { return nil }
+      guard line.hasPrefix("needletail_sinks{"), let value = line.split(separator: " ").last, value != "0" else {
+        return nil
+      }
       let parts = line.split(separator: "\"")
       return parts.count > 1 ? String(parts[1]) : nil
     }

@@ -10,7 +10,8 @@ enum ServerTable {
 
   static func text(_ rows: [ServerBench.Row]) -> String {
     var table = TextTable([
-      "subscribers", "lane", "µs/packet", "ref", "ratio", "CPU %", "ref", "loss %", "ref", "p99 ms", "ref", "join ms", "kB each",
+      "subscribers", "lane", "µs/packet", "ref", "ratio", "CPU %", "ref", "loss %", "ref", "p99 ms", "ref", "join ms",
+      "kB each",
     ])
     for row in rows {
       let (server, reference) = (row.server, row.reference)
@@ -36,7 +37,8 @@ enum ServerTable {
       let nanoseconds = row.server.microsecondsPerPacket * 1000
       table.add([
         "\(row.subscribers)", nanoseconds.rounded(0), (1e9 / nanoseconds).rounded(0),
-        row.reference.map { ($0.microsecondsPerPacket * 1000).rounded(0) } ?? "-", row.ratio.map { $0.rounded(1) } ?? "-",
+        row.reference.map { ($0.microsecondsPerPacket * 1000).rounded(0) } ?? "-",
+        row.ratio.map { $0.rounded(1) } ?? "-",
         row.kilobytesPerParticipant.rounded(0),
       ])
     }
@@ -53,10 +55,12 @@ enum ServerTable {
         }
         if load.clientProcessors > 0.9 {
           remarks.append(
-            "\(row.subscribers), \(name): the load client used \(load.clientProcessors.rounded(2)) of its CPU; loss and latency may be its own")
+            "\(row.subscribers), \(name): the load client used \(load.clientProcessors.rounded(2)) of its CPU; loss and latency may be its own"
+          )
         }
         if load.clientSocketDrops > 0 {
-          remarks.append("\(row.subscribers), \(name): \(load.clientSocketDrops) packets lost at the client's own sockets")
+          remarks.append(
+            "\(row.subscribers), \(name): \(load.clientSocketDrops) packets lost at the client's own sockets")
         }
         for (text, count) in load.complaints.sorted(by: { $0.value > $1.value }).prefix(3) {
           remarks.append("\(row.subscribers), \(name): \(text) (\(count) times)")
@@ -76,7 +80,9 @@ struct TextTable {
   mutating func add(_ row: [String]) { rows.append(row) }
 
   var text: String {
-    let widths = (rows.first ?? []).indices.map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+    let widths = (rows.first ?? []).indices.map { column in
+      rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
+    }
     return rows.map { row in
       zip(row, widths).map { String(repeating: " ", count: max(0, $1 - $0.count)) + $0 }.joined(separator: "  ")
     }.joined(separator: "\n")

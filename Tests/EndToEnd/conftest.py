@@ -1,0 +1,107 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.aiortc_client import NamespaceLoop  # noqa: E402
+from harness.firefox import Firefox  # noqa: E402
+from harness.network import Network  # noqa: E402
+from harness.participant import Participant  # noqa: E402
+from harness.server import Server  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--ignore-certificate-errors",
+    "--autoplay-policy=no-user-gesture-required", "--auto-select-desktop-capture-source=Entire screen",
+    "--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
+]
+
+
+@pytest.fixture(scope="session")
+def network():
+    network = Network()
+    yield network
+    network.remove()
+
+
+@pytest.fixture
+def start_server(network, tmp_path):
+    """Starts a server with these configuration keys; it is stopped when the test ends."""
+    servers = []
+
+    def start(**keys):
+        server = Server(network, tmp_path, **keys)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    network.restore()
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server):
+    return start_server()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the server said last."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and folder and (folder / "server.log").exists():
+        lines = (folder / "server.log").read_text(errors="replace").splitlines()[-40:]
+        report.sections.append(("server log", "\n".join(lines)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium(network):
+    with network.clients.inside():
+        playwright = sync_playwright().start()
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS)
+    yield browser
+    browser.close()
+    playwright.stop()
+
+
+@pytest.fixture
+def new_page(chromium):
+    """Opens a page of its own context: a person of its own. A script error on a page fails the test."""
+    contexts, failures = [], []
+
+    def make(**options):
+        context = chromium.new_context(ignore_https_errors=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not failures, f"script errors: {failures}"
+
+
+@pytest.fixture
+def new_participant(new_page, server):
+    return lambda: Participant(new_page(), server)
+
+
+@pytest.fixture
+def firefox(network):
+    with network.clients.inside():
+        firefox = Firefox()
+    yield firefox
+    firefox.close()
+
+
+@pytest.fixture
+def aiortc(network):
+    """A loop inside the clients' namespace on which aiortc sessions run."""
+    loop = NamespaceLoop(network.clients)
+    yield loop
+    loop.close()

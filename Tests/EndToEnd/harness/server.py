@@ -1,0 +1,125 @@
+"""The real server binary, in the server's namespace."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from .network import SERVER_ADDRESS
+from .waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("NEEDLETAIL_BIN", ROOT / ".build/release/needletail"))
+
+
+class Server:
+    """`keys` are configuration keys, with underscores for dashes: lane="socket", max_participants=2."""
+
+    def __init__(self, network, folder, **keys):
+        assert BINARY.exists(), f"{BINARY} is missing: build it with `make build`, or set NEEDLETAIL_BIN"
+        self.network = network
+        self.folder = Path(folder)
+        self.keys = {
+            "address": SERVER_ADDRESS, "port": 8443, "auth": "none", "web": str(ROOT / "web"),
+            "admin-socket": str(self.folder / "admin.sock"), "log-level": "debug", "interfaces": ["eth0"],
+        } | {name.replace("_", "-"): value for name, value in keys.items()}
+        self.log = self.folder / "server.log"
+        self.process = None
+
+    @property
+    def url(self):
+        scheme = "http" if self.keys.get("plain-http") else "https"
+        return f"{scheme}://{SERVER_ADDRESS}:{self.keys['port']}"
+
+    def start(self):
+        path = self.folder / "needletail.yaml"
+        path.write_text(yaml.safe_dump(self.keys))
+        command = ["ip", "netns", "exec", self.network.server.name, str(BINARY), "--config", str(path)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLETAIL_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment)
+        wait_for(self._is_ready, "the server to start", seconds=15)
+        return self
+
+    def _is_ready(self):
+        assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.tail()}"
+        try:
+            return self.admin("/status")
+        except OSError:
+            return None
+
+    def stop(self, seconds=10):
+        """Ends it as Ctrl-C does; returns the exit code."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGINT)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not stop within {seconds} s of SIGINT:\n{self.tail()}")
+        self.process = None
+        return code
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def admin(self, path, body=None):
+        """What the admin API says, as `needlectl` gets it."""
+        connection = http.client.HTTPConnection("admin", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(5)
+        connection.sock.connect(self.keys["admin-socket"])
+        try:
+            if body is None:
+                connection.request("GET", path)
+            else:
+                connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+            assert response.status == 200, f"{path}: {response.status} {text!r}"
+            return json.loads(text)
+        finally:
+            connection.close()
+
+    def needlectl(self, *arguments):
+        binary = BINARY.parent / "needlectl"
+        result = subprocess.run([binary, *arguments, "--json", "--socket", self.keys["admin-socket"]],
+                                capture_output=True, text=True, timeout=10)
+        assert result.returncode == 0, f"needlectl {arguments}: {result.stderr or result.stdout}"
+        return json.loads(result.stdout)
+
+    def tail(self, lines=30):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+class LaneCount:
+    """Media packets by lane, of every source and sink there is, from one moment to another."""
+
+    def __init__(self, server):
+        self.server = server
+        self.before = self._now()
+
+    def _now(self):
+        streams = self.server.admin("/streams")
+        return {
+            (kind, stream["id"]): (stream["packetsOnXSK"], stream["packetsOnSocket"])
+            for kind in ("sources", "sinks") for stream in streams[kind]
+        }
+
+    def since(self):
+        """{"sources": (xsk, socket), "sinks": (xsk, socket)} since it was made."""
+        total = {"sources": [0, 0], "sinks": [0, 0]}
+        for key, counts in self._now().items():
+            earlier = self.before.get(key, (0, 0))
+            for lane in (0, 1):
+                total[key[0]][lane] += counts[lane] - earlier[lane]
+        return {kind: tuple(counts) for kind, counts in total.items()}

@@ -1,0 +1,82 @@
+"""Calls between real browsers, over each lane: what arrives is whole, and it took the lane it should."""
+
+import pytest
+from harness.participant import Flow, Participant
+from harness.server import LaneCount
+
+
+def assert_lane(counted, lane, at_least=0.99):
+    for kind, (xsk, socket) in counted.items():
+        total = xsk + socket
+        assert total > 100, f"only {total} packets at {kind}"
+        share = (xsk if lane == "xsk" else socket) / total
+        assert share >= at_least, f"{kind}: {xsk} packets on xsk, {socket} on socket"
+
+
+def assert_call(server, people, lane="xsk", tracks=None, frames=90):
+    """Everyone receives two tracks of everyone else, whole and over `lane`."""
+    tracks = tracks or 2 * (len(people) - 1)
+    for person in people:
+        person.wait_for_media(tracks)
+    lanes = LaneCount(server)
+    flows = [Flow(person) for person in people]
+    for flow in flows:
+        flow.wait(frames).assert_good()
+    assert_lane(lanes.since(), lane)
+    for person in people:
+        assert person.evaluate("() => call.errors") == []
+
+
+def test_two_chromiums(server, new_participant):
+    people = [new_participant().join("two", name) for name in ("Ada", "Grace")]
+    assert_call(server, people)
+
+
+def test_two_chromiums_on_the_socket_lane(start_server, new_page):
+    server = start_server(lane="socket")
+    people = [Participant(new_page(), server).join("two", name) for name in ("Ada", "Grace")]
+    assert_call(server, people, lane="socket")
+
+
+def test_three_chromiums(server, new_participant):
+    people = [new_participant().join("three", name) for name in ("Ada", "Grace", "Alan")]
+    assert_call(server, people)
+
+
+def test_chromium_and_firefox(server, new_participant, firefox):
+    people = [new_participant().join("mixed", "Ada"), Participant(firefox, server).join("mixed", "Grace")]
+    assert_call(server, people)
+
+
+def test_720p_passes_one_megabit_within_15_seconds(server, new_participant):
+    viewer = new_participant().join("fast", "Grace", quality=None, microphone=False)
+    sender = new_participant().join("fast", "Ada", quality=None, microphone=False, noise=True)
+
+    def fast():
+        return [e for e in viewer.stats() if e["kind"] == "video" and (e["bitsPerSecond"] or 0) > 1e6]
+
+    from harness.waiting import wait_for
+    wait_for(fast, "the viewer to receive more than 1 Mbit/s", seconds=15, pause=0.5)
+    assert sender.stats("send")[0]["bitsPerSecond"] > 1e6
+
+
+def test_statistics_name_the_lane(server, new_participant):
+    people = [new_participant().join("figures", name) for name in ("Ada", "Grace")]
+    people[0].wait_for_media(2)
+    from harness.waiting import wait_for
+    for direction in ("send", "receive"):
+        entries = wait_for(
+            lambda: (found := people[0].stats(direction)) and all(e["lane"] for e in found) and found,
+            f"the lane of what is {direction}d", seconds=10)
+        assert {e["lane"] for e in entries} == {"xsk"}
+
+
+def test_needlectl_shows_every_stream_with_its_lane(server, new_participant):
+    people = [new_participant().join("operator", name) for name in ("Ada", "Grace")]
+    for person in people:
+        person.wait_for_media(2)
+    streams = server.needlectl("streams")
+    live = [s for s in streams["sources"] if s["packets"] > 0]
+    assert {s["name"] for s in live} == {"Ada", "Grace"}
+    assert {s["lane"] for s in live} == {"xsk"}
+    assert server.needlectl("fastpath")["interfaces"][0]["xdpMode"] in ("native", "generic")

@@ -1,0 +1,106 @@
+"""People come, go and mute."""
+
+from harness.participant import Flow, Participant
+from harness.waiting import wait_for
+
+
+def pair(new_participant, room="changes"):
+    people = [new_participant().join(room, name) for name in ("Ada", "Grace")]
+    for person in people:
+        person.wait_for_media(2)
+    return people
+
+
+def test_leaving(server, new_participant):
+    ada, grace = pair(new_participant)
+    ada.leave()
+    wait_for(lambda: grace.names == [], "Ada to be gone")
+    wait_for(lambda: not [s for s in server.admin("/streams")["sources"] if s["name"] == "Ada"], "Ada's sources to be gone")
+    # The m-lines she left serve the next one.
+    alan = new_participant().join("changes", "Alan")
+    grace.wait_for_media(2)
+    alan.wait_for_media(2)
+    assert grace.evaluate("() => Math.max(...connections.map((c) => c.getTransceivers().length))") == 2
+
+
+def test_closing_the_page(server, new_participant):
+    ada, grace = pair(new_participant)
+    ada.page.context.close()
+    wait_for(lambda: grace.names == [], "Ada to be gone")
+
+
+def test_reloading(server, new_page, new_participant):
+    grace = new_participant().join("changes", "Grace")
+    page = new_page()
+    page.goto(f"{server.url}/?room=changes&name=Ada&autojoin=1&quality=low")
+    grace.wait_for_media(2)
+    (before,) = grace.evaluate("() => [...call.participants.keys()]")
+    page.reload()
+    wait_for(lambda: grace.evaluate("() => [...call.participants.keys()]") not in ([], [before]), "Ada to be back")
+    grace.wait_for_media(2)
+    assert grace.names == ["Ada"]
+
+
+def test_muting_the_microphone(server, new_participant):
+    ada, grace = pair(new_participant)
+    muted = """() => [...call.participants.values()].flatMap(({ tracks }) => [...tracks.values()])
+      .filter(({ muted }) => muted).map(({ label }) => label)"""
+    ada.evaluate("() => call.mute('microphone')")
+    wait_for(lambda: grace.evaluate(muted) == ["microphone"], "Grace to hear of it")
+    audio = lambda: next(e["packets"] for e in grace.stats() if e["kind"] == "audio")
+    # What was under way has arrived once two readings, a second of video apart, agree.
+    def quiet():
+        before, flow = audio(), Flow(grace)
+        flow.before = {t: e for t, e in flow.before.items() if e["kind"] == "video"}
+        flow.wait(30)
+        return audio() == before
+    wait_for(quiet, "no more sound of Ada", seconds=15)
+    ada.evaluate("() => call.unmute('microphone')")
+    wait_for(lambda: grace.evaluate(muted) == [], "Grace to hear of it")
+    Flow(grace).wait(30).assert_good(most_concealed=0.1)
+
+
+def test_muting_the_camera_closes_and_opens_it(server, new_participant):
+    ada, grace = pair(new_participant)
+    ada.evaluate("() => call.mute('camera')")
+    assert ada.evaluate("() => call.published.get('camera').media") is None
+    assert not ada.evaluate("() => connections.some((c) => c.getSenders().some(({ track }) => track?.kind === 'video'))")
+    wait_for(lambda: any(s["muted"] for s in server.admin("/streams")["sources"] if s["kind"] == "video"), "the mute")
+    ada.evaluate("() => call.unmute('camera')")
+    Flow(grace).wait(30)
+
+
+def test_an_operator_mutes_and_kicks(server, new_participant):
+    ada, grace = pair(new_participant)
+    ids = {p["name"]: p["id"] for p in server.admin("/participants?room=changes")["participants"]}
+    server.admin("/kick", {"room": "changes", "participant": ids["Ada"]})
+    wait_for(lambda: ada.state == "closed", "Ada to be told")
+    wait_for(lambda: grace.names == [], "Ada to be gone")
+
+
+def test_choosing_tracks(server, new_participant):
+    ada, grace = pair(new_participant)
+    ids = grace.evaluate("""() => [...call.participants.values()].flatMap(({ tracks }) => [...tracks.values()])
+      .filter(({ kind }) => kind === "audio").map(({ id }) => id)""")
+    grace.evaluate("(ids) => call.setSubscriptions(ids)", ids)
+    wait_for(lambda: [e["kind"] for e in grace.stats()] == ["audio"], "the video to end")
+    grace.evaluate("() => call.setSubscriptions(null)")
+    grace.wait_for_media(2)
+    Flow(grace).wait(30)
+
+
+def test_sharing_and_ending_a_second_video(server, new_participant):
+    ada, grace = pair(new_participant)
+    share = """async () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+      const paint = canvas.getContext("2d");
+      globalThis.drawing = setInterval(() => { paint.fillStyle = `hsl(${performance.now() / 20 % 360} 60% 50%)`; paint.fillRect(0, 0, 640, 360); }, 50);
+      await call.publishTrack(canvas.captureStream(20).getVideoTracks()[0], "screen");
+    }"""
+    for _ in range(2):  # and again: the m-line is used anew
+        ada.evaluate(share)
+        grace.wait_for_media(3)
+        assert "screen" in [e["label"] for e in grace.stats()]
+        ada.evaluate("() => { clearInterval(drawing); return call.unpublish('screen'); }")
+        wait_for(lambda: len(grace.stats()) == 2, "the screen to go")
+    Flow(grace).wait(30).assert_good()
