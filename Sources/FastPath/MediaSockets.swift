@@ -77,7 +77,9 @@ struct MediaSockets: Sendable {
     }
   }
 
-  private static let bufferSize: CInt = 16 << 20
+  /// Room for a burst of some 1000 packets. More would only age them: STUN waits behind media in the same queue, and a check
+  /// answered seconds late is a check that failed.
+  private static let bufferSize: CInt = 2 << 20
 
   @discardableResult
   private static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) -> Bool {

@@ -82,10 +82,11 @@ class Participant:
             entries = [entry for entry in self.stats() if entry["packets"] > 0]
             flowing = [e for e in entries if (e["frames"] >= frames if e["kind"] == "video" else e["totalSamplesReceived"] > 24000)]
             return flowing if len(flowing) == tracks else None
-        return wait_for(flows, f"{tracks} tracks to flow; stats: {self._brief()}", seconds)
+        return wait_for(flows, lambda: f"{tracks} tracks to flow; {self._brief()}", seconds)
 
     def _brief(self):
-        return [(e["kind"], e["packets"], e["frames"], e["totalSamplesReceived"]) for e in self.stats()]
+        seen = [(e["kind"], e["packets"], e["frames"], e["totalSamplesReceived"], e["keyFrameRequests"]) for e in self.stats()]
+        return f"kind, packets, frames, samples, key-frame requests: {seen}; errors: {self.evaluate('() => call.errors')}"
 
 
 class Flow:
