@@ -138,11 +138,12 @@ struct XSKLane: ~Copyable {
 
   // MARK: The host's changes
 
-  /// Catches up with the host. Returns whether the AF_XDP sockets are others now.
+  /// Catches up with the host; `hasNews` says that the monitor's descriptor is readable. Returns whether the AF_XDP sockets
+  /// are others now.
   mutating func turn(
-    now: Instant, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
+    now: Instant, hasNews: Bool, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
   ) -> Bool {
-    readNotifications()
+    if hasNews { readNotifications() }
     var hasChanged = false
     let isRetry = now >= retryDue
     if linksAreOld || isRetry {

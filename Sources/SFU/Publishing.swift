@@ -29,12 +29,13 @@ extension SFU {
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
     let placeholder = LocalTransportDescription(
-      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint), candidates: [])
+      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
+      candidates: [])
     let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
-    let peer = existing ?? makePeer(for: id, .publish(Publication()), now: now)
+    let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
     if trial.iceRestart, existing != nil { restartICE(of: peer) }
-    guard let local = peers[peer].map({ localDescription(of: $0.peer) }) else { return trial }
+    guard let local = peers[peer].flatMap(localDescription) else { return trial }
     let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
     peers[peer]?.publication?.session = session
     setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
@@ -44,7 +45,9 @@ extension SFU {
 
   /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed.
   private mutating func updateTracks(of peer: TransportID, _ labels: [String: TrackLabel], now: Instant) {
-    guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else { return }
+    guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else {
+      return
+    }
     let sending = negotiated.media.filter { !$0.isRejected && $0.direction.sends && !$0.codecs.isEmpty }
     let mids = Set(sending.map(\.mid))
     for (mid, track) in publication.tracks where !mids.contains(mid) {
@@ -65,17 +68,23 @@ extension SFU {
   private mutating func addTrack(
     _ media: NegotiatedMedia, _ label: TrackLabel?, of session: PeerSession, now: Instant
   ) {
-    let track = Track(
-      id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
-      kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions)
+    add(
+      Track(
+        id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
+        kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions))
+  }
+
+  /// Makes a track known to its room.
+  mutating func add(_ track: Track) {
     tracks[track.id] = track
-    peers[session.id]?.publication?.tracks[media.mid] = track.id
-    participants[session.participant]?.tracks.append(track.id)
+    peers[track.peer]?.publication?.tracks[track.mid] = track.id
+    participants[track.participant]?.tracks.append(track.id)
     commands.append(
       log(
         .info, "track added",
-        describe(session.id).merging(
-          ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")]) { $1 }))
+        describe(track.peer).merging(
+          ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")])
+        { $1 }))
     announce(.added, track)
   }
 
