@@ -108,6 +108,7 @@ struct LaneBench {
       count: (Int(warmUp * Double(burstsPerSecond)) + bursts) * burst, payloadLength: payloadLength)
     let forwarder = try scene.start(path, cpu: Self.serverCPU)
     defer { forwarder.stop() }
+    scene.raisePriority(of: forwarder)
     let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(burstsPerSecond))
     let warm = packets.count - bursts * burst
     scene.send(packets[..<warm], burst: burst, pause: pause)

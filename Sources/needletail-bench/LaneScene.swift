@@ -74,10 +74,19 @@ final class LaneScene {
     }
   }
 
+  /// Keeps the threads that are measured from being interrupted by whatever else runs on the machine.
+  func raisePriority(of forwarder: any LaneUnderTest) {
+    for thread in ProcessorTime.threads(named: forwarder.threadName) + pair.serverThreads {
+      var parameters = sched_param(sched_priority: 1)
+      sched_setscheduler(thread, SCHED_FIFO, &parameters)
+    }
+  }
+
   /// Nanoseconds that what forwards has run, its NAPI thread included.
   func processorTime(of forwarder: any LaneUnderTest) -> UInt64 {
-    ProcessorTime.nanoseconds(ofThread: forwarder.threadName)
-      + pair.serverThreads.reduce(0) { $0 + ProcessorTime.nanoseconds(ofProcess: $1) }
+    (ProcessorTime.threads(named: forwarder.threadName) + pair.serverThreads).reduce(0) {
+      $0 + ProcessorTime.nanoseconds(ofThread: $1)
+    }
   }
 
   // MARK: Sockets
@@ -133,24 +142,21 @@ final class LaneScene {
 }
 
 extension ProcessorTime {
-  /// Nanoseconds that this process's threads of that name have run.
-  static func nanoseconds(ofThread name: String) -> UInt64 {
-    var sum: UInt64 = 0
-    guard let folder = opendir("/proc/self/task") else { return 0 }
+  /// This process's threads of that name.
+  static func threads(named name: String) -> [pid_t] {
+    guard let folder = opendir("/proc/self/task") else { return [] }
     defer { closedir(folder) }
+    var found: [pid_t] = []
     while let entry = readdir(folder) {
       let thread = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      guard let comm = textFile("/proc/self/task/\(thread)/comm"), comm.split(separator: "\n").first == name[...] else {
-        continue
-      }
-      sum += firstNumber(textFile("/proc/self/task/\(thread)/schedstat"))
+      let comm = textFile("/proc/self/task/\(thread)/comm")
+      if comm?.split(separator: "\n").first == name[...], let id = pid_t(thread) { found.append(id) }
     }
-    return sum
+    return found
   }
 
-  static func nanoseconds(ofProcess process: pid_t) -> UInt64 { firstNumber(textFile("/proc/\(process)/schedstat")) }
-
-  private static func firstNumber(_ text: String?) -> UInt64 {
-    text?.split(separator: " ").first.flatMap { UInt64($0) } ?? 0
+  /// Nanoseconds that a thread of any process has run.
+  static func nanoseconds(ofThread thread: pid_t) -> UInt64 {
+    textFile("/proc/\(thread)/schedstat")?.split(separator: " ").first.flatMap { UInt64($0) } ?? 0
   }
 }
