@@ -97,11 +97,7 @@ extension SFU {
       log(
         .info, "peer connected",
         describe(id).merging(["remote": "\(tuple.remote)", "srtp": "\(inbound.profile)"]) { $1 }))
-    if session.publication != nil {
-      addNamedSources(of: id)
-      // Whoever subscribed before the sources were known waits for them.
-      markChanged(roomOf: session.participant)
-    }
+    if session.publication != nil { addNamedSources(of: id) }
     reconcile(id, now: now)
   }
 

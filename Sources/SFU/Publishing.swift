@@ -25,13 +25,15 @@ extension SFU {
     _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
     let offer = try SessionDescription.parse(sdp)
-    let existing = participants[id]?.publishPeer
+    let former = participants[id]?.publishPeer
+    let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
     let placeholder = LocalTransportDescription(
       iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
       candidates: [])
     let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
+    if let former, existing == nil { removePeer(former, now: now) }
     let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
     if trial.iceRestart, existing != nil { restartICE(of: peer) }
@@ -41,6 +43,12 @@ extension SFU {
     setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)
     return session
+  }
+
+  /// Another certificate means another DTLS association (RFC 8842 section 5.5): the client began a connection anew.
+  private func isContinued(_ peer: TransportID, by offer: SessionDescription) -> Bool {
+    guard let known = peers[peer]?.remote?.fingerprints else { return true }
+    return (offer.fingerprints + offer.media.flatMap(\.fingerprints)).contains { known.contains($0) }
   }
 
   /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed.

@@ -29,7 +29,6 @@ extension SFU {
       log(.debug, "source learned", describe(peer).merging(["track": id.rawValue, "ssrc": "\(unknown.ssrc)"]) { $1 }))
     if let old = isRetransmission ? track.retransmission : track.source { removeSource(old) }
     addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id)
-    markChanged(roomOf: track.participant)
   }
 
   private func trackID(of unknown: UnknownSource, on peer: TransportID) -> TrackID? {
@@ -54,6 +53,8 @@ extension SFU {
     sources[source.id] = SourceState(source: source, track: id)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))
+    // Whoever subscribed before the source was known waits for it.
+    markChanged(roomOf: track.participant)
   }
 
   /// Removes a source and its copies.

@@ -88,6 +88,35 @@ import Wire
     #expect(world.routes.sinks.count == 3)
   }
 
+  @Test func aSubscriberConnectedBeforeThePublisherGetsItsSinksToo() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    let bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+    try ann.publish(connecting: false)
+    try bob.answer()
+    #expect(world.routes.sinks.isEmpty)
+    try ann.publishing?.connect(by: try #require(ann.answers.last))
+    #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
+    #expect(world.routes.sinks.count == 3)
+  }
+
+  @Test func anotherCertificateIsAnotherConnection() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let first = try #require(world.routes.transports.first)
+    let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
+    let peer = try BrowserPeer(in: world)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+      .replacing(try World.browser.fingerprint, with: foreign)
+    ann.say(.publish(sdp: offer, sources: [:]))
+    #expect(ann.answers.count == 2)
+    #expect(world.routes.removedTransports == [first.id])
+  }
+
   @Test func aKeyFrameIsAskedForAtOnceWhenASubscriberJoins() throws {
     let world = try World()
     let ann = Client("ann", in: world)
