@@ -88,20 +88,6 @@ import Wire
     #expect(world.routes.sinks.count == 3)
   }
 
-  @Test func aSubscriberConnectedBeforeThePublisherGetsItsSinksToo() throws {
-    let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
-    try ann.publish(connecting: false)
-    try bob.answer()
-    #expect(world.routes.sinks.isEmpty)
-    try ann.publishing?.connect(by: try #require(ann.answers.last))
-    #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
-    #expect(world.routes.sinks.count == 3)
-  }
-
   @Test func anotherCertificateIsAnotherConnection() throws {
     let world = try World()
     let ann = Client("ann", in: world)
