@@ -57,7 +57,9 @@ extension Worker {
     var sink = counted
     let reason = reason(sinks[sink.id])
     if sink.packets == 0 { sink.lane = reason.isEmpty ? .xsk : .socket }
-    if sink.lane == .socket { sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason }
+    if sink.lane == .socket {
+      sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason
+    }
     return sink
   }
 

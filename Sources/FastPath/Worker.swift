@@ -2,8 +2,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// The worker: one thread that reads packets, lets `Forwarder` make the copies and sends them; carries out commands; tells
-/// what happened. Owns everything it touches; nothing on the way of a packet allocates.
+/// The worker: one thread that reads packets, lets `Forwarder` make the copies and sends them; carries out commands;
+/// tells what happened. Owns everything it touches; nothing on the way of a packet allocates.
 struct Worker: ~Copyable {
   /// What it is given at its start.
   struct Setup: Sendable {

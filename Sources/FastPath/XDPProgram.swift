@@ -47,7 +47,8 @@ struct XDPProgram: ~Copyable {
     let descriptors: Descriptors
     do throws(LaneRefusal) {
       try Self.set(port: port, in: object)
-      bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
+      bpf_map__set_max_entries(
+        bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
       bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_sources"), UInt32(clamping: maximumSources))
       try Self.load(object)
       descriptors = try Descriptors(object)
@@ -66,7 +67,9 @@ struct XDPProgram: ~Copyable {
     var perProcessor = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))
     return (0..<UInt32(FP_VERDICT_COUNT.rawValue)).compactMap { verdict in
       var key = verdict
-      guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else { return nil }
+      guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else {
+        return nil
+      }
       return (String(cString: name), perProcessor.reduce(0, &+))
     }
   }
@@ -113,10 +116,10 @@ struct XDPProgram: ~Copyable {
     return bpf_map__fd(map)
   }
 
-  /// BPF tables (before Linux 5.11) and AF_XDP memory count as locked memory. Where this is not allowed, what follows may
-  /// still fit.
+  /// BPF tables (before Linux 5.11) and AF_XDP memory count as locked memory. Where this is not allowed, what follows
+  /// may still fit.
   private static func liftMemoryLimit() {
     var limit = rlimit(rlim_cur: rlim_t.max, rlim_max: rlim_t.max)
-    setrlimit(__rlimit_resource_t(8 /* RLIMIT_MEMLOCK */), &limit)
+    setrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &limit)
   }
 }

@@ -4,8 +4,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// What the XDP program knows of transports and sources, kept in step with the commands. Either all of a route is in the
-/// tables or nothing.
+/// What the XDP program knows of transports and sources, kept in step with the commands. Either all of a route is in
+/// the tables or nothing.
 struct XDPRoutes {
   private struct Entry {
     var tuple: FiveTuple
@@ -75,7 +75,8 @@ struct XDPRoutes {
       let error = errno
       homeless.insert(id)
       tellWhetherFull(program)
-      return "no room for transport \(id.rawValue) in the XDP program's table (\(SystemError.text(error))): its packets "
+      return
+        "no room for transport \(id.rawValue) in the XDP program's table (\(SystemError.text(error))): its packets "
         + "take the socket lane, and strangers' RTP is passed on"
     }
     owners[tuple] = id
@@ -89,7 +90,8 @@ struct XDPRoutes {
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
     var value = fp_source(action: UInt32(FP_ACTION_XSK.rawValue))
     guard bpf_map_update_elem(program.sources, &key, &value, UInt64(BPF_ANY)) == 0 else {
-      return "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
+      return
+        "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
         + "the socket lane"
     }
     sourceCount += 1

@@ -4,8 +4,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the headers
-/// of frames to every transport, all kept in step with commands and with the host.
+/// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the
+/// headers of frames to every transport, all kept in step with commands and with the host.
 struct XSKLane: ~Copyable {
   private struct Destination {
     var index: Int
@@ -47,7 +47,8 @@ struct XSKLane: ~Copyable {
     let limits = (transports: configuration.maximumTransports, sources: configuration.maximumSources)
     let program = try XDPProgram(port: port, maximumTransports: limits.transports, maximumSources: limits.sources)
     return XSKLane(
-      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits, log: log)
+      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits,
+      log: log)
   }
 
   private init(
@@ -138,8 +139,8 @@ struct XSKLane: ~Copyable {
 
   // MARK: The host's changes
 
-  /// Catches up with the host; `hasNews` says that the monitor's descriptor is readable. Returns whether the AF_XDP sockets
-  /// are others now.
+  /// Catches up with the host; `hasNews` says that the monitor's descriptor is readable. Returns whether the AF_XDP
+  /// sockets are others now.
   mutating func turn(
     now: Instant, hasNews: Bool, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
   ) -> Bool {
@@ -169,8 +170,8 @@ struct XSKLane: ~Copyable {
     let (messages, areLost) = monitor.notifications()
     for message in messages {
       switch message.type {
-      case 16, 17 /* RTM_NEWLINK, RTM_DELLINK */: linksAreOld = true
-      case 20, 21 /* RTM_NEWADDR, RTM_DELADDR */:
+      case RTM_NEWLINK, RTM_DELLINK: linksAreOld = true
+      case RTM_NEWADDR, RTM_DELADDR:
         addressesAreOld = true
         hopsAreOld = true
       default: hopsAreOld = true

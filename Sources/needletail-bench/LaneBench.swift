@@ -6,11 +6,11 @@ import Glibc
 import SRTP
 import Wire
 
-/// What one copy costs on each lane, network included: one publisher's packets to 16 receivers over veth, by the fast path
-/// on the xsk lane, on the socket lane, and by a plain loop (recvfrom, libsrtp, sendto) in turns within one run.
+/// What one copy costs on each lane, network included: one publisher's packets to 16 receivers over veth, by the fast
+/// path on the xsk lane, on the socket lane, and by a plain loop (recvfrom, libsrtp, sendto) in turns within one run.
 ///
-/// Counted is the processor time of the thread that forwards and of the NAPI thread that feeds it. Sender and receivers run
-/// on the other processor and are not counted.
+/// Counted is the processor time of the thread that forwards and of the NAPI thread that feeds it. Sender and receivers
+/// run on the other processor and are not counted.
 struct LaneBench {
   var receivers = 16
   var payloadLength = 1188
@@ -50,12 +50,12 @@ struct LaneBench {
     try pair.pinThreads(serverCPU: Self.serverCPU, clientCPU: Self.clientCPU)
     try coalesce(pair)
     var rows: [Row] = []
-    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA1_80] { rows += try measure(profile, pair) }
+    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180] { rows += try measure(profile, pair) }
     return rows
   }
 
-  /// Has the receivers' end wait 50 µs for more packets, as network cards do. Otherwise each copy wakes a thread on the other
-  /// processor, at the sender's expense, which no network card does.
+  /// Has the receivers' end wait 50 µs for more packets, as network cards do. Otherwise each copy wakes a thread on the
+  /// other processor, at the sender's expense, which no network card does.
   private func coalesce(_ pair: NetworkPair) throws {
     let settings = "cd /sys/class/net/peer0 && echo 1000 > napi_defer_hard_irqs && echo 50000 > gro_flush_timeout"
     try Shell.run("ip", "netns", "exec", pair.client, "sh", "-c", settings)
@@ -101,7 +101,8 @@ struct LaneBench {
     }
   }
 
-  private func measureOnce(_ path: Path, _ scene: LaneScene) throws -> (nanosecondsPerCopy: Double, strayCopies: Double) {
+  private func measureOnce(_ path: Path, _ scene: LaneScene) throws -> (nanosecondsPerCopy: Double, strayCopies: Double)
+  {
     let warmUp = 1.5
     let bursts = Int(secondsPerRound * Double(burstsPerSecond))
     let packets = try scene.packets(

@@ -18,14 +18,11 @@ final class LaneScene {
   private(set) var publisherAddress: SocketAddress
   private(set) var receiverAddresses: [SocketAddress] = []
   private var receivers: [CInt] = []
-  private let protector: LibSRTPSession
-  private var sequence: UInt16 = 0
 
   init(_ profile: SRTPProfile, receivers count: Int, pair: NetworkPair) throws {
     self.pair = pair
     publisherKeys = try Self.randomKeys(profile)
     receiverKeys = try (0..<count).map { _ in try Self.randomKeys(profile) }
-    protector = try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound)
     guard let server = IPAddress(NetworkPair.serverAddress), let client = IPAddress(NetworkPair.clientAddress) else {
       throw BenchFailure("no addresses")
     }
@@ -40,13 +37,13 @@ final class LaneScene {
 
   deinit { for socket in receivers + [publisher] { close(socket) } }
 
-  /// The publisher's next packets, protected.
+  /// The publisher's packets, protected: the same for every turn, since what forwards always starts anew. At most 65 535.
   func packets(count: Int, payloadLength: Int) throws -> [[UInt8]] {
+    let protector = try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound)
     let payload = [UInt8](repeating: 0x5a, count: payloadLength)
-    return try (0..<count).map { number in
-      sequence &+= 1
-      let header: [UInt8] = [0x80, 96, UInt8(sequence >> 8), UInt8(sequence & 0xff), 0, 0, 0, 1, 0, 0, 0xaa, 0xaa]
-      return try protector.protect(header + payload)
+    return try (1...min(count, 65_535)).map { number in
+      let sequence = [UInt8(number >> 8), UInt8(number & 0xff)]
+      return try protector.protect([0x80, 96] + sequence + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
     }
   }
 
@@ -128,8 +125,10 @@ final class LaneScene {
       close(home)
       close(there)
     }
-    guard linux_setns(there, 0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw BenchFailure("cannot enter \(namespace)") }
-    defer { _ = linux_setns(home, 0x4000_0000) }
+    guard linux_setns(there, CInt(LINUX_CLONE_NEWNET.rawValue)) == 0 else {
+      throw BenchFailure("cannot enter \(namespace)")
+    }
+    defer { _ = linux_setns(home, CInt(LINUX_CLONE_NEWNET.rawValue)) }
     return try body()
   }
 

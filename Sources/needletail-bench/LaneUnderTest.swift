@@ -57,7 +57,8 @@ struct FastPathUnderTest: LaneUnderTest {
       transport(0, scene.publisherAddress, scene.publisherKeys),
       .addSource(
         Source(
-          id: source, transport: TransportID(rawValue: 0), ssrc: LaneScene.publisherSSRC, kind: .video, clockRate: 90_000)),
+          id: source, transport: TransportID(rawValue: 0), ssrc: LaneScene.publisherSSRC, kind: .video,
+          clockRate: 90_000)),
     ]
     for (number, (remote, keys)) in zip(scene.receiverAddresses, scene.receiverKeys).enumerated() {
       commands.append(transport(number + 1, remote, keys))
@@ -107,10 +108,12 @@ final class ReferenceUnderTest: LaneUnderTest, Sendable {
       hasStopped.store(true, ordering: .releasing)
     }
     var thread = pthread_t()
-    pthread_create(&thread, nil, { context in
-      if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
-      return nil
-    }, Unmanaged.passRetained(body).toOpaque())
+    pthread_create(
+      &thread, nil,
+      { context in
+        if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
+        return nil
+      }, Unmanaged.passRetained(body).toOpaque())
     pthread_detach(thread)
   }
 
@@ -165,7 +168,7 @@ final class LibSRTPSession {
     var policy = srtp_policy_t()
     for part in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {
-      case .aes128CMHMACSHA1_80: srtp_crypto_policy_set_rtp_default(&policy[keyPath: part])
+      case .aes128CMHMACSHA180: srtp_crypto_policy_set_rtp_default(&policy[keyPath: part])
       case .aeadAES128GCM: srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy[keyPath: part])
       case .aeadAES256GCM: srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy[keyPath: part])
       }

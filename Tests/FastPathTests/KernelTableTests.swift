@@ -96,9 +96,11 @@ import Wire
     },
   ]
 
-  private static let everyRow = rows + rows.compactMap { row in
-    row.frame.source == "10.0.0.2" && row.frame.version == nil && row.frame.ipLength == nil ? row.ipv6 : nil
-  }
+  private static let everyRow =
+    rows
+    + rows.compactMap { row in
+      row.frame.source == "10.0.0.2" && row.frame.version == nil && row.frame.ipLength == nil ? row.ipv6 : nil
+    }
 
   /// 10.0.0.2:5000 and [fd00::2]:5000 are transports; SSRC 7 goes to AF_XDP, SSRC 8 to the UDP socket.
   private func program() throws -> TestProgram {

@@ -8,7 +8,9 @@ func shell(_ command: String, mayFail: Bool = false) throws -> Int32 {
   let words = ["/bin/sh", "-c", command]
   var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
   defer { for word in arguments { free(word) } }
-  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else { throw ShellFailure(command: command) }
+  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else {
+    throw ShellFailure(command: command)
+  }
   var status: CInt = 0
   waitpid(process, &status, 0)
   guard status == 0 || mayFail else { throw ShellFailure(command: command) }
@@ -46,7 +48,8 @@ final class Network {
   /// Whether this kernel can make VLAN interfaces.
   static let hasVLANs: Bool = {
     guard let network = try? Network() else { return false }
-    return (try? shell("ip -n \(network.server) link add link v0 name v0.9 type vlan id 9 2>/dev/null", mayFail: true)) == 0
+    return (try? shell("ip -n \(network.server) link add link v0 name v0.9 type vlan id 9 2>/dev/null", mayFail: true))
+      == 0
   }()
 
   deinit { _ = try? shell("ip netns del \(server); ip netns del \(client)", mayFail: true) }
@@ -63,8 +66,10 @@ final class Network {
       close(home)
       close(there)
     }
-    guard linux_setns(there, 0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw ShellFailure(command: "setns \(namespace)") }
-    defer { _ = linux_setns(home, 0x4000_0000) }
+    guard linux_setns(there, CInt(LINUX_CLONE_NEWNET.rawValue)) == 0 else {
+      throw ShellFailure(command: "setns \(namespace)")
+    }
+    defer { _ = linux_setns(home, CInt(LINUX_CLONE_NEWNET.rawValue)) }
     return try body()
   }
 }

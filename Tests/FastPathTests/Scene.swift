@@ -13,7 +13,8 @@ struct Scene {
   let media: SocketAddress
 
   init(
-    local: String = "10.9.0.1", remote: String = "10.9.0.2", receivers count: Int = 4, queues: Int = 1, prepare: String? = nil,
+    local: String = "10.9.0.1", remote: String = "10.9.0.2", receivers count: Int = 4, queues: Int = 1,
+    prepare: String? = nil,
     clientsOnServer: Bool = false, configure: (inout FastPathConfiguration) -> Void = { _ in }
   ) throws {
     let network = try Network(queues: queues)
@@ -25,7 +26,8 @@ struct Scene {
     configure(&configuration)
     call = try network.onServer { [configuration] in try Call(configuration) }
     func clients(_ count: Int) throws -> [UDPClient] { try (0..<count).map { _ in try UDPClient(remote) } }
-    let all = try clientsOnServer ? network.onServer { try clients(count + 1) } : network.onClient { try clients(count + 1) }
+    let all =
+      try clientsOnServer ? network.onServer { try clients(count + 1) } : network.onClient { try clients(count + 1) }
     publisher = all[0]
     receivers = Array(all[1...])
     let ip = try #require(IPAddress(local))
