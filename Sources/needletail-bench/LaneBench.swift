@@ -14,9 +14,10 @@ import Wire
 struct LaneBench {
   var receivers = 16
   var payloadLength = 1188
-  /// Packets that come at once, as the packets of a video frame do, and how often.
-  var burst = 8
-  var burstsPerSecond = 300
+  /// Packets that come at once, as the packets of a video frame do, and how often: some 60 videos of 1.5 Mbit/s. The plain
+  /// loop may not keep up; what it forwards is what counts.
+  var burst = 16
+  var burstsPerSecond = 600
   /// Turns of each lane; the medians count.
   var rounds = 5
   var secondsPerRound = 1.0
@@ -116,10 +117,11 @@ struct LaneBench {
     let before = forwarder.settledCounts()
     let ranBefore = scene.processorTime(of: forwarder)
     scene.send(packets[warm...], burst: burst, pause: pause)
-    let ran = scene.processorTime(of: forwarder) - ranBefore
     let after = forwarder.settledCounts()
+    // Only now: what waited in a socket's buffer is forwarded, and counted, after the last was sent.
+    let ran = scene.processorTime(of: forwarder) - ranBefore
     let copies = after.all - before.all
-    guard copies >= UInt64(bursts * burst * receivers) / 2 else {
+    guard copies >= UInt64(bursts * burst * receivers) / 10 else {
       throw BenchFailure("\(path.rawValue): only \(copies) of \(bursts * burst * receivers) copies were sent")
     }
     let strays = copies - (after.wanted - before.wanted)
