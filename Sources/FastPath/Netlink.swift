@@ -91,9 +91,9 @@ struct NetlinkSocket: ~Copyable {
   static let dump: CInt = 0x300
 
   /// Subscribed to `groups` (RTMGRP_…); 0 for requests.
-  init?(groups: UInt32 = 0) {
+  init?(groups: UInt32 = 0, protocol: CInt = 0 /* NETLINK_ROUTE */) {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    descriptor = socket(AF_NETLINK, type, 0 /* NETLINK_ROUTE */)
+    descriptor = socket(AF_NETLINK, type, `protocol`)
     // struct sockaddr_nl: family, padding, port, groups
     var name: (UInt16, UInt16, UInt32, UInt32) = (UInt16(AF_NETLINK), 0, 0, groups)
     let bound = withUnsafeMutablePointer(to: &name) {

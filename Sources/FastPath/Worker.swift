@@ -85,6 +85,7 @@ struct Worker: ~Copyable {
 
   private mutating func followHost(now: Instant) {
     let hasChanged = xskLane?.turn(now: now, memory: &memory, sockets: &xsks, paths: &paths) ?? false
+    xskLane?.chooseLanes(&forwarder, now: now)
     guard hasChanged || waiting.isEmpty else { return }
     waiting.set(
       [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1] + xsks.descriptors)
@@ -104,10 +105,12 @@ struct Worker: ~Copyable {
     isStopping = isStopping || mail.isStopping
     let now = Instant.current()
     for command in mail.commands { carryOut(command, now: now) }
+    xskLane?.chooseLanes(&forwarder, now: now)
   }
 
   /// What leads packets here goes after what expects them, and before it when both end.
   private mutating func carryOut(_ command: FastPathCommand, now: Instant) {
+    xskLane?.prepareKernel(for: command, &forwarder, now: now)
     if case .removeTransport(let id) = command { xskLane?.remove(id) }
     if case .removeSource(let id) = command { xskLane?.remove(id) }
     forwarder.apply(command, now: now)
