@@ -101,6 +101,9 @@ extension XSKLane {
     guard case .neighbour(_, let arrival, _)? = hops.hop(source), let incoming = links[arrival] else {
       return .worker(reason: "no way back to the source is known")
     }
+    if route.sinks.count > Self.vethRing, route.sinks.contains(where: { isBehindVeth($0) }) {
+      return .worker(reason: "a veth with GRO at its other end holds \(Self.vethRing) packets, fewer than there are sinks")
+    }
     var copies: [KernelLane.Copy] = []
     do throws(LaneRefusal) {
       for sink in route.sinks { copies.append(try copy(sink, from: source, mtu: incoming.mtu)) }
@@ -108,6 +111,15 @@ extension XSKLane {
     } catch {
       return .worker(reason: error.reason)
     }
+  }
+
+  private static var vethRing: Int { 256 }
+
+  private func isBehindVeth(_ sink: KernelSink) -> Bool {
+    guard let tuple = destinations[sink.transport]?.tuple, case .neighbour(_, let index, _)? = hops.hop(tuple),
+      let link = links[index], link.kind == "veth"
+    else { return false }
+    return interfaces.reasonAgainstXDP(link) == nil
   }
 
   private func copy(_ sink: KernelSink, from source: FiveTuple, mtu: Int) throws(LaneRefusal) -> KernelLane.Copy {
@@ -155,7 +167,10 @@ extension XSKLane {
     guard link.vlan == nil else { throw LaneRefusal(reason: "\(link.name) is a VLAN") }
     if let reason = interfaces.reasonAgainstXDP(link) { throw LaneRefusal(reason: reason) }
     guard interfaces.isNative(carrier.index) else { throw LaneRefusal(reason: "\(carrier.name) has no native XDP") }
-    guard copies.count > 1 || interface != carrier.index else { return .xdp(interface: interface, broadcast: 0) }
+    // What XDP_TX sends into a veth lies there until something else is sent, unless the other end has a program.
+    guard copies.count > 1 || interface != carrier.index || link.kind == "veth" else {
+      return .xdp(interface: interface, broadcast: 0)
+    }
     guard let entries = Broadcasts.entries(for: copies.count) else { throw LaneRefusal(reason: "too many sinks") }
     return .xdp(interface: interface, broadcast: UInt32(entries))
   }

@@ -170,3 +170,11 @@ struct TestFrame {
     return writer.bytes.dropLast(cut)
   }
 }
+
+extension fp_source {
+  init(testing action: fp_action) {
+    self.init()
+    self.action = action.rawValue
+    state = FP_NO_STATE
+  }
+}
