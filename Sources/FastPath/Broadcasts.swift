@@ -70,7 +70,8 @@ struct Broadcasts {
 
   /// Broadcasts frames that the devmap's program counts and drops: the copies of each must come together, all of them,
   /// and in the frames' order.
-  private static func proveOrder(_ interface: UInt32, entries: Int, _ program: borrowing XDPProgram) throws(LaneRefusal) {
+  private static func proveOrder(_ interface: UInt32, entries: Int, _ program: borrowing XDPProgram) throws(LaneRefusal)
+  {
     var key: UInt32 = 0
     var seen = fp_self_test()
     bpf_map_update_elem(program.selfTest, &key, &seen, UInt64(BPF_ANY))

@@ -88,7 +88,9 @@ struct Interfaces: ~Copyable {
 
   /// Attaches to what has come, detaches from what has gone. Those that refused are tried again if they changed, or all if
   /// `retryingAll`. Returns whether anything changed.
-  mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool) -> Bool {
+  mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool)
+    -> Bool
+  {
     var hasChanged = false
     for (index, interface) in attached {
       if let link = links[index], selection.contains(link), link.name == interface.link.name {
@@ -103,7 +105,8 @@ struct Interfaces: ~Copyable {
       if let link = links[index], selection.contains(link) { continue }
       refused[index] = nil
     }
-    for link in links.values.sorted(by: { $0.index < $1.index }) where selection.contains(link) && attached[link.index] == nil {
+    for link in links.values.sorted(by: { $0.index < $1.index })
+    where selection.contains(link) && attached[link.index] == nil {
       if let known = refused[link.index], known.link == link, !retryingAll { continue }
       hasChanged = attach(link, memory: &memory, sockets: &sockets) || hasChanged
     }
@@ -131,7 +134,9 @@ struct Interfaces: ~Copyable {
     }
   }
 
-  private mutating func open(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) throws(LaneRefusal) -> Attached {
+  private mutating func open(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) throws(LaneRefusal)
+    -> Attached
+  {
     guard link.hardwareAddress.count == 6, link.type == 1 || link.isLoopback else {
       throw LaneRefusal(reason: "it does not carry Ethernet frames")
     }
@@ -163,7 +168,8 @@ struct Interfaces: ~Copyable {
     let queues = min(EthernetTool.receiveQueues(of: link.name), UInt32(FP_MAX_QUEUES.rawValue))
     for queue in 0..<queues {
       do throws(LaneRefusal) {
-        let slot = try openSocket(link, queue: queue, tryZeroCopy: attachment.mode == .native, memory: &memory, sockets: &sockets)
+        let slot = try openSocket(
+          link, queue: queue, tryZeroCopy: attachment.mode == .native, memory: &memory, sockets: &sockets)
         interface.slots.append(slot)
         interface.isZeroCopy = interface.isZeroCopy && sockets.sockets[slot].isZeroCopy
       } catch {

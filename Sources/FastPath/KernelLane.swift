@@ -93,7 +93,9 @@ final class KernelLane {
         give(new, except: old)
         return nil
       }
-      for (i, copy) in copies.enumerated() { tables.sinks.base[first + i] = fp_sink(copy, counters: new.counters[copy.sink.id] ?? 0) }
+      for (i, copy) in copies.enumerated() {
+        tables.sinks.base[first + i] = fp_sink(copy, counters: new.counters[copy.sink.id] ?? 0)
+      }
       value.first_sink = UInt32(first)
       value.sink_count = UInt32(copies.count)
       switch program {
@@ -157,11 +159,19 @@ final class KernelLane {
   /// Passes on what the kernel counted of a source and its sinks.
   func absorb(_ id: SourceID, into forwarder: inout Forwarder) {
     guard let entry = installed[id] else { return }
-    absorb(id, state: entry.state, entry.counters, isForwarding: entry.isForwarding, into: &forwarder)
+    absorb(id, state: entry.state, entry.counters, into: &forwarder)
+  }
+
+  /// Also of sinks that the source had until a moment ago.
+  func absorbAll(_ id: SourceID, into forwarder: inout Forwarder) {
+    absorb(id, into: &forwarder)
+    for entry in retired where entry.source == id {
+      absorb(id, state: nil, entry.counters, into: &forwarder)
+    }
   }
 
   private func absorb(
-    _ id: SourceID, state: Int?, _ counters: [SinkID: Int], isForwarding: Bool, into forwarder: inout Forwarder
+    _ id: SourceID, state: Int?, _ counters: [SinkID: Int], into forwarder: inout Forwarder
   ) {
     if let state {
       let now = tables.states.base[state]
@@ -193,7 +203,7 @@ final class KernelLane {
   func clean(now: Instant, into forwarder: inout Forwarder) {
     while let first = retired.first, first.due <= now {
       retired.removeFirst()
-      absorb(first.source, state: first.state, first.counters, isForwarding: false, into: &forwarder)
+      absorb(first.source, state: first.state, first.counters, into: &forwarder)
       tables.freeSinks.give(first.sinks)
       for place in first.counters.values {
         seenSinks[place] = nil

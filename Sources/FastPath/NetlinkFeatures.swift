@@ -6,11 +6,14 @@ enum XDPFeatures {
 
   /// Whether XDP can send by the interface. On a veth this depends on the other end: it must have GRO on or a program.
   static func canTransmit(_ interface: UInt32) -> Bool {
-    guard var netlink = NetlinkSocket(protocol: 16 /* NETLINK_GENERIC */), let family = family(&netlink) else { return false }
+    guard var netlink = NetlinkSocket(protocol: 16 /* NETLINK_GENERIC */), let family = family(&netlink) else {
+      return false
+    }
     var request = NetlinkRequest(type: CInt(family), flags: 0)
     request.append(UInt32(1) /* NETDEV_CMD_DEV_GET, version 0 */)
     request.attribute(1 /* NETDEV_A_DEV_IFINDEX */, withUnsafeBytes(of: interface, Array.init))
-    guard let answer = netlink.ask(request).first, let features = answer.attributes(after: 4)[3 /* XDP_FEATURES */] else {
+    guard let answer = netlink.ask(request).first, let features = answer.attributes(after: 4)[3 /* XDP_FEATURES */]
+    else {
       return false
     }
     return (UInt64(features.u32(0)) | UInt64(features.u32(4)) << 32) & transmits != 0

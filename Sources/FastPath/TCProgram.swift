@@ -39,7 +39,8 @@ final class TCProgram {
     var refused: [UInt32: String] = [:]
     for index in interfaces where links[index] == nil {
       let program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_tc"))
-      let link = bpf_link_create(program, CInt(truncatingIfNeeded: index), bpf_attach_type(46 /* BPF_TCX_INGRESS */), nil)
+      let link = bpf_link_create(
+        program, CInt(truncatingIfNeeded: index), bpf_attach_type(46 /* BPF_TCX_INGRESS */), nil)
       if link >= 0 {
         links[index] = link
       } else {

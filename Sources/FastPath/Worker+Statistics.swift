@@ -70,7 +70,9 @@ extension Worker {
     let reason = reason(sinks[sink.id])
     if sink.lane == .kernel { sink.lane = reason.isEmpty ? .xsk : .socket }
     if sink.packets == 0 { sink.lane = reason.isEmpty ? .xsk : .socket }
-    if sink.lane == .socket { sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason }
+    if sink.lane == .socket {
+      sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason
+    }
     return sink
   }
 

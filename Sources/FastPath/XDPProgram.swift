@@ -64,7 +64,8 @@ struct XDPProgram: ~Copyable {
     let descriptors: Descriptors
     do throws(LaneRefusal) {
       try Self.set(port: port, in: object)
-      bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
+      bpf_map__set_max_entries(
+        bpf_object__find_map_by_name(object, "fp_transports"), UInt32(clamping: maximumTransports))
       bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "fp_sources"), UInt32(clamping: maximumSources))
       try Self.load(object)
       descriptors = try Descriptors(object)
@@ -85,7 +86,9 @@ struct XDPProgram: ~Copyable {
     var perProcessor = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))
     return (0..<UInt32(FP_VERDICT_COUNT.rawValue)).compactMap { verdict in
       var key = verdict
-      guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else { return nil }
+      guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else {
+        return nil
+      }
       return (prefix + String(cString: name).dropFirst(3), perProcessor.reduce(0, &+))
     }
   }

@@ -69,7 +69,9 @@ struct XDPRoutes {
   mutating func set(_ id: SourceID, _ value: fp_source, in program: borrowing XDPProgram) -> Bool {
     guard let (transport, ssrc, _) = streams[id] else { return false }
     streams[id]?.value = value
-    guard let entry = entries[transport], entry.ssrcs.contains(ssrc), owners[entry.tuple] == transport else { return false }
+    guard let entry = entries[transport], entry.ssrcs.contains(ssrc), owners[entry.tuple] == transport else {
+      return false
+    }
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
     var entered = value
     guard bpf_map_update_elem(program.sources, &key, &entered, UInt64(BPF_EXIST)) == 0 else {
@@ -90,7 +92,8 @@ struct XDPRoutes {
       let error = errno
       homeless.insert(id)
       tellWhetherFull(program)
-      return "no room for transport \(id.rawValue) in the XDP program's table (\(SystemError.text(error))): its packets "
+      return
+        "no room for transport \(id.rawValue) in the XDP program's table (\(SystemError.text(error))): its packets "
         + "take the socket lane, and strangers' RTP is passed on"
     }
     owners[tuple] = id
@@ -99,12 +102,15 @@ struct XDPRoutes {
   }
 
   private mutating func install(_ id: SourceID, in program: borrowing XDPProgram) -> Complaint? {
-    guard let (transport, ssrc, wanted) = streams[id], let entry = entries[transport], entry.isInstalled else { return nil }
+    guard let (transport, ssrc, wanted) = streams[id], let entry = entries[transport], entry.isInstalled else {
+      return nil
+    }
     guard !entry.ssrcs.contains(ssrc) else { return nil }
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
     var value = wanted
     guard bpf_map_update_elem(program.sources, &key, &value, UInt64(BPF_ANY)) == 0 else {
-      return "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
+      return
+        "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
         + "the socket lane"
     }
     sourceCount += 1

@@ -47,7 +47,7 @@ extension XSKLane {
     guard kernel?.installed[source]?.isForwarding == true else { return }
     carryOut(.worker(reason: "a pause"), for: source, route: nil, now: now)
     usleep(100)
-    kernel?.absorb(source, into: &forwarder)
+    kernel?.absorbAll(source, into: &forwarder)
   }
 
   // MARK: Choosing
@@ -83,7 +83,9 @@ extension XSKLane {
     guard let (new, value) = kernel?.write(plan, for: id, route: route) else {
       log("error", "no room for source \(id.rawValue) in the kernel lane's tables", [:])
       let reason = "the kernel lane's tables are full"
-      if case .kernel = plan, kernel?.installed[id] != nil { carryOut(.worker(reason: reason), for: id, route: nil, now: now) }
+      if case .kernel = plan, kernel?.installed[id] != nil {
+        carryOut(.worker(reason: reason), for: id, route: nil, now: now)
+      }
       return
     }
     if routes.set(id, value, in: interfaces.program) {
@@ -102,7 +104,8 @@ extension XSKLane {
       return .worker(reason: "no way back to the source is known")
     }
     if route.sinks.count > Self.vethRing, route.sinks.contains(where: { isBehindVeth($0) }) {
-      return .worker(reason: "a veth with GRO at its other end holds \(Self.vethRing) packets, fewer than there are sinks")
+      return .worker(
+        reason: "a veth with GRO at its other end holds \(Self.vethRing) packets, fewer than there are sinks")
     }
     var copies: [KernelLane.Copy] = []
     do throws(LaneRefusal) {
@@ -123,7 +126,9 @@ extension XSKLane {
   }
 
   private func copy(_ sink: KernelSink, from source: FiveTuple, mtu: Int) throws(LaneRefusal) -> KernelLane.Copy {
-    guard let tuple = destinations[sink.transport]?.tuple else { throw LaneRefusal(reason: "a sink's transport is gone") }
+    guard let tuple = destinations[sink.transport]?.tuple else {
+      throw LaneRefusal(reason: "a sink's transport is gone")
+    }
     guard tuple.remote.ip.isV6 == source.remote.ip.isV6, tuple.local.ip.isV6 == tuple.remote.ip.isV6 else {
       throw LaneRefusal(reason: "\(tuple.remote) is of another address family than the source")
     }
@@ -149,10 +154,16 @@ extension XSKLane {
       reason = error.reason
     }
     // The packets must have come by an interface that the TC program is on, and their tag is not undone there.
-    guard incoming.vlan == nil else { throw LaneRefusal(reason: "\(reason), and TC does not take what comes by a VLAN") }
+    guard incoming.vlan == nil else {
+      throw LaneRefusal(reason: "\(reason), and TC does not take what comes by a VLAN")
+    }
     guard kernel?.tc != nil else { throw LaneRefusal(reason: "\(reason); \(kernel?.tcReason ?? "")") }
-    if let refusal = kernel?.tcRefusals[carrier.index] { throw LaneRefusal(reason: "\(reason); \(carrier.name): \(refusal)") }
-    guard interfaces.attachedIndices.contains(carrier.index) else { throw LaneRefusal(reason: interfaces.reason(carrier)) }
+    if let refusal = kernel?.tcRefusals[carrier.index] {
+      throw LaneRefusal(reason: "\(reason); \(carrier.name): \(refusal)")
+    }
+    guard interfaces.attachedIndices.contains(carrier.index) else {
+      throw LaneRefusal(reason: interfaces.reason(carrier))
+    }
     return .tc(reason: reason)
   }
 
@@ -160,7 +171,9 @@ extension XSKLane {
     if let reason = interfaces.reasonAgainstXDP(carrier), carrier.index == copies.first?.interface || copies.isEmpty {
       throw LaneRefusal(reason: reason)
     }
-    guard let interface = copies.first?.interface, let link = links[interface] else { throw LaneRefusal(reason: "no sink") }
+    guard let interface = copies.first?.interface, let link = links[interface] else {
+      throw LaneRefusal(reason: "no sink")
+    }
     guard copies.allSatisfy({ $0.interface == interface }) else {
       throw LaneRefusal(reason: "the sinks are behind several interfaces")
     }
@@ -206,9 +219,11 @@ extension XSKLane {
   var kernelMaps: [MapFill] {
     guard kernel != nil else { return [] }
     return [
-      MapFill(name: "sinks", used: kernel?.tables.freeSinks.used ?? 0, capacity: kernel?.tables.freeSinks.capacity ?? 0),
       MapFill(
-        name: "routed_sources", used: kernel?.tables.freeStates.used ?? 0, capacity: kernel?.tables.freeStates.capacity ?? 0),
+        name: "sinks", used: kernel?.tables.freeSinks.used ?? 0, capacity: kernel?.tables.freeSinks.capacity ?? 0),
+      MapFill(
+        name: "routed_sources", used: kernel?.tables.freeStates.used ?? 0,
+        capacity: kernel?.tables.freeStates.capacity ?? 0),
     ]
   }
 

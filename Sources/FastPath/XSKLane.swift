@@ -57,7 +57,8 @@ struct XSKLane: ~Copyable {
       }
     }
     var lane = XSKLane(
-      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits, log: log)
+      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits,
+      log: log)
     lane.kernel = kernel
     return lane
   }

@@ -99,9 +99,11 @@ import Wire
     },
   ].filter { $0.verdict != "redirect_xsk_if_any" }
 
-  private static let everyRow = rows + rows.compactMap { row in
-    row.frame.source == "10.0.0.2" && row.frame.version == nil && row.frame.ipLength == nil ? row.ipv6 : nil
-  }
+  private static let everyRow =
+    rows
+    + rows.compactMap { row in
+      row.frame.source == "10.0.0.2" && row.frame.version == nil && row.frame.ipLength == nil ? row.ipv6 : nil
+    }
 
   /// 10.0.0.2:5000 and [fd00::2]:5000 are transports; SSRC 7 goes to AF_XDP, SSRC 8 to the UDP socket.
   private func program() throws -> TestProgram {
@@ -119,13 +121,15 @@ import Wire
     return program
   }
 
-  @Test(arguments: everyRow)
-  func verdict(_ row: Row) throws {
-    let packet = row.frame.bytes
-    let outcome = try program().run(packet)
-    #expect(outcome.verdict == "xdp_" + row.verdict)
-    #expect(outcome.action == (row.verdict.hasPrefix("drop") ? 1 : 2))
-    #expect(outcome.packet == packet, "the packet is as it was")
+  @Test func verdicts() throws {
+    let program = try program()
+    for row in Self.everyRow {
+      let packet = row.frame.bytes
+      let outcome = try program.run(packet)
+      #expect(outcome.verdict == "xdp_" + row.verdict, "\(row.testDescription)")
+      #expect(outcome.action == (row.verdict.hasPrefix("drop") ? 1 : 2), "\(row.testDescription)")
+      #expect(outcome.packet == packet, "\(row.testDescription): the packet is as it was")
+    }
   }
 
   @Test func passesStrangersWhileTheTableOfTransportsIsFull() throws {

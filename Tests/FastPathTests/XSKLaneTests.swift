@@ -22,7 +22,7 @@ import Wire
       if let prepare {
         try shell("set -e; S=\(network.server); C=\(network.client); \(prepare)")
       }
-      var configuration = FastPathConfiguration(mediaPort: 0, interfaces: ["v0"])
+      var configuration = FastPathConfiguration(mediaPort: 0, interfaces: ["v0"], lane: .xsk)
       configure(&configuration)
       call = try network.onServer { [configuration] in try Call(configuration) }
       publisher = try network.onClient { try UDPClient(remote) }
@@ -78,7 +78,8 @@ import Wire
     scene.send(41_000..<41_100)
     try scene.expectCopies(100)
 
-    #expect(eventually { scene.call.fastPath.statistics().sinks.allSatisfy { $0.packets >= before.sinks[0].packets + 100 } })
+    #expect(
+      eventually { scene.call.fastPath.statistics().sinks.allSatisfy { $0.packets >= before.sinks[0].packets + 100 } })
     let after = scene.call.fastPath.statistics()
     #expect(after.receivedOnXSK - before.receivedOnXSK == 100)
     #expect(after.sentOnXSK - before.sentOnXSK == 400)
