@@ -1,5 +1,6 @@
 import Glibc
 import Wire
+import Wire
 
 /// The headers of the frames that reach a transport, and the AF_XDP socket that they leave by.
 struct FramePath {

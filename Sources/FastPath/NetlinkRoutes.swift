@@ -37,8 +37,7 @@ extension NetlinkSocket {
     guard type == 1 || type == 2, attributes[22] == nil, let interface = attributes[4] /* RTA_OIF */ else { return nil }
     let metrics = NetlinkMessage.attributes(in: attributes[8 /* RTA_METRICS */] ?? [])
     return KernelRoute(
-      interface: interface.u32(0), gateway: Self.gateway(attributes),
-      mtu: metrics[2 /* RTAX_MTU */].map { Int($0.u32(0)) })
+      interface: interface.u32(0), gateway: Self.gateway(attributes), mtu: metrics[2 /* RTAX_MTU */].map { Int($0.u32(0)) })
   }
 
   /// RTA_GATEWAY, or RTA_VIA where the gateway is of the other family.

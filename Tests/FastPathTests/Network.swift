@@ -8,9 +8,7 @@ func shell(_ command: String, mayFail: Bool = false) throws -> Int32 {
   let words = ["/bin/sh", "-c", command]
   var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
   defer { for word in arguments { free(word) } }
-  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else {
-    throw ShellFailure(command: command)
-  }
+  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else { throw ShellFailure(command: command) }
   var status: CInt = 0
   waitpid(process, &status, 0)
   guard status == 0 || mayFail else { throw ShellFailure(command: command) }
@@ -56,9 +54,7 @@ final class Network {
       close(home)
       close(there)
     }
-    guard linux_setns(there, 0x4000_0000 /* CLONE_NEWNET */) == 0 else {
-      throw ShellFailure(command: "setns \(namespace)")
-    }
+    guard linux_setns(there, 0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw ShellFailure(command: "setns \(namespace)") }
     defer { _ = linux_setns(home, 0x4000_0000) }
     return try body()
   }
