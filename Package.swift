@@ -44,11 +44,14 @@ let package = Package(
 
     // 3: calls and copies
     .target(name: "Forwarding", dependencies: ["Wire", "RTP", "SRTP"], swiftSettings: swift),
-    .target(name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding"], swiftSettings: swift),
+    .target(
+      name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding"],
+      swiftSettings: swift),
 
     // 4: input and output
     .target(
-      name: "FastPath", dependencies: ["Wire", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"], swiftSettings: swift),
+      name: "FastPath", dependencies: ["Wire", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"],
+      swiftSettings: swift),
     .target(
       name: "Signalling",
       dependencies: [
@@ -96,12 +99,15 @@ let package = Package(
     .testTarget(name: "ICETests", dependencies: ["ICE", "STUN", "Wire"], swiftSettings: swift),
     .testTarget(
       name: "PeerTests", dependencies: ["Peer", "ICE", "STUN", "DTLS", "SRTP", "RTP", "Wire"], swiftSettings: swift),
-    .testTarget(name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
     .testTarget(
-      name: "SFUTests", dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Peer", "Forwarding", "Wire"],
+      name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
+    .testTarget(
+      name: "SFUTests",
+      dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Peer", "Forwarding", "Wire"],
       swiftSettings: swift),
     .testTarget(
-      name: "FastPathTests", dependencies: ["FastPath", "Forwarding", "SRTP", "RTP", "Wire", "CFastPathABI", "CXDP", "CBPFObjects"],
+      name: "FastPathTests",
+      dependencies: ["FastPath", "Forwarding", "SRTP", "RTP", "Wire", "CFastPathABI", "CXDP", "CBPFObjects"],
       swiftSettings: swift),
     .testTarget(
       name: "SignallingTests",

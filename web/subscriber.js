@@ -19,6 +19,7 @@ export class Subscriber {
 
   open(iceServers) {
     this.close();
+    this.#queue = Promise.resolve(); // what is asked of a closed connection may never end
     this.#configuration = { iceServers, bundlePolicy: "max-bundle" };
   }
 
@@ -37,13 +38,16 @@ export class Subscriber {
     this.connection?.close();
     this.connection = this.#session = null;
     this.receiving.clear();
-    this.#queue = Promise.resolve();
   }
 
   async #answer(sdp, tracks) {
     const connection = this.#connectionFor(sdp);
-    await connection.setRemoteDescription({ type: "offer", sdp });
-    await connection.setLocalDescription(await connection.createAnswer());
+    try {
+      await connection.setRemoteDescription({ type: "offer", sdp });
+      await connection.setLocalDescription(await connection.createAnswer());
+    } catch (error) {
+      if (connection === this.connection) throw error;
+    }
     if (connection !== this.connection) return;
     this.#send({ type: "answer", sdp: connection.localDescription.sdp });
     this.receiving.clear();

@@ -1,10 +1,17 @@
-/* Linux calls that Swift's Glibc module leaves out, since it is compiled without _GNU_SOURCE. Same functions, same layouts. */
+/* Linux calls that Swift's Glibc module leaves out, since it is compiled without _GNU_SOURCE (same functions, same
+ * layouts), and constants of Linux. */
 #pragma once
 
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
+
+/* Not in every libc's <sched.h> and <sys/socket.h>. */
+enum linux_constant {
+	LINUX_CLONE_NEWNET = 0x40000000,
+	LINUX_SOL_XDP = 283,
+};
 
 /* struct mmsghdr */
 struct linux_mmsghdr {

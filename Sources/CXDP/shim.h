@@ -4,5 +4,6 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
+#include <linux/rtnetlink.h>
 #include <xdp/libxdp.h>
 #include <xdp/xsk.h>

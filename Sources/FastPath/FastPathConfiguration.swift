@@ -13,11 +13,15 @@ public enum LaneChoice: String, Hashable, Sendable, CaseIterable {
 public struct FastPathConfiguration: Sendable {
   /// The one UDP port of all media; 0 takes any free port (see `FastPath.boundPort`).
   public var mediaPort: UInt16
-  /// The interfaces to attach to; nil: loopback and all Ethernet interfaces that are up and no port of a bridge or bond.
+  /// The interfaces to attach to; nil: loopback and all Ethernet interfaces that are up and no port of a bridge or
+  /// bond.
   public var interfaces: [String]?
   public var lane: LaneChoice
   /// The processor that the worker is bound to; nil: wherever the kernel puts it.
   public var workerCPU: Int?
+
+  /// Has the kernel lane forward by the TC program also where XDP could.
+  public var kernelLaneAvoidsXDP = false
 
   /// Room in the XDP program's tables. What finds none takes the socket lane.
   public var maximumTransports = 16_384
@@ -41,10 +45,11 @@ public enum FastPathError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .portInUse(let port):
-      "UDP port \(port) is in use by another program. Stop that program (ss -ulpn 'sport = :\(port)' names it) or choose "
-        + "another media port."
+      "UDP port \(port) is in use by another program. Stop that program (ss -ulpn 'sport = :\(port)' names it) or "
+        + "choose another media port."
     case .portNotPermitted(let port):
-      "No permission to open UDP port \(port). Choose a media port from 1024 up, or give the server CAP_NET_BIND_SERVICE."
+      "No permission to open UDP port \(port). Choose a media port from 1024 up, or give the server "
+        + "CAP_NET_BIND_SERVICE."
     case .system(let call, let error):
       "\(call) failed: \(SystemError.text(error)) (error \(error))."
     }

@@ -1,6 +1,5 @@
 import Glibc
 import Wire
-import Wire
 
 /// The headers of the frames that reach a transport, and the AF_XDP socket that they leave by.
 struct FramePath {

@@ -86,8 +86,8 @@ struct Interfaces: ~Copyable {
 
   // MARK: Following the host
 
-  /// Attaches to what has come, detaches from what has gone. Those that refused are tried again if they changed, or all if
-  /// `retryingAll`. Returns whether anything changed.
+  /// Attaches to what has come, detaches from what has gone. Those that refused are tried again if they changed, or all
+  /// if `retryingAll`. Returns whether anything changed.
   mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool)
     -> Bool
   {
@@ -160,7 +160,8 @@ struct Interfaces: ~Copyable {
     }
   }
 
-  /// A socket per receive queue. Where the first fails, the interface has no xsk lane; a later one only costs its queue.
+  /// A socket per receive queue. Where the first fails, the interface has no xsk lane; a later one only costs its
+  /// queue.
   private mutating func openSockets(
     _ link: Link, _ attachment: XDPAttachment, place: UInt32, memory: inout PacketMemory, sockets: inout XSKTable
   ) throws(LaneRefusal) -> Attached {

@@ -47,6 +47,7 @@ final class KernelLane {
 
   var tables: KernelTables
   var tc: TCProgram?
+  var avoidsXDP = false
   /// Why there is no TC program, or why it is not on an interface.
   var tcReason = ""
   var tcRefusals: [UInt32: String] = [:]

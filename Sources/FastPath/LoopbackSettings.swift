@@ -32,7 +32,8 @@ struct LoopbackSettings {
         let error = SystemError.text(errno)
         let held = LoopbackSettings(before: before, note: note, notePath: notePath)
         held.release(log: log)
-        throw LaneRefusal(reason: "net.ipv4.conf.lo.\(name) cannot be set to 1 (\(error)), and what AF_XDP sends needs it")
+        throw LaneRefusal(
+          reason: "net.ipv4.conf.lo.\(name) cannot be set to 1 (\(error)), and what AF_XDP sends needs it")
       }
       before.append((name, value))
       log("notice", "net.ipv4.conf.lo.\(name) set to 1 while the fast path holds lo", ["before": value])

@@ -3,8 +3,8 @@ import Forwarding
 import Glibc
 import Synchronization
 
-/// The commands on their way to the worker, in order. Bounded: whoever puts too many in waits until the worker has taken
-/// some out.
+/// The commands on their way to the worker, in order. Bounded: whoever puts too many in waits until the worker has
+/// taken some out.
 final class Mailbox: Sendable {
   private struct Contents {
     var commands: [FastPathCommand] = []

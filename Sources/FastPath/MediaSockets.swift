@@ -1,8 +1,8 @@
 import Glibc
 import Wire
 
-/// The UDP sockets of the media port: one for IPv4 and, where the host has it, one for IPv6. Both take what comes to any
-/// address and tell which, so that answers leave from there.
+/// The UDP sockets of the media port: one for IPv4 and, where the host has it, one for IPv6. Both take what comes to
+/// any address and tell which, so that answers leave from there.
 struct MediaSockets: Sendable {
   /// -1: the host has no such family.
   let v4: CInt
@@ -77,7 +77,9 @@ struct MediaSockets: Sendable {
     }
   }
 
-  private static let bufferSize: CInt = 16 << 20
+  /// Room for a burst of some 1000 packets. More would only age them: STUN waits behind media in the same queue, and a
+  /// check answered seconds late is a check that failed.
+  private static let bufferSize: CInt = 2 << 20
 
   @discardableResult
   private static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) -> Bool {

@@ -5,10 +5,10 @@ import Glibc
 struct NetlinkRequest {
   private(set) var bytes: [UInt8] = []
 
-  init(type: CInt, flags: CInt) {
+  init(type: Int, flags: CInt) {
     append(UInt32(0))
     append(UInt16(truncatingIfNeeded: type))
-    append(UInt16(truncatingIfNeeded: flags | 1 /* NLM_F_REQUEST */))
+    append(UInt16(truncatingIfNeeded: flags | NLM_F_REQUEST))
     append(UInt32(0))
     append(UInt32(0))
   }
@@ -17,9 +17,9 @@ struct NetlinkRequest {
     withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
   }
 
-  mutating func attribute(_ type: UInt16, _ data: [UInt8]) {
+  mutating func attribute(_ type: Int, _ data: [UInt8]) {
     append(UInt16(truncatingIfNeeded: 4 + data.count))
-    append(type)
+    append(UInt16(truncatingIfNeeded: type))
     bytes += data
     while bytes.count % 4 != 0 { bytes.append(0) }
   }
@@ -34,22 +34,22 @@ struct NetlinkRequest {
 
 /// One message of an answer or a notification.
 struct NetlinkMessage {
-  let type: UInt16
+  let type: Int
   let body: ArraySlice<UInt8>
 
   /// Every attribute after a header of `headerLength` octets; of several of a type the last.
-  func attributes(after headerLength: Int) -> [UInt16: ArraySlice<UInt8>] {
+  func attributes(after headerLength: Int) -> [Int: ArraySlice<UInt8>] {
     Self.attributes(in: body.dropFirst(headerLength))
   }
 
-  static func attributes(in data: ArraySlice<UInt8>) -> [UInt16: ArraySlice<UInt8>] {
-    var found: [UInt16: ArraySlice<UInt8>] = [:]
+  static func attributes(in data: ArraySlice<UInt8>) -> [Int: ArraySlice<UInt8>] {
+    var found: [Int: ArraySlice<UInt8>] = [:]
     var rest = data
     while rest.count >= 4 {
       let length = Int(rest.u16(0))
       guard length >= 4, length <= rest.count else { break }
       // Two bits of the type are flags.
-      found[rest.u16(2) & 0x3fff] = rest.dropFirst(4).prefix(length - 4)
+      found[Int(rest.u16(2) & 0x3fff)] = rest.dropFirst(4).prefix(length - 4)
       rest = rest.dropFirst((length + 3) & ~3)
     }
     return found
@@ -62,7 +62,7 @@ struct NetlinkMessage {
     while rest.count >= 16 {
       let length = Int(rest.u32(0))
       guard length >= 16, length <= rest.count else { break }
-      messages.append(NetlinkMessage(type: rest.u16(4), body: rest.dropFirst(16).prefix(length - 16)))
+      messages.append(NetlinkMessage(type: Int(rest.u16(4)), body: rest.dropFirst(16).prefix(length - 16)))
       rest = rest.dropFirst((length + 3) & ~3)
     }
     return messages
@@ -86,9 +86,9 @@ struct NetlinkSocket: ~Copyable {
   let descriptor: CInt
   private var buffer = [UInt8](repeating: 0, count: 65_536)
 
-  static let error: UInt16 = 2
-  static let done: UInt16 = 3
-  static let dump: CInt = 0x300
+  static let error = Int(NLMSG_ERROR)
+  static let done = Int(NLMSG_DONE)
+  static let dump = NLM_F_ROOT | NLM_F_MATCH
 
   /// Subscribed to `groups` (RTMGRP_…); 0 for requests.
   init?(groups: UInt32 = 0, protocol: CInt = 0 /* NETLINK_ROUTE */) {

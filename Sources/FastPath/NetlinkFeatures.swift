@@ -9,7 +9,7 @@ enum XDPFeatures {
     guard var netlink = NetlinkSocket(protocol: 16 /* NETLINK_GENERIC */), let family = family(&netlink) else {
       return false
     }
-    var request = NetlinkRequest(type: CInt(family), flags: 0)
+    var request = NetlinkRequest(type: Int(family), flags: 0)
     request.append(UInt32(1) /* NETDEV_CMD_DEV_GET, version 0 */)
     request.attribute(1 /* NETDEV_A_DEV_IFINDEX */, withUnsafeBytes(of: interface, Array.init))
     guard let answer = netlink.ask(request).first, let features = answer.attributes(after: 4)[3 /* XDP_FEATURES */]

@@ -1,3 +1,4 @@
+import CXDP
 import Glibc
 
 /// A network interface, as the kernel describes it (RTM_NEWLINK).
@@ -33,7 +34,7 @@ struct Link: Hashable {
 extension NetlinkSocket {
   /// Every interface, by index.
   mutating func links() -> [UInt32: Link] {
-    var request = NetlinkRequest(type: 18 /* RTM_GETLINK */, flags: Self.dump)
+    var request = NetlinkRequest(type: RTM_GETLINK, flags: Self.dump)
     request.append(UInt64(0))
     request.append(UInt64(0))
     let links = ask(request, isDump: true).compactMap(Link.init)
@@ -43,23 +44,23 @@ extension NetlinkSocket {
 
 extension Link {
   init?(_ message: NetlinkMessage) {
-    guard message.type == 16 /* RTM_NEWLINK */ else { return nil }
+    guard message.type == RTM_NEWLINK else { return nil }
     // struct ifinfomsg: family, padding, type, index, flags, change
     let attributes = message.attributes(after: 16)
-    guard let name = attributes[3] /* IFLA_IFNAME */ else { return nil }
+    guard let name = attributes[IFLA_IFNAME] else { return nil }
     let flags = message.body.u32(8)
     type = message.body.u16(2)
     index = message.body.u32(4)
     isUp = flags & UInt32(IFF_UP) != 0
     isLoopback = flags & UInt32(IFF_LOOPBACK) != 0
     self.name = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
-    mtu = Int(attributes[4 /* IFLA_MTU */]?.u32(0) ?? 0)
-    hardwareAddress = attributes[1 /* IFLA_ADDRESS */].map(Array.init) ?? []
-    master = attributes[10 /* IFLA_MASTER */]?.u32(0) ?? 0
-    let information = NetlinkMessage.attributes(in: attributes[18 /* IFLA_LINKINFO */] ?? [])
-    kind = String(decoding: (information[1 /* IFLA_INFO_KIND */] ?? []).prefix { $0 != 0 }, as: UTF8.self)
+    mtu = Int(attributes[IFLA_MTU]?.u32(0) ?? 0)
+    hardwareAddress = attributes[IFLA_ADDRESS].map(Array.init) ?? []
+    master = attributes[IFLA_MASTER]?.u32(0) ?? 0
+    let information = NetlinkMessage.attributes(in: attributes[IFLA_LINKINFO] ?? [])
+    kind = String(decoding: (information[IFLA_INFO_KIND] ?? []).prefix { $0 != 0 }, as: UTF8.self)
     guard kind == "vlan" else { return }
-    let details = NetlinkMessage.attributes(in: information[2 /* IFLA_INFO_DATA */] ?? [])
-    vlan = (details[1 /* IFLA_VLAN_ID */]?.u16(0) ?? 0, attributes[5 /* IFLA_LINK */]?.u32(0) ?? 0)
+    let details = NetlinkMessage.attributes(in: information[IFLA_INFO_DATA] ?? [])
+    vlan = (details[IFLA_VLAN_ID]?.u16(0) ?? 0, attributes[IFLA_LINK]?.u32(0) ?? 0)
   }
 }

@@ -19,8 +19,8 @@ struct HostPair: Hashable {
   }
 }
 
-/// The ways to all destinations, looked up in the kernel and looked up again when its tables change. A little at a time, so
-/// that packets do not wait for many.
+/// The ways to all destinations, looked up in the kernel and looked up again when its tables change. A little at a
+/// time, so that packets do not wait for many.
 struct NextHops {
   private struct Entry {
     var hop: NextHop

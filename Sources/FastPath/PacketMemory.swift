@@ -1,7 +1,7 @@
 import Glibc
 
-/// The memory of all packets, received and copied: one piece of equal frames. Every AF_XDP socket registers the whole of it
-/// as its UMEM, so that a copy can leave on any interface from where it was written.
+/// The memory of all packets, received and copied: one piece of equal frames. Every AF_XDP socket registers the whole
+/// of it as its UMEM, so that a copy can leave on any interface from where it was written.
 struct PacketMemory: ~Copyable {
   /// The smallest chunk of an aligned UMEM. Holds an Ethernet frame and its headroom.
   static let frameSize = 2048

@@ -1,6 +1,7 @@
 import Wire
 
-/// The paths of all transports, by the number that `Forwarder` gives them: by UDP socket always, by frames where possible.
+/// The paths of all transports, by the number that `Forwarder` gives them: by UDP socket always, by frames where
+/// possible.
 struct PathTable: ~Copyable {
   private(set) var sockets: UnsafeMutablePointer<SocketPath>
   private(set) var frames: UnsafeMutablePointer<FramePath>

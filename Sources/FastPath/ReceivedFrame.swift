@@ -1,7 +1,7 @@
 import Wire
 
-/// A frame that the XDP program sent here: Ethernet, perhaps 802.1Q, IPv4 or IPv6, UDP. The program has checked it; what
-/// would read or write past its end is checked again.
+/// A frame that the XDP program sent here: Ethernet, perhaps 802.1Q, IPv4 or IPv6, UDP. The program has checked it;
+/// what would read or write past its end is checked again.
 struct ReceivedFrame {
   let payload: UnsafeMutableRawBufferPointer
   let tuple: FiveTuple

@@ -19,4 +19,8 @@ struct WaitSet: ~Copyable {
 
   /// Until one is readable, or the time is over.
   func wait(milliseconds: CInt) { _ = poll(descriptors.baseAddress, nfds_t(descriptors.count), milliseconds) }
+
+  /// Whether the wait found descriptor `i` of those that were set readable (or broken).
+  @inline(__always)
+  func isReadable(_ i: Int) -> Bool { i < descriptors.count && descriptors[i].revents != 0 }
 }

@@ -20,7 +20,7 @@ extension Worker {
     return false
   }
 
-  /// Batch by batch, up to so much that the other sockets get their turn.
+  /// Batch by batch, what comes meanwhile included, up to so much that the other sockets get their turn.
   private mutating func receive(fromXSK slot: Int) {
     for _ in 0..<16 {
       let (first, count) = xsks.sockets[slot].peek(64)
@@ -31,7 +31,6 @@ extension Worker {
       for i in 0..<UInt32(truncatingIfNeeded: count) where receive(first &+ i, slot, now: now) { forwarded &+= 1 }
       finishBatch(packets: forwarded, since: now)
       giveBack(first, count, slot)
-      guard count == 64 else { return }
     }
   }
 

@@ -2,8 +2,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// The worker: one thread that reads packets, lets `Forwarder` make the copies and sends them; carries out commands; tells
-/// what happened. Owns everything it touches; nothing on the way of a packet allocates.
+/// The worker: one thread that reads packets, lets `Forwarder` make the copies and sends them; carries out commands;
+/// tells what happened. Owns everything it touches; nothing on the way of a packet allocates.
 struct Worker: ~Copyable {
   /// What it is given at its start.
   struct Setup: Sendable {
@@ -59,8 +59,8 @@ struct Worker: ~Copyable {
       waiting.wait(milliseconds: isBusy ? 0 : hasUnsentFrames ? 1 : Self.longestWait)
       carryOutCommands()
       receiveFromXSKs()
-      receive(from: setup.sockets.v4)
-      receive(from: setup.sockets.v6)
+      if waiting.isReadable(1) { receive(from: setup.sockets.v4) }
+      if waiting.isReadable(2) { receive(from: setup.sockets.v6) }
       let now = Instant.current()
       followHost(now: now)
       deliver(now: now)
@@ -84,9 +84,12 @@ struct Worker: ~Copyable {
   }
 
   private mutating func followHost(now: Instant) {
-    let hasChanged = xskLane?.turn(now: now, memory: &memory, sockets: &xsks, paths: &paths) ?? false
+    let hasNews = waiting.isReadable(3)
+    let hasChanged =
+      xskLane?.turn(now: now, hasNews: hasNews, memory: &memory, sockets: &xsks, paths: &paths) ?? false
     xskLane?.chooseLanes(&forwarder, now: now)
     guard hasChanged || waiting.isEmpty else { return }
+    // The first four by position: see `isReadable`.
     waiting.set(
       [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1] + xsks.descriptors)
   }

@@ -21,11 +21,13 @@ final class WorkerThread: Sendable {
     let entry = Entry(name: name, cpu: cpu, body: body)
     var identity = pthread_t()
     let context = Unmanaged.passRetained(entry).toOpaque()
-    let error = pthread_create(&identity, nil, { context in
-      guard let context else { return nil }
-      Unmanaged<Entry>.fromOpaque(context).takeRetainedValue().run()
-      return nil
-    }, context)
+    let error = pthread_create(
+      &identity, nil,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<Entry>.fromOpaque(context).takeRetainedValue().run()
+        return nil
+      }, context)
     guard error == 0 else {
       Unmanaged<Entry>.fromOpaque(context).release()
       throw .system(call: "pthread_create", error: error)

@@ -1,7 +1,8 @@
 import CXDP
 import Glibc
 
-/// The XDP program on one interface, by a BPF link: it goes when the descriptor is closed, also by the end of the process.
+/// The XDP program on one interface, by a BPF link: it goes when the descriptor is closed, also by the end of the
+/// process.
 struct XDPAttachment {
   enum Mode: String { case native, generic }
 
@@ -10,7 +11,9 @@ struct XDPAttachment {
 
   /// Attaches in the driver, else in the network stack. Another XDP program on the interface is left alone.
   static func attach(_ program: CInt, interface: UInt32) throws(LaneRefusal) -> XDPAttachment {
-    if let other = ForeignProgram.find(onInterface: interface) { throw LaneRefusal(reason: "\(other) is attached to it") }
+    if let other = ForeignProgram.find(onInterface: interface) {
+      throw LaneRefusal(reason: "\(other) is attached to it")
+    }
     if let link = link(program, interface, flags: UInt32(XDP_FLAGS_DRV_MODE)) {
       return XDPAttachment(link: link, mode: .native)
     }
@@ -19,7 +22,9 @@ struct XDPAttachment {
     }
     let error = errno
     // Attached by somebody else since we looked.
-    if let other = ForeignProgram.find(onInterface: interface) { throw LaneRefusal(reason: "\(other) is attached to it") }
+    if let other = ForeignProgram.find(onInterface: interface) {
+      throw LaneRefusal(reason: "\(other) is attached to it")
+    }
     throw LaneRefusal(reason: "it has no XDP support (\(SystemError.text(error)))")
   }
 

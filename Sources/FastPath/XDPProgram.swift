@@ -147,10 +147,10 @@ struct XDPProgram: ~Copyable {
     return bpf_map__fd(map)
   }
 
-  /// BPF tables (before Linux 5.11) and AF_XDP memory count as locked memory. Where this is not allowed, what follows may
-  /// still fit.
+  /// BPF tables (before Linux 5.11) and AF_XDP memory count as locked memory. Where this is not allowed, what follows
+  /// may still fit.
   private static func liftMemoryLimit() {
     var limit = rlimit(rlim_cur: rlim_t.max, rlim_max: rlim_t.max)
-    setrlimit(__rlimit_resource_t(8 /* RLIMIT_MEMLOCK */), &limit)
+    setrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &limit)
   }
 }

@@ -4,8 +4,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// What the XDP program knows of transports and sources, kept in step with the commands. Either all of a route is in the
-/// tables or nothing.
+/// What the XDP program knows of transports and sources, kept in step with the commands. Either all of a route is in
+/// the tables or nothing.
 struct XDPRoutes {
   private struct Entry {
     var tuple: FiveTuple

@@ -168,6 +168,7 @@ extension XSKLane {
   }
 
   private func xdp(_ copies: [KernelLane.Copy], _ carrier: Link) throws(LaneRefusal) -> KernelLane.Program {
+    if kernel?.avoidsXDP == true { throw LaneRefusal(reason: "the configuration asks for it") }
     if let reason = interfaces.reasonAgainstXDP(carrier), carrier.index == copies.first?.interface || copies.isEmpty {
       throw LaneRefusal(reason: reason)
     }

@@ -4,8 +4,8 @@ import Forwarding
 import Glibc
 import Wire
 
-/// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the headers
-/// of frames to every transport, all kept in step with commands and with the host.
+/// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the
+/// headers of frames to every transport, all kept in step with commands and with the host.
 struct XSKLane: ~Copyable {
   struct Destination {
     var index: Int
@@ -52,6 +52,7 @@ struct XSKLane: ~Copyable {
     if configuration.lane != .xsk {
       do throws(LaneRefusal) {
         kernel = try KernelLane(port: port, program)
+        kernel?.avoidsXDP = configuration.kernelLaneAvoidsXDP
       } catch {
         log("notice", "there is no kernel lane", ["reason": error.reason])
       }
@@ -151,11 +152,12 @@ struct XSKLane: ~Copyable {
 
   // MARK: The host's changes
 
-  /// Catches up with the host. Returns whether the AF_XDP sockets are others now.
+  /// Catches up with the host; `hasNews` says that the monitor's descriptor is readable. Returns whether the AF_XDP
+  /// sockets are others now.
   mutating func turn(
-    now: Instant, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
+    now: Instant, hasNews: Bool, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
   ) -> Bool {
-    readNotifications()
+    if hasNews { readNotifications() }
     var hasChanged = false
     let isRetry = now >= retryDue
     if linksAreOld || isRetry {
@@ -190,8 +192,8 @@ struct XSKLane: ~Copyable {
     let (messages, areLost) = monitor.notifications()
     for message in messages {
       switch message.type {
-      case 16, 17 /* RTM_NEWLINK, RTM_DELLINK */: linksAreOld = true
-      case 20, 21 /* RTM_NEWADDR, RTM_DELADDR */:
+      case RTM_NEWLINK, RTM_DELLINK: linksAreOld = true
+      case RTM_NEWADDR, RTM_DELADDR:
         addressesAreOld = true
         hopsAreOld = true
       default: hopsAreOld = true

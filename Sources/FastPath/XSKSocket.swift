@@ -233,7 +233,7 @@ struct XSKSocket {
   func statistics() -> xdp_statistics {
     var statistics = xdp_statistics()
     var length = socklen_t(MemoryLayout<xdp_statistics>.size)
-    getsockopt(descriptor, 283 /* SOL_XDP */, XDP_STATISTICS, &statistics, &length)
+    getsockopt(descriptor, CInt(LINUX_SOL_XDP.rawValue), XDP_STATISTICS, &statistics, &length)
     return statistics
   }
 }

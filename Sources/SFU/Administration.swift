@@ -6,7 +6,9 @@ extension SFU {
   mutating func perform(_ action: AdminAction, now: Instant) -> AdminOutcome {
     switch action {
     case .kick(let room, let participant):
-      return withParticipants(participant, in: room) { sfu, id in sfu.expel(id, .kicked, "you were removed by an operator", now: now) }
+      return withParticipants(participant, in: room) { sfu, id in
+        sfu.expel(id, .kicked, "you were removed by an operator", now: now)
+      }
     case .mute(let room, let participant, let track, let muted):
       return mute(room, participant, track, muted, now: now)
     case .close(let room):
@@ -17,6 +19,9 @@ extension SFU {
       isDraining = draining
       commands.append(log(.info, draining ? "draining" : "taking participants again", [:]))
       return .done
+    case .addRTP(let setup): return addRTP(setup, now: now)
+    case .removeRTP(let room, let name): return removeRTP(name, in: room, now: now)
+    case .describeRTP(let room, let name): return describeRTP(name, in: room)
     }
   }
 

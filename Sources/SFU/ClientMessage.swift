@@ -21,4 +21,7 @@ public enum ClientMessage: Hashable, Sendable {
 }
 
 /// What a track shows or carries, as the client labelled it.
-public enum TrackLabel: String, Hashable, Sendable, Codable { case camera, microphone, screen, screenAudio = "screen-audio" }
+public enum TrackLabel: String, Hashable, Sendable, Codable {
+  case camera, microphone, screen
+  case screenAudio = "screen-audio"
+}

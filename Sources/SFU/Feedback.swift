@@ -6,6 +6,7 @@ import Wire
 /// RTCP both ways: what publishers say goes on to their receivers, what receivers ask goes back to the publishers.
 extension SFU {
   mutating func received(_ packets: [RTCPPacket], from peer: TransportID, at now: Instant) {
+    peers[peer]?.subscriber?.refresh?.receivedRTCP(now: now)
     for packet in packets {
       switch packet {
       case .senderReport(let report):
@@ -26,7 +27,7 @@ extension SFU {
 
   /// Protects and sends; before the peer is connected nothing can be sent and nothing is.
   mutating func send(_ packets: [RTCPPacket], to peer: TransportID) {
-    guard case .send(let bytes, let tuple)? = peers[peer]?.peer.send(rtcp: packets) else { return }
+    guard case .send(let bytes, let tuple)? = peers[peer]?.connection.send(rtcp: packets) else { return }
     commands.append(.send(bytes, tuple))
   }
 
@@ -68,8 +69,9 @@ extension SFU {
       }
     }
     for start in stride(from: 0, to: blocks.count, by: ReportBlock.maximumCount) {
-      let report = ReceiverReport(ssrc: Self.localSSRC, blocks: Array(blocks[start..<min(start + ReportBlock.maximumCount, blocks.count)]))
-      send([.receiverReport(report), .sdes(SDES(ssrc: Self.localSSRC, cname: "needletail"))], to: peer)
+      let report = ReceiverReport(
+        ssrc: Self.localSSRC, blocks: Array(blocks[start..<min(start + ReportBlock.maximumCount, blocks.count)]))
+      send([.receiverReport(report), .sdes(SDES(ssrc: Self.localSSRC, cname: Self.localCNAME))], to: peer)
     }
   }
 
@@ -77,7 +79,9 @@ extension SFU {
   mutating func reportArrivals(_ arrivals: [TransportWideArrival], on peer: TransportID) {
     guard let session = peers[peer], var publication = session.publication else { return }
     for arrival in arrivals { publication.feedback.record(arrival.sequence, at: arrival.at) }
-    let mediaSSRC = publication.tracks.values.compactMap { tracks[$0]?.source }.first.flatMap { sources[$0]?.source.ssrc }
+    let mediaSSRC = publication.tracks.values.compactMap { tracks[$0]?.source }.first.flatMap {
+      sources[$0]?.source.ssrc
+    }
     let feedback = publication.feedback.build(senderSSRC: Self.localSSRC, mediaSSRC: mediaSSRC ?? 0)
     peers[peer]?.publication = publication
     for packet in feedback { send([.transportFeedback(packet)], to: peer) }
@@ -133,6 +137,7 @@ extension SFU {
 
   /// The SSRC of our own RTCP. We send no media under it.
   static let localSSRC: UInt32 = 1
+  static let localCNAME = "needletail"
 }
 
 extension SourceState {

@@ -7,12 +7,15 @@ enum Doorway: Hashable {
   case whip
   /// A viewer of one participant's tracks; others do not see it.
   case whep(of: ParticipantID)
+  /// Clear RTP, set up by an operator.
+  case rtp
 
   var name: String {
     switch self {
     case .websocket: "websocket"
     case .whip: "whip"
     case .whep: "whep"
+    case .rtp: "rtp"
     }
   }
 
@@ -32,6 +35,10 @@ struct Participant {
   let resumeSecret: String
   var publishPeer: TransportID?
   var subscribePeer: TransportID?
+  /// Clear RTP: one session for each of its media addresses.
+  var clearPeers: [TransportID] = []
+  /// What the operator set up of it.
+  var setup: RTPParticipant?
   /// What it publishes, in order of publication.
   var tracks: [TrackID] = []
   /// The tracks it wants; nil: all.
@@ -40,6 +47,8 @@ struct Participant {
   var hasReceivedMedia = false
   /// What it was last told of each track's quality: only changes are told.
   var toldQuality: [String: TrackQuality] = [:]
+
+  var peers: [TransportID] { [publishPeer, subscribePeer].compactMap { $0 } + clearPeers }
 
   var isVisible: Bool { !doorway.isViewer }
 

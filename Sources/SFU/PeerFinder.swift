@@ -31,8 +31,12 @@ struct PeerFinder {
     byTuple[tuple] = peer
   }
 
+  /// Whose datagrams on `tuple` are; nil: nobody's yet.
+  func owner(of tuple: FiveTuple) -> TransportID? { byTuple[tuple] }
+
   mutating func remove(_ session: PeerSession) {
-    if let tuple = session.tuple, byTuple[tuple] == session.id { byTuple[tuple] = nil }
+    let tuples = (session.tuple.map { [$0] } ?? []) + session.connection.fixedTuples
+    for tuple in tuples where byTuple[tuple] == session.id { byTuple[tuple] = nil }
     for fragment in session.usernameFragments { byUsernameFragment[fragment] = nil }
   }
 }

@@ -5,57 +5,44 @@ import RTP
 import SDP
 import Wire
 
-/// A peer with what the SFU keeps of it: whose it is, what was negotiated, and whether its transport is programmed.
+/// One connection of a participant with what the SFU keeps of it: whose it is, what was agreed, and whether its transport
+/// is programmed. WebRTC connections are one-way; one of clear RTP may both publish and subscribe.
 struct PeerSession {
   /// Also the name of its transport.
   let id: TransportID
   let participant: ParticipantID
-  let peer: Peer
+  let connection: Connection
   /// The 5-tuple under which its datagrams are found.
   var tuple: FiveTuple?
   /// Local username fragments, the latest last (an ICE restart adds one).
-  var usernameFragments: [String]
+  var usernameFragments: [String] = []
   /// What the client's latest description says of its side.
   var remote: RemoteTransportDescription?
   /// Set once ICE, DTLS and key export are complete: only then has it routes.
   var profile: String?
-  var negotiation: Negotiation
+  var publication: Publication?
+  var subscriber: Subscriber?
   /// WHIP and WHEP: the resource's name and its entity tag, which changes with each ICE restart.
   var resource: (id: String, entityTag: String)?
 
-  var isConnected: Bool { profile != nil }
+  var isConnected: Bool { connection.isClear || profile != nil }
 
-  enum Negotiation {
-    case publish(Publication)
-    case subscribe(Subscriber)
-  }
-
-  var role: PeerRole {
-    if case .publish = negotiation { .publish } else { .subscribe }
-  }
-
-  var publication: Publication? {
-    get { if case .publish(let publication) = negotiation { publication } else { nil } }
-    set { if let newValue { negotiation = .publish(newValue) } }
-  }
-
-  var subscriber: Subscriber? {
-    get { if case .subscribe(let subscriber) = negotiation { subscriber } else { nil } }
-    set { if let newValue { negotiation = .subscribe(newValue) } }
-  }
+  var role: PeerRole { publication == nil ? .subscribe : .publish }
 }
 
-/// What a publish peer negotiated.
+/// What a participant publishes on a session.
 struct Publication {
+  /// nil for clear RTP, where nothing is negotiated.
   var session: NegotiatedSession?
-  /// Track of each accepted m-line, by mid.
+  /// Track of each accepted m-line, by mid; of clear RTP, by place among its formats.
   var tracks: [String: TrackID] = [:]
   var feedback = TransportFeedbackBuilder()
 }
 
-/// What a subscribe peer was offered and took.
+/// What a participant receives on a session: what it was offered and took.
 struct Subscriber {
-  var session: SubscribeSession
+  /// nil where we offer nothing (WHEP, clear RTP).
+  var session: SubscribeSession?
   /// Over WHEP the client offers: what our answer agreed.
   var answered: NegotiatedSession?
   /// In the order in which tracks were first wanted.
@@ -65,6 +52,9 @@ struct Subscriber {
   var isStale = false
   /// Its copies by their SSRC, for the receiver's reports.
   var sinkBySSRC: [UInt32: SinkID] = [:]
+  /// What a clear-RTP receiver takes.
+  var formats: [RTPFormat] = []
+  var refresh: KeyFrameRefresh?
 
   /// At most one offer is in flight; changes meanwhile wait for its answer.
   enum OfferState: Equatable { case stable, awaitingAnswer }

@@ -1,8 +1,8 @@
 import DTLS
-import RTP
 import Forwarding
 import ICE
 import Peer
+import RTP
 import SDP
 import SRTP
 import Wire
@@ -11,29 +11,33 @@ import Wire
 /// removed with everything of theirs when they end.
 extension SFU {
   /// A new peer of `participant`, not yet negotiated.
-  mutating func makePeer(for participant: ParticipantID, _ negotiation: PeerSession.Negotiation, now: Instant) -> TransportID {
+  mutating func makePeer(
+    for participant: ParticipantID, publication: Publication? = nil, subscriber: Subscriber? = nil, now: Instant
+  ) -> TransportID {
     let id = TransportID(rawValue: sequencer.next())
     let credentials = ICECredentials.random()
     let peer = Peer(local: credentials, certificate: certificate, now: now)
     peers[id] = PeerSession(
-      id: id, participant: participant, peer: peer, usernameFragments: [credentials.usernameFragment],
-      negotiation: negotiation)
+      id: id, participant: participant, connection: .webRTC(peer), usernameFragments: [credentials.usernameFragment],
+      publication: publication, subscriber: subscriber)
     finder.add(id, usernameFragment: credentials.usernameFragment)
     return id
   }
 
-  /// What our side of the peer's transport says of itself in SDP.
-  func localDescription(of peer: Peer) -> LocalTransportDescription {
-    LocalTransportDescription(
+  /// What our side of the peer's transport says of itself in SDP; nil for clear RTP.
+  func localDescription(of session: PeerSession) -> LocalTransportDescription? {
+    guard let peer = session.connection.webRTC else { return nil }
+    return LocalTransportDescription(
       iceUfrag: peer.localCredentials.usernameFragment, icePwd: peer.localCredentials.password,
-      fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint), candidates: configuration.candidates)
+      fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
+      candidates: configuration.candidates)
   }
 
   /// Gives the peer new local credentials (ICE restart); the old ones stay good until the client nominates anew.
   mutating func restartICE(of id: TransportID) {
-    guard let session = peers[id] else { return }
+    guard let session = peers[id], let peer = session.connection.webRTC else { return }
     let credentials = ICECredentials.random()
-    session.peer.restartICE(local: credentials)
+    peer.restartICE(local: credentials)
     peers[id]?.usernameFragments.append(credentials.usernameFragment)
     finder.add(id, usernameFragment: credentials.usernameFragment)
     if session.resource != nil { peers[id]?.resource?.entityTag = credentials.usernameFragment }
@@ -44,7 +48,7 @@ extension SFU {
     _ remote: RemoteTransportDescription, localRole: DTLSRole, of id: TransportID, now: Instant
   ) {
     peers[id]?.remote = remote
-    peers[id]?.peer.setRemote(
+    peers[id]?.connection.webRTC?.setRemote(
       credentials: ICECredentials(usernameFragment: remote.iceUfrag, password: remote.icePwd),
       fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) }, dtlsRole: localRole, now: now)
   }
@@ -52,7 +56,7 @@ extension SFU {
   mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {
     switch finder.find(datagram, on: tuple, now: now) {
     case .peer(let id):
-      guard let outputs = peers[id]?.peer.received(datagram, on: tuple, now: now) else { return }
+      guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
       follow(id)
       handle(outputs, of: id, now: now)
     case .unknown: counters.datagramsDropped["unknown-peer", default: 0] += 1
@@ -62,7 +66,7 @@ extension SFU {
 
   /// Keeps the peer findable under the pair that ICE selected.
   private mutating func follow(_ id: TransportID) {
-    guard let session = peers[id], let selected = session.peer.selected, selected != session.tuple else { return }
+    guard let session = peers[id], let selected = session.connection.selected, selected != session.tuple else { return }
     finder.move(id, from: session.tuple, to: selected)
     peers[id]?.tuple = selected
   }
@@ -87,17 +91,18 @@ extension SFU {
     guard let session = peers[id] else { return }
     counters.dtlsHandshakes["completed", default: 0] += 1
     peers[id]?.profile = "\(inbound.profile)"
-    commands.append(.fastPath(.addTransport(transport(of: session, tuple, .srtp(inbound: inbound, outbound: outbound)))))
     commands.append(
-      log(.info, "peer connected", describe(id).merging(["remote": "\(tuple.remote)", "srtp": "\(inbound.profile)"]) { $1 }))
-    switch session.negotiation {
-    case .publish: addNamedSources(of: id)
-    case .subscribe: reconcile(id, now: now)
-    }
+      .fastPath(.addTransport(transport(of: session, tuple, .srtp(inbound: inbound, outbound: outbound)))))
+    commands.append(
+      log(
+        .info, "peer connected",
+        describe(id).merging(["remote": "\(tuple.remote)", "srtp": "\(inbound.profile)"]) { $1 }))
+    if session.publication != nil { addNamedSources(of: id) }
+    reconcile(id, now: now)
   }
 
   /// The extension ids of a bundle are the same on all its m-lines (RFC 8843 section 10), so the first m-line that has one tells.
-  private func transport(of session: PeerSession, _ tuple: FiveTuple, _ protection: Protection) -> Transport {
+  func transport(of session: PeerSession, _ tuple: FiveTuple, _ protection: Protection) -> Transport {
     let media = session.publication?.session?.media ?? []
     func id(_ uri: String) -> UInt8 { media.lazy.compactMap { $0.extensions[uri] }.first ?? 0 }
     return Transport(
@@ -117,7 +122,9 @@ extension SFU {
     case .noChecks: counters.iceFailures["no-checks", default: 0] += 1
     case .dtls(.fingerprintMismatch):
       counters.dtlsHandshakes["fingerprint-mismatch", default: 0] += 1
-      tell(id, .fingerprintMismatch, "the DTLS certificate is not the one whose fingerprint the SDP gave; the peer was closed")
+      tell(
+        id, .fingerprintMismatch,
+        "the DTLS certificate is not the one whose fingerprint the SDP gave; the peer was closed")
     case .dtls(.timeout): counters.dtlsHandshakes["timeout", default: 0] += 1
     case .dtls: counters.dtlsHandshakes["failed", default: 0] += 1
     }
@@ -131,7 +138,9 @@ extension SFU {
     if participants[session.participant]?.connection == nil {
       remove(session.participant, reason: reason, now: now)
     } else {
-      tell(id, .peerFailed, "the \(session.role.rawValue) connection ended (\(reason)); send \(session.role.rawValue) again")
+      tell(
+        id, .peerFailed,
+        "the \(session.role.rawValue) connection ended (\(reason)); send \(session.role.rawValue) again")
       removePeer(id, now: now)
     }
   }
@@ -139,28 +148,36 @@ extension SFU {
   /// Ends a peer and everything that is on it.
   mutating func removePeer(_ id: TransportID, now: Instant) {
     guard let session = peers[id] else { return }
-    for case .send(let bytes, let tuple) in session.peer.close() { commands.append(.send(bytes, tuple)) }
+    if session.connection.isClear { sayGoodbye(to: session) }
+    for case .send(let bytes, let tuple) in session.connection.close() { commands.append(.send(bytes, tuple)) }
     if let publication = session.publication {
       for track in publication.tracks.values { removeTrack(track) }
     }
     for sink in session.subscriber?.sinkBySSRC.values.map({ $0 }) ?? [] { forgetSink(sink) }
     if session.isConnected { commands.append(.fastPath(.removeTransport(id))) }
     finder.remove(session)
+    clearReceivers.remove(id)
     peers[id] = nil
     if participants[session.participant]?.publishPeer == id { participants[session.participant]?.publishPeer = nil }
     if participants[session.participant]?.subscribePeer == id { participants[session.participant]?.subscribePeer = nil }
+    participants[session.participant]?.clearPeers.removeAll { $0 == id }
   }
 
   private mutating func tell(_ id: TransportID, _ code: ErrorCode, _ message: String) {
-    guard let participant = peers[id]?.participant, let connection = participants[participant]?.connection else { return }
+    guard let participant = peers[id]?.participant, let connection = participants[participant]?.connection else {
+      return
+    }
     commands.append(.message(connection, .error(code, message: message)))
   }
 
   /// Who a peer is, for the log.
   func describe(_ id: TransportID) -> [String: String] {
-    guard let session = peers[id], let participant = participants[session.participant] else { return ["peer": "\(id.rawValue)"] }
+    guard let session = peers[id], let participant = participants[session.participant] else {
+      return ["peer": "\(id.rawValue)"]
+    }
     return [
-      "peer": "\(id.rawValue)", "role": session.role.rawValue, "participant": participant.id.rawValue, "room": participant.room,
+      "peer": "\(id.rawValue)", "role": session.role.rawValue, "participant": participant.id.rawValue,
+      "room": participant.room,
     ]
   }
 }

@@ -25,16 +25,19 @@ extension SFU {
     _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
     let offer = try SessionDescription.parse(sdp)
-    let existing = participants[id]?.publishPeer
+    let former = participants[id]?.publishPeer
+    let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
     let placeholder = LocalTransportDescription(
-      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint), candidates: [])
+      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
+      candidates: [])
     let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
-    let peer = existing ?? makePeer(for: id, .publish(Publication()), now: now)
+    if let former, existing == nil { removePeer(former, now: now) }
+    let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
     if trial.iceRestart, existing != nil { restartICE(of: peer) }
-    guard let local = peers[peer].map({ localDescription(of: $0.peer) }) else { return trial }
+    guard let local = peers[peer].flatMap(localDescription) else { return trial }
     let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
     peers[peer]?.publication?.session = session
     setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
@@ -42,9 +45,17 @@ extension SFU {
     return session
   }
 
+  /// Another certificate means another DTLS association (RFC 8842 section 5.5): the client began a connection anew.
+  private func isContinued(_ peer: TransportID, by offer: SessionDescription) -> Bool {
+    guard let known = peers[peer]?.remote?.fingerprints else { return true }
+    return (offer.fingerprints + offer.media.flatMap(\.fingerprints)).contains { known.contains($0) }
+  }
+
   /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed.
   private mutating func updateTracks(of peer: TransportID, _ labels: [String: TrackLabel], now: Instant) {
-    guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else { return }
+    guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else {
+      return
+    }
     let sending = negotiated.media.filter { !$0.isRejected && $0.direction.sends && !$0.codecs.isEmpty }
     let mids = Set(sending.map(\.mid))
     for (mid, track) in publication.tracks where !mids.contains(mid) {
@@ -65,17 +76,23 @@ extension SFU {
   private mutating func addTrack(
     _ media: NegotiatedMedia, _ label: TrackLabel?, of session: PeerSession, now: Instant
   ) {
-    let track = Track(
-      id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
-      kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions)
+    add(
+      Track(
+        id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
+        kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions))
+  }
+
+  /// Makes a track known to its room.
+  mutating func add(_ track: Track) {
     tracks[track.id] = track
-    peers[session.id]?.publication?.tracks[media.mid] = track.id
-    participants[session.participant]?.tracks.append(track.id)
+    peers[track.peer]?.publication?.tracks[track.mid] = track.id
+    participants[track.participant]?.tracks.append(track.id)
     commands.append(
       log(
         .info, "track added",
-        describe(session.id).merging(
-          ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")]) { $1 }))
+        describe(track.peer).merging(
+          ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")])
+        { $1 }))
     announce(.added, track)
   }
 

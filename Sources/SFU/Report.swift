@@ -20,6 +20,32 @@ public struct ParticipantReport: Sendable, Codable {
   public var via: String
   public var joinedSecondsAgo: Double
   public var peers: [PeerReport]
+  /// How a clear-RTP participant is set up.
+  public var rtp: RTPReport?
+}
+
+/// A clear-RTP participant as it was set up.
+public struct RTPReport: Sendable, Codable, Hashable {
+  public struct Format: Sendable, Codable, Hashable {
+    public var codec: String
+    public var kind: String
+    public var payloadType: UInt8
+    public var clockRate: UInt32
+    public var channels: UInt8
+    public var fmtp: String?
+    /// As set up; nil: learned or chosen.
+    public var ssrc: UInt32?
+    /// Where it comes from or goes to.
+    public var remote: String
+    /// Where its RTCP is.
+    public var rtcp: String
+  }
+
+  /// "send", "receive" or "both".
+  public var direction: String
+  /// The participant whose tracks alone it receives.
+  public var from: String?
+  public var formats: [Format]
 }
 
 public struct PeerReport: Sendable, Codable {
@@ -110,9 +136,18 @@ public enum AdminAction: Hashable, Sendable {
   case close(room: String)
   /// No new participants from now on; calls go on.
   case drain(Bool)
+  /// Makes a clear-RTP sender or receiver a participant.
+  case addRTP(RTPParticipant)
+  case removeRTP(room: String, name: String)
+  /// The SDP for a clear-RTP receiver's program.
+  case describeRTP(room: String, name: String)
 }
 
 public enum AdminOutcome: Hashable, Sendable {
   case done
   case notFound(String)
+  /// The clear-RTP participant cannot be as it was asked for.
+  case refused(RTPParticipantError)
+  /// SDP.
+  case described(String)
 }

@@ -9,7 +9,9 @@ extension SFU {
     report.draining = isDraining
     report.counters = counters
     report.rooms = rooms.values.sorted { $0.name < $1.name }.map { room in
-      RoomReport(name: room.name, participants: room.participants.compactMap { participants[$0] }.map { self.report($0, now: now) })
+      RoomReport(
+        name: room.name,
+        participants: room.participants.compactMap { participants[$0] }.map { self.report($0, now: now) })
     }
     return report
   }
@@ -18,15 +20,63 @@ extension SFU {
     ParticipantReport(
       id: participant.id.rawValue, name: participant.name, via: participant.doorway.name,
       joinedSecondsAgo: now.since(participant.joinedAt).seconds,
-      peers: [participant.publishPeer, participant.subscribePeer].compactMap { $0.flatMap { peers[$0] } }.map(report))
+      peers: participant.peers.compactMap { peers[$0] }.flatMap { report($0, now: now) },
+      rtp: participant.setup.map(report))
   }
 
-  private func report(_ session: PeerSession) -> PeerReport {
-    PeerReport(
-      id: "\(session.id.rawValue)", role: session.role, state: "\(session.peer.state)",
-      remote: session.tuple.map { "\($0.remote)" }, local: session.tuple.map { "\($0.local)" }, srtpProfile: session.profile,
-      sources: sourceIDs(of: session).compactMap(report), sinks: sinkIDs(of: session).compactMap(report))
+  /// One of each role that the session has.
+  private func report(_ session: PeerSession, now: Instant) -> [PeerReport] {
+    var report = PeerReport(
+      id: "\(session.id.rawValue)", role: session.role, state: session.connection.state,
+      remote: session.tuple.map { "\($0.remote)" }, local: session.tuple.map { "\($0.local)" },
+      srtpProfile: session.profile,
+      sources: [], sinks: [])
+    var reports: [PeerReport] = []
+    if session.publication != nil {
+      report.sources =
+        session.connection.isClear
+        ? clearSources(of: session, now: now) : sourceIDs(of: session).compactMap(self.report)
+      reports.append(report)
+    }
+    if session.subscriber != nil {
+      report.role = .subscribe
+      report.sources = []
+      report.sinks = sinkIDs(of: session).compactMap(self.report)
+      reports.append(report)
+    }
+    return reports
   }
+
+  private func report(_ setup: RTPParticipant) -> RTPReport {
+    let formats = setup.formats.map { format in
+      let remote = setup.remote(of: format.kind)
+      return RTPReport.Format(
+        codec: format.codec, kind: format.kind.rawValue, payloadType: format.payloadType, clockRate: format.clockRate,
+        channels: format.channels, fmtp: format.fmtp, ssrc: format.ssrc, remote: remote.map { "\($0)" } ?? "",
+        rtcp: remote.flatMap { setup.rtcp.address(for: $0) }.map { "\($0)" } ?? "")
+    }
+    return RTPReport(direction: setup.direction.rawValue, from: setup.from, formats: formats)
+  }
+
+  /// A clear sender's streams. One that sends nothing shows as such: nobody else would say that it is set up wrongly.
+  private func clearSources(of session: PeerSession, now: Instant) -> [SourceReport] {
+    let tracks = (session.publication?.tracks.values.compactMap { self.tracks[$0] } ?? []).sorted { $0.mid < $1.mid }
+    return tracks.map { track in
+      var report = track.source.flatMap(self.report) ?? .awaited(track, codec(of: track))
+      let remote = session.tuple.map { "\($0.remote)" } ?? ""
+      let lastArrival = track.source.flatMap { sources[$0] }.map(\.statistics.lastArrival)
+      let silence = now.since(lastArrival ?? .zero).seconds
+      if report.packets == 0 {
+        report.laneReason = "nothing received from \(remote) yet"
+      } else if silence >= Self.tolerableSilence {
+        report.laneReason = "nothing received from \(remote) for \(Int(silence)) s"
+      }
+      return report
+    }
+  }
+
+  /// Seconds without a packet after which a clear stream is called silent.
+  private static let tolerableSilence = 5.0
 
   private func sourceIDs(of session: PeerSession) -> [SourceID] {
     (session.publication?.tracks.values.compactMap { tracks[$0] } ?? [])
@@ -42,7 +92,8 @@ extension SFU {
     let now = state.statistics
     return SourceReport(
       id: id.rawValue, track: track.id.rawValue, kind: track.kind.rawValue, label: track.label?.rawValue,
-      codec: codec(of: track), ssrc: state.source.ssrc, isRetransmission: state.source.repairs != nil, muted: track.isMuted,
+      codec: codec(of: track), ssrc: state.source.ssrc, isRetransmission: state.source.repairs != nil,
+      muted: track.isMuted,
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       loss: state.loss, jitterMilliseconds: Double(now.jitter) * 1000 / Double(max(1, state.source.clockRate)),
       authenticationFailures: now.authenticationFailures, replays: now.replays, packetsOnXSK: now.packetsOnXSK,
@@ -55,7 +106,8 @@ extension SFU {
     let clockRate = sources[state.sink.source]?.source.clockRate ?? 90_000
     return SinkReport(
       id: id.rawValue, source: state.sink.source.rawValue, track: track.id.rawValue, from: track.participant.rawValue,
-      kind: track.kind.rawValue, codec: codec(of: track), ssrc: state.sink.ssrc, isRetransmission: state.sink.repairs != nil,
+      kind: track.kind.rawValue, codec: codec(of: track), ssrc: state.sink.ssrc,
+      isRetransmission: state.sink.repairs != nil,
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       dropped: now.dropped, reportedLoss: Double(state.reported?.fractionLost ?? 0) / 256,
       reportedJitterMilliseconds: Double(state.reported?.jitter ?? 0) * 1000 / Double(max(1, clockRate)),
@@ -68,5 +120,17 @@ extension SFU {
   private func rate(_ bytes: UInt64, _ before: UInt64, _ interval: Interval) -> Double {
     guard bytes > before, interval > .zero else { return 0 }
     return Double((bytes - before) &* 8) / interval.seconds
+  }
+}
+
+extension SourceReport {
+  /// A stream whose SSRC is not known before its first packet.
+  fileprivate static func awaited(_ track: Track, _ codec: String) -> SourceReport {
+    SourceReport(
+      id: 0, track: track.id.rawValue, kind: track.kind.rawValue, label: nil, codec: codec, ssrc: 0,
+      isRetransmission: false,
+      muted: track.isMuted, packets: 0, bytes: 0, bitsPerSecond: 0, loss: 0, jitterMilliseconds: 0,
+      authenticationFailures: 0, replays: 0, packetsOnXSK: 0, packetsOnSocket: 0, lane: Lane.socket.rawValue,
+      laneReason: "")
   }
 }

@@ -23,8 +23,12 @@ extension SFU {
   }
 
   /// WHIP: a new publisher. One that publishes under the same name by WHIP is replaced: an encoder that crashed comes back.
-  private mutating func ingest(room: String, name: String, offer: String, grants: Grants, now: Instant) -> ResourceResponse {
-    guard grants.canPublish else { return .failed(status: 403, .forbidden, detail: "the token does not allow publishing") }
+  private mutating func ingest(room: String, name: String, offer: String, grants: Grants, now: Instant)
+    -> ResourceResponse
+  {
+    guard grants.canPublish else {
+      return .failed(status: 403, .forbidden, detail: "the token does not allow publishing")
+    }
     do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
     let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
@@ -43,8 +47,12 @@ extension SFU {
   }
 
   /// WHEP: a viewer of what one participant publishes now.
-  private mutating func play(room: String, name: String, offer: String, grants: Grants, now: Instant) -> ResourceResponse {
-    guard grants.canSubscribe else { return .failed(status: 403, .forbidden, detail: "the token does not allow subscribing") }
+  private mutating func play(room: String, name: String, offer: String, grants: Grants, now: Instant)
+    -> ResourceResponse
+  {
+    guard grants.canSubscribe else {
+      return .failed(status: 403, .forbidden, detail: "the token does not allow subscribing")
+    }
     if let allowed = grants.room, allowed != room {
       return .failed(status: 403, .forbidden, detail: "the token does not open room \(room)")
     }
@@ -67,15 +75,17 @@ extension SFU {
   private mutating func view(
     _ publisher: Participant, by id: ParticipantID, offer: SessionDescription, now: Instant
   ) throws(SDPError) -> ResourceResponse {
-    var subscriber = Subscriber(session: SubscribeSession(capabilities: capabilities))
+    var subscriber = Subscriber()
     let published = publisher.tracks.compactMap { tracks[$0] }
     subscriber.subscriptions = published.map { Subscription.of($0) }
-    let peer = makePeer(for: id, .subscribe(subscriber), now: now)
+    let peer = makePeer(for: id, subscriber: subscriber, now: now)
     participants[id]?.subscribePeer = peer
-    guard let session = peers[peer] else { return .failed(status: 500, .peerFailed, detail: "the peer ended") }
+    guard let local = peers[peer].flatMap(localDescription) else {
+      return .failed(status: 500, .peerFailed, detail: "the peer ended")
+    }
     let offered = zip(published, subscriber.subscriptions).map { self.offer(of: $0, as: $1) }
     let (negotiated, accepted) = try answer(
-      whepOffer: offer, tracks: offered, capabilities: capabilities, local: localDescription(of: session.peer))
+      whepOffer: offer, tracks: offered, capabilities: capabilities, local: local)
     subscriber.take(accepted)
     subscriber.answered = negotiated
     peers[peer]?.subscriber = subscriber
@@ -84,9 +94,10 @@ extension SFU {
   }
 
   private mutating func created(_ peer: TransportID?, answer: SessionDescription) -> ResourceResponse {
-    guard let peer, let session = peers[peer] else { return .failed(status: 500, .peerFailed, detail: "the peer ended") }
+    guard let peer, let tag = peers[peer]?.connection.webRTC?.localCredentials.usernameFragment else {
+      return .failed(status: 500, .peerFailed, detail: "the peer ended")
+    }
     let resource = Identifier.secret()
-    let tag = session.peer.localCredentials.usernameFragment
     peers[peer]?.resource = (resource, tag)
     return .created(resource: resource, answer: answer.serialized(), entityTag: tag)
   }
@@ -99,7 +110,8 @@ extension SFU {
     let parsed: SDPFragment
     do throws(SDPError) { parsed = try SDPFragment.parse(fragment) } catch { return .failed(error) }
     guard let ifMatch else {
-      return .failed(status: 428, .badMessage, detail: "If-Match is missing: send the ETag of the answer, or * to restart ICE")
+      return .failed(
+        status: 428, .badMessage, detail: "If-Match is missing: send the ETag of the answer, or * to restart ICE")
     }
     guard ifMatch == "*" || ifMatch == resource.entityTag else {
       return .failed(status: 412, .outOfOrder, detail: "If-Match is not the entity tag of the current ICE session")
@@ -113,9 +125,10 @@ extension SFU {
     // The DTLS association goes on, so its role does not matter any more.
     setRemote(remote, localRole: .server, of: peer, now: now)
     guard let restarted = peers[peer], let tag = restarted.resource?.entityTag,
-      let negotiated = restarted.publication?.session ?? restarted.subscriber?.answered
+      let negotiated = restarted.publication?.session ?? restarted.subscriber?.answered,
+      let local = localDescription(of: restarted)
     else { return .gone }
-    let fragment = SDPFragment(local: localDescription(of: restarted.peer), answering: negotiated)
+    let fragment = SDPFragment(local: local, answering: negotiated)
     return .restarted(fragment: fragment.serialized(), entityTag: tag)
   }
 
@@ -128,7 +141,8 @@ extension SFU {
   /// The peer a resource names: its path must be right in every part.
   private func find(_ role: PeerRole, room: String, name: String, resource: String) -> TransportID? {
     let session = peers.values.first { $0.resource?.id == resource && $0.role == role }
-    guard let session, let participant = participants[session.participant], participant.room == room, participant.name == name
+    guard let session, let participant = participants[session.participant], participant.room == room,
+      participant.name == name
     else { return nil }
     return session.id
   }
@@ -141,11 +155,13 @@ extension SFU {
 }
 
 extension ResourceResponse {
-  static let gone = ResourceResponse.failed(status: 404, .notFound, detail: "there is no such resource; it may have ended")
+  static let gone = ResourceResponse.failed(
+    status: 404, .notFound, detail: "there is no such resource; it may have ended")
 
   static func failed(_ error: SDPError) -> ResourceResponse {
     error.isSyntax
-      ? .failed(status: 400, .badSDP, detail: error.message) : .failed(status: 422, .unsupportedSDP, detail: error.message)
+      ? .failed(status: 400, .badSDP, detail: error.message)
+      : .failed(status: 422, .unsupportedSDP, detail: error.message)
   }
 
   static func failed(_ refusal: SFU.Refusal) -> ResourceResponse {

@@ -11,7 +11,9 @@ extension SFU {
   mutating func admit(
     name: String, room: String, doorway: Doorway, grants: Grants, now: Instant
   ) throws(Refusal) -> ParticipantID {
-    guard !isDraining else { throw .refused(.draining, "this server is draining and takes no new participants; use another") }
+    guard !isDraining else {
+      throw .refused(.draining, "this server is draining and takes no new participants; use another")
+    }
     if let allowed = grants.room, allowed != room { throw .refused(.forbidden, "the token does not open room \(room)") }
     if let identity = grants.identity, identity != name, !doorway.isViewer {
       throw .refused(.forbidden, "the token is not for the name \(name)")
@@ -20,11 +22,13 @@ extension SFU {
       throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
     }
     if let count = rooms[room]?.participants.count, count >= configuration.maximumParticipantsPerRoom {
-      throw .refused(.roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
+      throw .refused(
+        .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
     }
     let id = Identifier.participant()
     participants[id] = Participant(
-      id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret())
+      id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret()
+    )
     rooms[room, default: Room(name: room)].participants.append(id)
     commands.append(
       log(.info, "participant joined", ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]))
@@ -35,7 +39,7 @@ extension SFU {
   /// Ends a participant: its peers, tracks and copies; the room ends with its last participant.
   mutating func remove(_ id: ParticipantID, reason: String, now: Instant) {
     guard let participant = participants[id] else { return }
-    for peer in [participant.publishPeer, participant.subscribePeer].compactMap({ $0 }) { removePeer(peer, now: now) }
+    for peer in participant.peers { removePeer(peer, now: now) }
     for case (let viewer, .whep(of: id)) in participants.map({ ($0.key, $0.value.doorway) }) {
       remove(viewer, reason: "the publisher left", now: now)
     }
@@ -65,7 +69,8 @@ extension SFU {
   }
 
   mutating func announce(_ event: TrackEvent, _ track: Track) {
-    broadcast(.track(event: event, participant: track.participant.rawValue, track: track.info), exceptTo: track.participant)
+    broadcast(
+      .track(event: event, participant: track.participant.rawValue, track: track.info), exceptTo: track.participant)
   }
 
   /// To every WebSocket client in the room of `id` but `id` itself.

@@ -22,6 +22,8 @@ public struct SFU {
   var tracks: [TrackID: Track] = [:]
   var sources: [SourceID: SourceState] = [:]
   var sinks: [SinkID: SinkState] = [:]
+  /// Sessions of clear RTP that receive.
+  var clearReceivers: Set<TransportID> = []
   var finder = PeerFinder()
   var sequencer = Sequencer()
   var counters = SFUCounters()
@@ -79,9 +81,10 @@ public struct SFU {
 
   private mutating func tick(now: Instant) {
     for id in Array(peers.keys) {
-      guard let outputs = peers[id]?.peer.tick(now: now), !outputs.isEmpty else { continue }
+      guard let outputs = peers[id]?.connection.tick(now: now), !outputs.isEmpty else { continue }
       handle(outputs, of: id, now: now)
     }
+    refreshClearReceivers(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)

@@ -9,7 +9,9 @@ extension SFU {
   mutating func reconcile(_ peer: TransportID, now: Instant) {
     guard let session = peers[peer], session.isConnected, let subscriber = session.subscriber else { return }
     for subscription in subscriber.subscriptions {
-      guard let accepted = subscription.accepted, !accepted.isRejected, let track = tracks[subscription.track] else { continue }
+      guard let accepted = subscription.accepted, !accepted.isRejected, let track = tracks[subscription.track] else {
+        continue
+      }
       let main = subscription.sink ?? addSink(of: track, subscription, accepted, to: peer, now: now)
       if let main, subscription.retransmissionSink == nil {
         addRetransmissionSink(of: track, subscription, accepted, to: peer, repairing: main)
@@ -25,7 +27,8 @@ extension SFU {
     let sink = Sink(
       id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: subscription.ssrc,
       payloadTypes: payloadTypes, extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),
-      sequenceOffset: subscription.sequenceOffset, timestampOffset: subscription.timestampOffset, isPaused: track.isMuted)
+      sequenceOffset: subscription.sequenceOffset, timestampOffset: subscription.timestampOffset,
+      isPaused: track.isMuted)
     install(sink, of: track.id, on: peer) {
       $0.sink = sink.id
       $0.source = source
@@ -35,11 +38,14 @@ extension SFU {
   }
 
   private mutating func addRetransmissionSink(
-    of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, repairing main: SinkID
+    of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID,
+    repairing main: SinkID
   ) {
     let payloadTypes = payloadTypeMap(from: track.codecs, to: accepted.codecs)
       .filter { track.retransmissionPayloadTypes.contains($0.key) }
-    guard let source = track.retransmission, let ssrc = subscription.retransmissionSSRC, !payloadTypes.isEmpty else { return }
+    guard let source = track.retransmission, let ssrc = subscription.retransmissionSSRC, !payloadTypes.isEmpty else {
+      return
+    }
     let sink = Sink(
       id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: ssrc, payloadTypes: payloadTypes,
       extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),

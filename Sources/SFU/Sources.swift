@@ -10,9 +10,13 @@ extension SFU {
     guard let publication = peers[peer]?.publication, let session = publication.session else { return }
     for media in session.media {
       // One encoding is asked for, so the first SSRC is the track's.
-      guard let track = publication.tracks[media.mid], tracks[track]?.source == nil, let ssrc = media.ssrcs.first else { continue }
+      guard let track = publication.tracks[media.mid], tracks[track]?.source == nil, let ssrc = media.ssrcs.first else {
+        continue
+      }
       addSource(ssrc, isRetransmission: false, of: track)
-      if let retransmission = media.retransmissionSSRC[ssrc] { addSource(retransmission, isRetransmission: true, of: track) }
+      if let retransmission = media.retransmissionSSRC[ssrc] {
+        addSource(retransmission, isRetransmission: true, of: track)
+      }
     }
   }
 
@@ -25,21 +29,21 @@ extension SFU {
       log(.debug, "source learned", describe(peer).merging(["track": id.rawValue, "ssrc": "\(unknown.ssrc)"]) { $1 }))
     if let old = isRetransmission ? track.retransmission : track.source { removeSource(old) }
     addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id)
-    markChanged(roomOf: track.participant)
   }
 
   private func trackID(of unknown: UnknownSource, on peer: TransportID) -> TrackID? {
     guard let publication = peers[peer]?.publication else { return nil }
     if let mid = unknown.mid { return publication.tracks[mid] }
     let candidates = publication.tracks.values.filter { id in
-      tracks[id]?.codecs.contains {
+      guard let track = tracks[id], track.fixedSSRC == nil || track.fixedSSRC == unknown.ssrc else { return false }
+      return track.codecs.contains {
         $0.payloadType == unknown.payloadType || $0.retransmissionPayloadType == unknown.payloadType
-      } == true
+      }
     }
     return candidates.count == 1 ? candidates.first : nil
   }
 
-  private mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID) {
+  mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID) {
     guard let track = tracks[id] else { return }
     let codec = track.codecs.first { $0.name.lowercased() != "red" }
     let source = Source(
@@ -49,6 +53,8 @@ extension SFU {
     sources[source.id] = SourceState(source: source, track: id)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))
+    // Whoever subscribed before the source was known waits for it.
+    markChanged(roomOf: track.participant)
   }
 
   /// Removes a source and its copies.
@@ -66,7 +72,9 @@ extension SFU {
   func source(_ ssrc: UInt32, of peer: TransportID) -> SourceID? {
     guard let publication = peers[peer]?.publication else { return nil }
     for track in publication.tracks.values.compactMap({ tracks[$0] }) {
-      for id in [track.source, track.retransmission].compactMap({ $0 }) where sources[id]?.source.ssrc == ssrc { return id }
+      for id in [track.source, track.retransmission].compactMap({ $0 }) where sources[id]?.source.ssrc == ssrc {
+        return id
+      }
     }
     return nil
   }

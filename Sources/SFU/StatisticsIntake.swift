@@ -58,7 +58,8 @@ extension SourceState {
     self.interval = interval
     let expected = UInt64(counters.highestSequence &- previous.highestSequence)
     let received = counters.packets &- previous.packets
-    loss = previous.packets > 0 && expected > received && expected > 0 ? Double(expected - received) / Double(expected) : 0
+    loss =
+      previous.packets > 0 && expected > received && expected > 0 ? Double(expected - received) / Double(expected) : 0
   }
 }
 

@@ -33,21 +33,31 @@ extension SFU {
   }
 
   private mutating func updateSubscriber(_ id: ParticipantID, from published: [Track], now: Instant) {
+    guard let participant = participants[id] else { return }
+    if participant.doorway == .rtp {
+      for peer in participant.clearPeers { updateClearSubscriber(peer, from: published, now: now) }
+      return
+    }
     let wanted = wantedTracks(of: id, from: published)
-    guard let participant = participants[id], participant.subscribePeer != nil || !wanted.isEmpty else { return }
+    guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
+    subscribe(peer, to: wanted) { track, _ in Subscription.of(track) }
+    sendOffer(to: peer, now: now)
+    reconcile(peer, now: now)
+  }
+
+  /// Brings what the peer is subscribed to in line with the tracks it should have; `make` says how to a new one.
+  mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, Subscriber) -> Subscription) {
     guard var subscriber = peers[peer]?.subscriber else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
     let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
     subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
     let present = Set(subscriber.subscriptions.map(\.track))
-    let added = wanted.filter { !present.contains($0.id) }.map { Subscription.of($0) }
-    subscriber.subscriptions += added
+    let added = wanted.filter { !present.contains($0.id) }
+    for track in added { subscriber.subscriptions.append(make(track, subscriber)) }
     subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
     peers[peer]?.subscriber = subscriber
     for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
-    sendOffer(to: peer, now: now)
-    reconcile(peer, now: now)
   }
 
   /// A WebSocket participant gets the tracks of all others that it wants; a WHEP viewer keeps those it was answered with.
@@ -56,7 +66,7 @@ extension SFU {
     switch participant.doorway {
     case .websocket:
       return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
-    case .whip: return []
+    case .whip, .rtp: return []
     case .whep:
       let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
       return (subscriber?.subscriptions ?? []).compactMap { tracks[$0.track] }
@@ -65,25 +75,28 @@ extension SFU {
 
   private mutating func makeSubscribePeer(for id: ParticipantID, now: Instant) -> TransportID {
     let subscriber = Subscriber(session: SubscribeSession(capabilities: capabilities))
-    let peer = makePeer(for: id, .subscribe(subscriber), now: now)
+    let peer = makePeer(for: id, subscriber: subscriber, now: now)
     participants[id]?.subscribePeer = peer
     return peer
   }
 
   private mutating func sendOffer(to peer: TransportID, now: Instant) {
-    guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale, subscriber.offer == .stable,
+    guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale,
+      subscriber.offer == .stable,
+      var negotiation = subscriber.session, let local = localDescription(of: session),
       let connection = participants[session.participant]?.connection
     else { return }
     let offered = subscriber.subscriptions.compactMap { subscription in
       tracks[subscription.track].map { offer(of: $0, as: subscription) }
     }
-    let sdp = subscriber.session.offer(tracks: offered, local: localDescription(of: session.peer))
+    let sdp = negotiation.offer(tracks: offered, local: local)
+    subscriber.session = negotiation
     subscriber.isStale = false
     subscriber.offer = .awaitingAnswer
     peers[peer]?.subscriber = subscriber
     var owners: [String: SubscribedTrack] = [:]
     for subscription in subscriber.subscriptions {
-      guard let mid = subscriber.session.mids[subscription.track.rawValue] else { continue }
+      guard let mid = negotiation.mids[subscription.track.rawValue] else { continue }
       owners[mid] = SubscribedTrack(participant: subscription.from.rawValue, track: subscription.track.rawValue)
     }
     commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners)))
@@ -98,15 +111,16 @@ extension SFU {
 
   mutating func answered(_ sdp: String, by id: ParticipantID, on connection: ConnectionID, now: Instant) {
     guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber,
-      subscriber.offer == .awaitingAnswer
+      subscriber.offer == .awaitingAnswer, var negotiation = subscriber.session
     else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer") }
     do throws(SDPError) {
-      let accepted = try subscriber.session.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
-      guard let remote = subscriber.session.remote else { return }
+      let accepted = try negotiation.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
+      guard let remote = negotiation.remote else { return }
+      subscriber.session = negotiation
       subscriber.offer = .stable
       subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
-      setRemote(remote, localRole: subscriber.session.localSetup == .active ? .client : .server, of: peer, now: now)
+      setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
       reconcile(peer, now: now)
       changedParticipants.insert(id)
     } catch {

@@ -3,7 +3,7 @@ import RTP
 import SDP
 import Wire
 
-/// What a participant publishes: one m-line of its publish peer.
+/// What a participant publishes: one m-line of its publish peer, or one stream of clear RTP.
 struct Track {
   let id: TrackID
   let participant: ParticipantID
@@ -17,6 +17,8 @@ struct Track {
   var source: SourceID?
   var retransmission: SourceID?
   var isMuted = false
+  /// The only SSRC it may come under; nil: whichever the publisher chooses.
+  var fixedSSRC: UInt32?
 
   /// The codecs people see: those that carry media themselves, each name once.
   var codecNames: [String] {

@@ -36,7 +36,7 @@
         manager.pointee.gcm128_pre(keys.encryptionKey, material.assumingMemoryBound(to: gcm_key_data.self))
       case .aeadAES256GCM:
         manager.pointee.gcm256_pre(keys.encryptionKey, material.assumingMemoryBound(to: gcm_key_data.self))
-      case .aes128CMHMACSHA1_80:
+      case .aes128CMHMACSHA180:
         // The decryption round keys, unused in counter mode, land behind everything else.
         manager.pointee.keyexp_128(
           keys.encryptionKey, material, material + Self.roundKeysSize + 2 * Self.stateSize)

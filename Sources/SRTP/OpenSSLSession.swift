@@ -12,7 +12,7 @@ struct OpenSSLSession: ~Copyable {
 
   init?(_ keys: SRTPSessionKeys, _ direction: Direction) {
     guard let cipher = Self.makeCipher(keys, direction) else { return nil }
-    let isGCM = keys.profile != .aes128CMHMACSHA1_80
+    let isGCM = keys.profile != .aes128CMHMACSHA180
     let authenticator = isGCM ? nil : Self.makeAuthenticator(keys.authenticationKey)
     guard isGCM || authenticator != nil else {
       EVP_CIPHER_CTX_free(cipher)
@@ -31,13 +31,13 @@ struct OpenSSLSession: ~Copyable {
   private static func makeCipher(_ keys: SRTPSessionKeys, _ direction: Direction) -> OpaquePointer? {
     let algorithm =
       switch keys.profile {
-      case .aes128CMHMACSHA1_80: EVP_aes_128_ctr()
+      case .aes128CMHMACSHA180: EVP_aes_128_ctr()
       case .aeadAES128GCM: EVP_aes_128_gcm()
       case .aeadAES256GCM: EVP_aes_256_gcm()
       }
     guard let context = EVP_CIPHER_CTX_new() else { return nil }
     // Counter mode decrypts by encrypting.
-    let encrypts: CInt = direction == .sealing || keys.profile == .aes128CMHMACSHA1_80 ? 1 : 0
+    let encrypts: CInt = direction == .sealing || keys.profile == .aes128CMHMACSHA180 ? 1 : 0
     guard EVP_CipherInit_ex(context, algorithm, nil, keys.encryptionKey, nil, encrypts) == 1 else {
       EVP_CIPHER_CTX_free(context)
       return nil
@@ -140,7 +140,7 @@ struct OpenSSLContexts {
       from: work.payload, to: work.packet + work.headerLength, count: work.payloadLength, salt: work.salt,
       ssrc: work.ssrc, index: work.index)
     guard isEncrypted, let tag = authenticate(work.packet, count: work.length, index: work.index) else { return false }
-    (work.packet + work.length).copyMemory(from: tag, byteCount: SRTPProfile.aes128CMHMACSHA1_80.tagLength)
+    (work.packet + work.length).copyMemory(from: tag, byteCount: SRTPProfile.aes128CMHMACSHA180.tagLength)
     return true
   }
 }

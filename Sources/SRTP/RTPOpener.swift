@@ -19,7 +19,7 @@ public struct RTPOpener: ~Copyable {
     salt = SessionSalt(keys.salt)
     // One packet at a time, HMAC-SHA1 is quicker by OpenSSL's SHA instructions than in one of ipsec-mb's many lanes.
     #if arch(x86_64)
-      let ipsecMB = keys.profile == .aes128CMHMACSHA1_80 ? nil : IPsecMBSession(keys, engine.ipsecMB)
+      let ipsecMB = keys.profile == .aes128CMHMACSHA180 ? nil : IPsecMBSession(keys, engine.ipsecMB)
       let isComplete = ipsecMB != nil
       self.ipsecMB = consume ipsecMB
     #else
@@ -67,7 +67,7 @@ public struct RTPOpener: ~Copyable {
     switch openSSL {
     case .none: return false
     case .some(let session):
-      if profile != .aes128CMHMACSHA1_80 {
+      if profile != .aes128CMHMACSHA180 {
         return session.contexts.openGCM(
           packet, headerLength: headerLength, payloadLength: payloadLength, salt: salt, ssrc: ssrc, index: index)
       }

@@ -22,7 +22,7 @@ public struct RTPSealer: ~Copyable {
     salt = SessionSalt(keys.salt)
     #if arch(x86_64)
       let ipsecMB = IPsecMBSession(keys, engine.ipsecMB)
-      let needsOpenSSL = ipsecMB == nil || keys.profile == .aes128CMHMACSHA1_80
+      let needsOpenSSL = ipsecMB == nil || keys.profile == .aes128CMHMACSHA180
       self.ipsecMB = consume ipsecMB
     #else
       let needsOpenSSL = true
@@ -66,7 +66,7 @@ public struct RTPSealer: ~Copyable {
       switch ipsecMB {
       case .none: return false
       case .some(let session):
-        guard profile == .aes128CMHMACSHA1_80 else {
+        guard profile == .aes128CMHMACSHA180 else {
           session.sealGCM(work, engine: engine.ipsecMB)
           return true
         }
@@ -84,7 +84,7 @@ public struct RTPSealer: ~Copyable {
     switch openSSL {
     case .none: false
     case .some(let session):
-      profile == .aes128CMHMACSHA1_80 ? session.contexts.sealCM(work) : session.contexts.sealGCM(work)
+      profile == .aes128CMHMACSHA180 ? session.contexts.sealCM(work) : session.contexts.sealGCM(work)
     }
   }
 }

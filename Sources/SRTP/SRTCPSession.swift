@@ -93,7 +93,7 @@ public final class SRTCPSession {
 
   private static func setCrypto(_ policy: inout srtp_crypto_policy_t, _ profile: SRTPProfile) {
     switch profile {
-    case .aes128CMHMACSHA1_80: srtp_crypto_policy_set_rtp_default(&policy)
+    case .aes128CMHMACSHA180: srtp_crypto_policy_set_rtp_default(&policy)
     case .aeadAES128GCM: srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy)
     case .aeadAES256GCM: srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy)
     }

@@ -1,15 +1,15 @@
 /// SRTP protection profiles of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
 public enum SRTPProfile: UInt16, Hashable, Sendable, CaseIterable {
-  case aes128CMHMACSHA1_80 = 0x0001
+  case aes128CMHMACSHA180 = 0x0001
   case aeadAES128GCM = 0x0007
   case aeadAES256GCM = 0x0008
 
   /// Octets of the master key.
   public var keyLength: Int { self == .aeadAES256GCM ? 32 : 16 }
   /// Octets of the master salt.
-  public var saltLength: Int { self == .aes128CMHMACSHA1_80 ? 14 : 12 }
+  public var saltLength: Int { self == .aes128CMHMACSHA180 ? 14 : 12 }
   /// Octets that protection adds to an RTP packet.
-  public var tagLength: Int { self == .aes128CMHMACSHA1_80 ? 10 : 16 }
+  public var tagLength: Int { self == .aes128CMHMACSHA180 ? 10 : 16 }
 }
 
 /// Master key and salt of one direction. Its description shows neither.

@@ -23,7 +23,7 @@ public struct SRTPSessionKeys: Hashable, Sendable, CustomStringConvertible, Cust
     func derive(_ label: Label, _ count: Int) -> [UInt8]? {
       Self.pseudoRandom(masterKey: keys.masterKey, masterSalt: keys.masterSalt, label: label.rawValue, count: count)
     }
-    let authenticationLength = keys.profile == .aes128CMHMACSHA1_80 ? 20 : 0
+    let authenticationLength = keys.profile == .aes128CMHMACSHA180 ? 20 : 0
     guard let encryption = derive(.encryption, keys.profile.keyLength),
       let authentication = derive(.authentication, authenticationLength),
       let salt = derive(.salt, keys.profile.saltLength)
@@ -34,7 +34,7 @@ public struct SRTPSessionKeys: Hashable, Sendable, CustomStringConvertible, Cust
   /// Session keys as they are (test vectors give these); nil unless all have the profile's lengths.
   public init?(profile: SRTPProfile, encryptionKey: [UInt8], salt: [UInt8], authenticationKey: [UInt8] = []) {
     guard encryptionKey.count == profile.keyLength, salt.count == profile.saltLength,
-      authenticationKey.count == (profile == .aes128CMHMACSHA1_80 ? 20 : 0)
+      authenticationKey.count == (profile == .aes128CMHMACSHA180 ? 20 : 0)
     else { return nil }
     self.profile = profile
     self.encryptionKey = encryptionKey

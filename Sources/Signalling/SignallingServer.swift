@@ -24,6 +24,8 @@ public final class SignallingServer: HTTPService {
   private var channels: [ObjectIdentifier: any Channel] = [:]
   private var connections: [ConnectionID: WebSocketConnection] = [:]
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
+  /// The message delivered last, with its text.
+  private var latest: (message: ServerMessage, text: ByteBuffer)?
   private var lastConnection: UInt64 = 0
   private var lastRequest: UInt64 = 0
 
@@ -183,7 +185,10 @@ public final class SignallingServer: HTTPService {
 
   /// Sends to a WebSocket client; nothing if it is gone.
   public func deliver(_ message: ServerMessage, to connection: ConnectionID) {
-    connections[connection]?.deliver(message)
+    // News goes to everyone in a room, one connection after the other: it is encoded once.
+    if latest?.message != message { latest = (message, ByteBuffer(bytes: message.encoded())) }
+    guard let text = latest?.text else { return }
+    connections[connection]?.deliver(message, text)
   }
 
   /// Closes a WebSocket after what was delivered before.

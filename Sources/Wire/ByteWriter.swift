@@ -32,6 +32,8 @@ public struct ByteWriter: Sendable {
   }
 
   private mutating func integer<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
-    for shift in stride(from: T.bitWidth - 8, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> T(shift))) }
+    for shift in stride(from: T.bitWidth - 8, through: 0, by: -8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
+    }
   }
 }

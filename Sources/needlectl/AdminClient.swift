@@ -39,8 +39,16 @@ struct AdminClient {
 
   /// The body of a 2xx response; otherwise throws what its problem says.
   func get(_ resource: String, query: [String: String] = [:]) throws(AdminError) -> Data {
-    let pairs = query.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.escaped($0.value))" }
-    return try request("GET", pairs.isEmpty ? resource : resource + "?" + pairs.joined(separator: "&"), Data())
+    try request("GET", Self.target(resource, query), Data())
+  }
+
+  func delete(_ resource: String, query: [String: String]) throws(AdminError) -> Data {
+    try request("DELETE", Self.target(resource, query), Data())
+  }
+
+  private static func target(_ resource: String, _ query: [String: String]) -> String {
+    let pairs = query.sorted { $0.key < $1.key }.map { "\($0.key)=\(escaped($0.value))" }
+    return pairs.isEmpty ? resource : resource + "?" + pairs.joined(separator: "&")
   }
 
   func post(_ resource: String, _ body: some Encodable) throws(AdminError) -> Data {

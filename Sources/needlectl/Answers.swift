@@ -122,3 +122,25 @@ struct TokenAnswer: Decodable {
   var token: String
   var expiresAt: Double
 }
+
+struct RTPAnswer: Decodable {
+  struct Format: Decodable {
+    var codec: String
+    var payloadType: Int
+    var ssrc: UInt32?
+    var remote: String
+    var rtcp: String
+  }
+  struct Participant: Decodable {
+    var room: String
+    var name: String
+    var direction: String
+    var formats: [Format]
+    var local: String?
+    var packetsSent: UInt64
+    var packetsReceived: UInt64
+  }
+  var participants: [Participant]
+}
+
+struct DescriptionAnswer: Decodable { var sdp: String }

@@ -36,7 +36,7 @@ struct WorkerBench {
   /// Runs everything: profiles × providers × fan-outs.
   func run() throws -> [Row] {
     var rows: [Row] = []
-    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA1_80, .aeadAES256GCM] {
+    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180, .aeadAES256GCM] {
       for provider in providers {
         for fanOut in fanOuts { rows.append(try measure(profile, provider, fanOut)) }
       }
@@ -289,7 +289,7 @@ private final class SRTPReference {
 
   private static func setCrypto(_ policy: inout srtp_crypto_policy_t, _ profile: SRTPProfile) {
     switch profile {
-    case .aes128CMHMACSHA1_80: srtp_crypto_policy_set_rtp_default(&policy)
+    case .aes128CMHMACSHA180: srtp_crypto_policy_set_rtp_default(&policy)
     case .aeadAES128GCM: srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy)
     case .aeadAES256GCM: srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy)
     }

@@ -66,7 +66,7 @@ final class ControlLoop: CallControl {
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
-    log.notice("operator's order", metadata: ["action": "\(action)", "outcome": "\(outcome)"])
+    log.notice("operator's order", metadata: ["action": "\(action.summary)", "outcome": "\(outcome.summary)"])
     perform(commands)
     return outcome
   }
@@ -126,4 +126,25 @@ final class ControlLoop: CallControl {
 extension SFUCommand {
   fileprivate var isDatagram: Bool { if case .send = self { true } else { false } }
   fileprivate var isRoute: Bool { if case .fastPath = self { true } else { false } }
+}
+
+extension AdminAction {
+  /// For the log, short.
+  fileprivate var summary: String {
+    switch self {
+    case .addRTP(let participant): "add clear RTP \(participant.name) to \(participant.room)"
+    default: "\(self)"
+    }
+  }
+}
+
+extension AdminOutcome {
+  fileprivate var summary: String {
+    switch self {
+    case .done: "done"
+    case .notFound(let what): what
+    case .refused(let error): "refused: \(error)"
+    case .described: "described"
+    }
+  }
 }

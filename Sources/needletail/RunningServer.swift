@@ -92,6 +92,7 @@ final class RunningServer: Sendable {
       let signalling = SignallingServer(configuration: listening, eventLoop: eventLoop, control: control, log: log)
       control.signalling = signalling
       control.start(events: inbox)
+      if let error = addRTP(configuration.rtpParticipants, to: control) { return eventLoop.makeFailedFuture(error) }
       let bound = NIOLoopBound((control, signalling), eventLoop: eventLoop)
       return signalling.start().flatMap { port in
         let admin = AdminServer(
@@ -102,6 +103,16 @@ final class RunningServer: Sendable {
         return admin.start().map { (parts, port) }
       }
     }.wait()
+  }
+
+  /// What is wrong with the first of them that cannot be, at its line.
+  private static func addRTP(_ participants: [ConfiguredRTPParticipant], to control: ControlLoop) -> ConfigurationError?
+  {
+    for configured in participants {
+      guard case .refused(let error) = control.administer(.addRTP(configured.participant)) else { continue }
+      return configured.error(error)
+    }
+    return nil
   }
 
   private static func signallingConfiguration(

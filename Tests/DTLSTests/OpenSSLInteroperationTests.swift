@@ -10,7 +10,7 @@ struct OpenSSLInteroperationTests {
   static let profiles: [(name: String, profile: SRTPProfile)] = [
     ("SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80", .aeadAES128GCM),
     ("SRTP_AEAD_AES_256_GCM:SRTP_AES128_CM_SHA1_80", .aeadAES256GCM),
-    ("SRTP_AES128_CM_SHA1_80", .aes128CMHMACSHA1_80),
+    ("SRTP_AES128_CM_SHA1_80", .aes128CMHMACSHA180),
   ]
 
   @Test(arguments: 0..<3) func aClientOfOpenSSL(index: Int) throws {

@@ -49,8 +49,18 @@ def server(start_server):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test shows what the server said last."""
+    """A failed test shows what the server said last, and what it knew of media then."""
     report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and server and server.process:
+        try:
+            streams, fast_path = server.admin("/streams"), server.admin("/fastpath")
+            shown = ["name", "kind", "ssrc", "source", "id", "packets", "packetsOnXSK", "packetsOnSocket", "authenticationFailures", "dropped", "lane"]
+            lines = [f"{kind}: { {key: s[key] for key in shown if key in s} }" for kind in ("sources", "sinks") for s in streams[kind]]
+            counts = {v["name"]: v["count"] for v in fast_path["verdicts"] if v["count"]}
+            report.sections.append(("server media", "\n".join([*lines, str(counts)])))
+        except (AssertionError, OSError) as error:
+            report.sections.append(("server media", f"the server does not answer: {error}"))
     folder = getattr(item, "funcargs", {}).get("tmp_path")
     if report.failed and folder and (folder / "server.log").exists():
         lines = (folder / "server.log").read_text(errors="replace").splitlines()[-40:]

@@ -26,7 +26,8 @@ final class Call: Sendable {
       configuration: configuration, log: { level, line, _ in told.say(level, line) }, events: { told.add($0) })
   }
 
-  /// One publisher at `publisher` sending `ssrc`, and a sink to each of `receivers`, numbered from 0: SSRC 1000 + number.
+  /// One publisher at `publisher` sending `ssrc`, and a sink to each of `receivers`, numbered from 0: SSRC 1000 +
+  /// number.
   func connect(_ local: IPAddress, publisher: SocketAddress, ssrc: UInt32, receivers: [SocketAddress]) {
     let local = SocketAddress(local, fastPath.boundPort)
     var commands: [FastPathCommand] = [

@@ -121,7 +121,7 @@ import Wire
     let other = try scene.network.onClient { try UDPClient("10.9.0.2") }
     let keys = try #require(
       SRTPKeys(
-        profile: .aes128CMHMACSHA1_80, masterKey: [UInt8](repeating: 1, count: 16),
+        profile: .aes128CMHMACSHA180, masterKey: [UInt8](repeating: 1, count: 16),
         masterSalt: [UInt8](repeating: 2, count: 14)))
     let first = 60_000
     var found: [[Int]] = [[], [], []]

@@ -89,15 +89,12 @@ import Wire
     Row("a known source behind a VLAN tag", "pass_no_xsk") { $0.vlanTags = [5] },
     Row("a known source, in a padded frame", "pass_no_xsk") { $0.padding = 9 },
     Row("a known source that the socket is to get", "pass_source") { $0.payload = TestFrame.rtp(ssrc: 8) },
-    Row("a known source, as long as a frame of packet memory", "redirect_xsk_if_any") {
-      $0.payload = TestFrame.rtp(length: Int(FP_MAX_FRAME.rawValue) - 14 - 20 - 8 - 12)
-    },
     Row("another SSRC of a known transport", "pass_unknown_ssrc") { $0.payload = TestFrame.rtp(ssrc: 9) },
     Row("a stranger", "drop_unknown_sender") { $0.sourcePort = 5001 },
     Row("a stranger with a known SSRC from another address", "drop_unknown_sender") {
       $0.source = $0.source == "10.0.0.2" ? "10.0.0.3" : "fd00::3"
     },
-  ].filter { $0.verdict != "redirect_xsk_if_any" }
+  ]
 
   private static let everyRow =
     rows
@@ -225,35 +222,5 @@ private struct SplitMix {
     z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
     z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
     return z ^ (z >> 31)
-  }
-}
-
-/// An AF_XDP socket on queue 0 of an interface, and nothing more.
-final class BareXSK {
-  let descriptor: CInt
-  private let memory: UnsafeMutableRawPointer
-  private var umem: OpaquePointer?
-  private var socket: OpaquePointer?
-  private var fill = xsk_ring_prod()
-  private var completion = xsk_ring_cons()
-  private var rx = xsk_ring_cons()
-
-  init(interface: String) throws {
-    libxdp_set_print(nil)
-    memory = .allocate(byteCount: 64 * 4096, alignment: 4096)
-    var configuration = xsk_socket_config()
-    configuration.rx_size = 64
-    configuration.libxdp_flags = UInt32(XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD)
-    configuration.bind_flags = UInt16(XDP_COPY)
-    guard xsk_umem__create(&umem, memory, 64 * 4096, &fill, &completion, nil) == 0,
-      xsk_socket__create(&socket, interface, 0, umem, &rx, nil, &configuration) == 0
-    else { throw TestProgram.Failure(what: "AF_XDP socket: \(errno)") }
-    descriptor = xsk_socket__fd(socket)
-  }
-
-  deinit {
-    xsk_socket__delete(socket)
-    xsk_umem__delete(umem)
-    memory.deallocate()
   }
 }

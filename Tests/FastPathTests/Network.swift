@@ -8,7 +8,9 @@ func shell(_ command: String, mayFail: Bool = false) throws -> Int32 {
   let words = ["/bin/sh", "-c", command]
   var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
   defer { for word in arguments { free(word) } }
-  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else { throw ShellFailure(command: command) }
+  guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else {
+    throw ShellFailure(command: command)
+  }
   var status: CInt = 0
   waitpid(process, &status, 0)
   guard status == 0 || mayFail else { throw ShellFailure(command: command) }
@@ -25,20 +27,30 @@ final class Network {
   let server: String
   let client: String
 
-  init(_ name: String = "nt\(getpid())-\(UInt16.random(in: 0 ... .max))") throws {
+  /// `queues`: of either end; native XDP wants no more send queues at one end than receive queues at the other.
+  init(queues: Int = 1) throws {
+    let name = "nt\(getpid())-\(UInt16.random(in: 0 ... .max))"
     server = name + "s"
     client = name + "c"
     try shell(
       """
       set -e
       ip netns add \(server); ip netns add \(client)
-      ip link add v0 netns \(server) type veth peer name v1 netns \(client)
+      ip link add v0 netns \(server) numrxqueues \(queues) numtxqueues \(queues) type veth peer name v1 netns \(client) \
+        numrxqueues \(queues) numtxqueues \(queues)
       ip -n \(server) addr add 10.9.0.1/24 dev v0; ip -n \(client) addr add 10.9.0.2/24 dev v1
       ip -n \(server) addr add fd09::1/64 dev v0 nodad; ip -n \(client) addr add fd09::2/64 dev v1 nodad
       for n in \(server) \(client); do ip -n $n link set lo up; done
       ip -n \(server) link set v0 up; ip -n \(client) link set v1 up
       """)
   }
+
+  /// Whether this kernel can make VLAN interfaces.
+  static let hasVLANs: Bool = {
+    guard let network = try? Network() else { return false }
+    return (try? shell("ip -n \(network.server) link add link v0 name v0.9 type vlan id 9 2>/dev/null", mayFail: true))
+      == 0
+  }()
 
   deinit { _ = try? shell("ip netns del \(server); ip netns del \(client)", mayFail: true) }
 
@@ -54,8 +66,10 @@ final class Network {
       close(home)
       close(there)
     }
-    guard linux_setns(there, 0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw ShellFailure(command: "setns \(namespace)") }
-    defer { _ = linux_setns(home, 0x4000_0000) }
+    guard linux_setns(there, CInt(LINUX_CLONE_NEWNET.rawValue)) == 0 else {
+      throw ShellFailure(command: "setns \(namespace)")
+    }
+    defer { _ = linux_setns(home, CInt(LINUX_CLONE_NEWNET.rawValue)) }
     return try body()
   }
 }

@@ -54,6 +54,13 @@ final class TestProgram {
     bpf_map_update_elem(bpf_map__fd(bpf_object__find_map_by_name(object, map)), &key, &value, 0)
   }
 
+  /// The link: the program is on the interface until it is closed.
+  func attach(to interface: UInt32) throws -> CInt {
+    let link = bpf_link_create(program, CInt(interface), BPF_XDP, nil)
+    guard link >= 0 else { throw Failure(what: "attach: \(errno)") }
+    return link
+  }
+
   func run(_ packet: [UInt8], interface: UInt32 = 1, queue: UInt32 = 0) throws -> Outcome {
     var output = [UInt8](repeating: 0, count: packet.count + 256)
     var context = xdp_md()

@@ -46,7 +46,9 @@ final class UDPClient {
     var name = sockaddr_in6()
     var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
     let count = withUnsafeMutablePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        recvfrom(descriptor, &buffer, buffer.count, 0, $0, &length)
+      }
     }
     guard count >= 0 else { return nil }
     return (Array(buffer[..<count]), Self.address(name))

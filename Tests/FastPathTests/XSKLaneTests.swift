@@ -4,71 +4,8 @@ import Glibc
 import Testing
 import Wire
 
-@Suite(.enabled(if: geteuid() == 0, "needs root")) struct XSKLaneTests {
-  /// Everything of a call over the cable: the fast path on the server's end, one publisher and receivers on the client's.
-  private struct Scene {
-    let network: Network
-    let call: Call
-    let publisher: UDPClient
-    let receivers: [UDPClient]
-    let media: SocketAddress
-
-    init(
-      local: String = "10.9.0.1", remote: String = "10.9.0.2", receivers count: Int = 4, prepare: String? = nil,
-      configure: (inout FastPathConfiguration) -> Void = { _ in }
-    ) throws {
-      let network = try Network()
-      self.network = network
-      if let prepare {
-        try shell("set -e; S=\(network.server); C=\(network.client); \(prepare)")
-      }
-      var configuration = FastPathConfiguration(mediaPort: 0, interfaces: ["v0"], lane: .xsk)
-      configure(&configuration)
-      call = try network.onServer { [configuration] in try Call(configuration) }
-      publisher = try network.onClient { try UDPClient(remote) }
-      receivers = try network.onClient { try (0..<count).map { _ in try UDPClient(remote) } }
-      let ip = try #require(IPAddress(local))
-      media = SocketAddress(ip, call.fastPath.boundPort)
-      call.connect(ip, publisher: publisher.address, ssrc: 7, receivers: receivers.map(\.address))
-    }
-
-    func send(_ sequences: Range<Int>, payloadLength: Int = 1000) {
-      for sequence in sequences {
-        publisher.send(Call.packet(UInt16(sequence), ssrc: 7, payloadLength: payloadLength), to: media)
-      }
-    }
-
-    /// Expects the copies of that many packets at every receiver.
-    func expectCopies(_ count: Int, payloadLength: Int = 1000) throws {
-      for (number, receiver) in receivers.enumerated() {
-        for packet in 0..<count {
-          let received = receiver.receive()
-          let copy = try #require(received, "receiver \(number), packet \(packet) of \(count): \(call.told.lines)")
-          #expect(copy.from == media)
-          #expect(Call.ssrc(copy.bytes) == 1000 + UInt32(number))
-          #expect(copy.bytes.count == 12 + payloadLength)
-          #expect(copy.bytes[12...] == Call.packet(0, ssrc: 7, payloadLength: payloadLength)[12...])
-        }
-      }
-    }
-
-    /// Sends single packets until the counters say that copies take the xsk lane: neighbours must be found first.
-    func warmUp() throws {
-      var sequence = 40_000
-      let isReady = eventually {
-        send(sequence..<sequence + 1)
-        sequence += 1
-        _ = receivers.map { $0.receive(milliseconds: 50) }
-        let statistics = call.fastPath.statistics()
-        return !statistics.sinks.isEmpty && statistics.sinks.allSatisfy { $0.lane == .xsk }
-      }
-      #expect(isReady, "\(call.fastPath.statistics().sinks.map(\.laneReason)) \(call.told.lines)")
-      for receiver in receivers { while receiver.receive(milliseconds: 20) != nil {} }
-    }
-
-    func stop() { call.fastPath.stop() }
-  }
-
+/// The xsk lane over real (virtual) cables, in namespaces of the test's own.
+@Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct XSKLaneTests {
   @Test(arguments: [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")])
   func forwardsPastTheNetworkStack(_ local: String, _ remote: String) throws {
     let scene = try Scene(local: local, remote: remote)
@@ -91,17 +28,198 @@ import Wire
     #expect(interface.xskMode == "copy" && interface.queues == 1)
   }
 
-  @Test(arguments: [0, 1, 2, 3, 5, 17, 160, 1199])
-  func checksumsOfEveryLengthAreRight(_ length: Int) throws {
+  /// A receiver's kernel drops what has a wrong checksum.
+  @Test(arguments: [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")])
+  func checksumsOfEveryLengthAreRight(_ local: String, _ remote: String) throws {
+    let scene = try Scene(local: local, remote: remote, receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    let lengths = Array(0..<70) + [1187, 1188, 1189, 1199]
+    for (number, length) in lengths.enumerated() {
+      scene.send(41_000 + number..<41_001 + number, payloadLength: length)
+      try scene.expectCopies(1, payloadLength: length)
+    }
+  }
+
+  @Test func everythingElseStillReachesTheHost() throws {
     let scene = try Scene(receivers: 1)
     defer { scene.stop() }
     try scene.warmUp()
-    scene.send(41_000..<41_001, payloadLength: length)
-    try scene.expectCopies(1, payloadLength: length)
-  }
-}
+    scene.publisher.send([UInt8](repeating: 0, count: 20), to: scene.media)
+    #expect(eventually { scene.call.told.datagrams.contains { $0.bytes.count == 20 } })
+    let stranger = try scene.network.onClient { try UDPClient("10.9.0.2") }
+    stranger.send(Call.packet(1, ssrc: 7), to: scene.media)
+    #expect(eventually { scene.call.fastPath.statistics().count("xdp_drop_unknown_sender") == 1 })
+    #expect(scene.call.fastPath.statistics().count("worker_unknown_tuple") == 0)
 
-extension FastPathStatistics {
-  var receivedOnXSK: UInt64 { sources.reduce(0) { $0 + $1.packetsOnXSK } }
-  var sentOnXSK: UInt64 { sinks.reduce(0) { $0 + $1.packetsOnXSK } }
+    let listener = try scene.network.onServer { try TCPListener("10.9.0.1") }
+    let sent = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let received = try listener.receive(sent, from: { body in try scene.network.onClient(body) })
+    #expect(received == sent)
+  }
+
+  @Test func tellsOfAnUnknownSSRC() throws {
+    let scene = try Scene(receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    scene.publisher.send(Call.packet(1, ssrc: 4711), to: scene.media)
+    #expect(
+      eventually {
+        scene.call.told.all.contains {
+          if case .unknownSource(let transport, let source) = $0 {
+            transport.rawValue == 1 && source.ssrc == 4711
+          } else {
+            false
+          }
+        }
+      })
+    #expect(eventually { (scene.call.fastPath.statistics().count("xdp_pass_unknown_ssrc") ?? 0) >= 1 })
+  }
+
+  @Test func forwardsOnLoopback() throws {
+    let scene = try Scene(local: "127.0.0.1", remote: "127.0.0.1", clientsOnServer: true) { $0.interfaces = ["lo"] }
+    func setting(_ name: String) throws -> Int32 {
+      try shell(
+        "ip netns exec \(scene.network.server) sh -c 'exit $(cat /proc/sys/net/ipv4/conf/lo/\(name))'", mayFail: true)
+    }
+    try scene.warmUp()
+    #expect(try setting("accept_local") != 0 && setting("route_localnet") != 0)
+    scene.send(41_000..<41_050)
+    try scene.expectCopies(50)
+    #expect(scene.call.fastPath.statistics().interfaces.first?.xdpMode == "generic")
+    scene.stop()
+    #expect(try setting("accept_local") == 0 && setting("route_localnet") == 0)
+  }
+
+  @Test(.enabled(if: Network.hasVLANs, "this kernel has no 802.1Q")) func forwardsThroughAVLAN() throws {
+    let scene = try Scene(
+      local: "10.10.0.1", remote: "10.10.0.2",
+      prepare: """
+        ip -n $S link add link v0 name v0.5 type vlan id 5; ip -n $C link add link v1 name v1.5 type vlan id 5
+        ip -n $S addr add 10.10.0.1/24 dev v0.5; ip -n $C addr add 10.10.0.2/24 dev v1.5
+        ip -n $S link set v0.5 up; ip -n $C link set v1.5 up
+        """)
+    defer { scene.stop() }
+    try scene.warmUp()
+    scene.send(41_000..<41_020)
+    try scene.expectCopies(20)
+  }
+
+  @Test func servesEveryReceiveQueue() throws {
+    let scene = try Scene(queues: 4)
+    defer { scene.stop() }
+    try scene.warmUp()
+    #expect(scene.call.fastPath.statistics().interfaces.first?.queues == 4)
+    scene.send(41_000..<41_020)
+    try scene.expectCopies(20)
+  }
+
+  @Test func whatIsLargerThanThePathGoesByTheSocket() throws {
+    let scene = try Scene(receivers: 2, prepare: "ip -n $S route replace 10.9.0.0/24 dev v0 src 10.9.0.1 mtu 600")
+    defer { scene.stop() }
+    try scene.warmUp(payloadLength: 100)
+    let before = scene.call.fastPath.statistics().sinks.reduce(0) { $0 + $1.packetsOnSocket }
+    scene.send(41_000..<41_010)
+    try scene.expectCopies(10)
+    scene.send(41_010..<41_020, payloadLength: 572 - 12)
+    try scene.expectCopies(10, payloadLength: 572 - 12)
+    #expect(eventually { scene.call.fastPath.statistics().sinks.reduce(0) { $0 + $1.packetsOnSocket } == before + 20 })
+  }
+
+  @Test func leavesAnotherProgramAlone() throws {
+    let network = try Network()
+    let other = try TestProgram()
+    let index = try network.onServer { if_nametoindex("v0") }
+    let link = try network.onServer { try other.attach(to: index) }
+    let call = try network.onServer { try Call(FastPathConfiguration(mediaPort: 0, interfaces: ["v0"])) }
+    defer { call.fastPath.stop() }
+    let interface = try #require(call.fastPath.statistics().interfaces.first)
+    #expect(interface.lane == .socket && interface.xdpMode.isEmpty)
+    #expect(interface.reason.contains("needletail_xdp") && interface.reason.contains("(process \(getpid()))"))
+
+    close(link)
+    #expect(eventually(seconds: 12) { call.fastPath.statistics().interfaces.first?.lane == .xsk })
+  }
+
+  @Test func followsInterfacesThatComeAndGo() throws {
+    let scene = try Scene(receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    try shell("ip -n \(scene.network.server) link del v0")
+    #expect(eventually { scene.call.fastPath.statistics().interfaces.isEmpty })
+    #expect(
+      eventually { scene.call.fastPath.statistics().sinks.allSatisfy { !$0.laneReason.isEmpty || $0.lane == .xsk } })
+    try shell(
+      """
+      set -e; S=\(scene.network.server); C=\(scene.network.client)
+      ip link add v0 netns $S type veth peer name v1 netns $C
+      ip -n $S addr add 10.9.0.1/24 dev v0; ip -n $C addr add 10.9.0.2/24 dev v1
+      ip -n $S link set v0 up; ip -n $C link set v1 up
+      """)
+    #expect(eventually { scene.call.fastPath.statistics().interfaces.first?.lane == .xsk })
+    let before = scene.call.fastPath.statistics().sentOnXSK
+    var sequence = 42_000
+    #expect(
+      eventually(seconds: 8) {
+        scene.send(sequence..<sequence + 1)
+        sequence += 1
+        _ = scene.receivers[0].receive(milliseconds: 50)
+        return scene.call.fastPath.statistics().sentOnXSK > before
+      })
+  }
+
+  @Test func aFullTableCostsTheLaneAlone() throws {
+    let scene = try Scene(receivers: 1) { $0.maximumTransports = 1 }
+    defer { scene.stop() }
+    try scene.warmUp()
+    // The receiver's transport found no room, and from then on nobody is a stranger.
+    #expect(scene.call.told.lines.contains { $0.hasPrefix("error: no room for transport 100") })
+    let stranger = try scene.network.onClient { try UDPClient("10.9.0.2") }
+    stranger.send(Call.packet(1, ssrc: 7), to: scene.media)
+    #expect(eventually { scene.call.fastPath.statistics().count("xdp_pass_unknown_sender") == 1 })
+    #expect(scene.call.fastPath.statistics().maps.first { $0.name == "transports" }?.used == 1)
+
+    scene.call.fastPath.perform([.removeTransport(TransportID(rawValue: 100))])
+    // What comes before the worker has read the command still passes.
+    var sequence: UInt16 = 2
+    #expect(
+      eventually {
+        stranger.send(Call.packet(sequence, ssrc: 7), to: scene.media)
+        sequence += 1
+        return (scene.call.fastPath.statistics().count("xdp_drop_unknown_sender") ?? 0) > 0
+      })
+  }
+
+  @Test func routesGoWithTheirTransport() throws {
+    let scene = try Scene(receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    let moved = try scene.network.onClient { try UDPClient("10.9.0.2") }
+    scene.call.fastPath.perform([
+      .moveTransport(TransportID(rawValue: 1), FiveTuple(local: scene.media, remote: moved.address))
+    ])
+    // What comes before the worker has read the command is a stranger's.
+    var sequence: UInt16 = 42_000
+    func isForwarded(from client: UDPClient) -> Bool {
+      client.send(Call.packet(sequence, ssrc: 7), to: scene.media)
+      sequence += 1
+      return scene.receivers[0].receive(milliseconds: 50) != nil
+    }
+    #expect(eventually { isForwarded(from: moved) })
+    #expect(!isForwarded(from: scene.publisher))
+    let statistics = scene.call.fastPath.statistics()
+    #expect(statistics.maps.first { $0.name == "transports" }?.used == 2)
+
+    scene.call.fastPath.perform([.removeTransport(TransportID(rawValue: 1))])
+    #expect(eventually { !isForwarded(from: moved) })
+    #expect(eventually { scene.call.fastPath.statistics().maps.map(\.used).prefix(2) == [1, 0] })
+    #expect(eventually { (scene.call.fastPath.statistics().count("xdp_drop_unknown_sender") ?? 0) >= 2 })
+  }
+
+  @Test func stoppingLeavesNothingAttached() throws {
+    let scene = try Scene(receivers: 1)
+    #expect(try shell("ip -n \(scene.network.server) link show v0 | grep -q xdp", mayFail: true) == 0)
+    scene.stop()
+    #expect(try shell("ip -n \(scene.network.server) link show v0 | grep -q xdp", mayFail: true) != 0)
+  }
 }

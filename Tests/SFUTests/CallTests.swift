@@ -66,12 +66,41 @@ import Wire
     let sinks = world.routes.sinks
     #expect(Set(sinks.map(\.source)) == Set(sources.map(\.id)))
     #expect(Set(sinks.map(\.ssrc)).isDisjoint(with: sources.map(\.ssrc)))
-    let video = try #require(sinks.first { sink in sink.repairs == nil && sources.contains { $0.id == sink.source && $0.kind == .video } })
+    let video = try #require(
+      sinks.first { sink in sink.repairs == nil && sources.contains { $0.id == sink.source && $0.kind == .video } })
     let repair = try #require(sinks.first { $0.repairs != nil })
     #expect(repair.repairs == video.id)
     #expect(video.mid != nil)
     #expect(sinks.allSatisfy { $0.transport == world.routes.transports.last?.id })
     #expect(bob.offers.first?.sdp.contains("a=ssrc:\(video.ssrc) ") == true)
+  }
+
+  @Test func whoAnswersBeforeThePublisherIsConnectedGetsItsMediaToo() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    let bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+    try ann.publish(connecting: false)
+    try bob.answer()
+    #expect(world.routes.sinks.isEmpty)
+    try ann.publishing?.connect(by: try #require(ann.answers.last))
+    #expect(world.routes.sinks.count == 3)
+  }
+
+  @Test func anotherCertificateIsAnotherConnection() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let first = try #require(world.routes.transports.first)
+    let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
+    let peer = try BrowserPeer(in: world)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+      .replacing(try World.browser.fingerprint, with: foreign)
+    ann.say(.publish(sdp: offer, sources: [:]))
+    #expect(ann.answers.count == 2)
+    #expect(world.routes.removedTransports == [first.id])
   }
 
   @Test func aKeyFrameIsAskedForAtOnceWhenASubscriberJoins() throws {
@@ -102,7 +131,10 @@ import Wire
     #expect(bob.offers.last?.tracks.count == 6, "what changed meanwhile is in one offer")
     try bob.answer()
     #expect(bob.offers.count == 2)
-    #expect(bob.subscribing.map { peer in world.routes.sinks.filter { $0.transport == world.routes.transports(of: peer)?.id }.count } == 9)
+    #expect(
+      bob.subscribing.map { peer in
+        world.routes.sinks.filter { $0.transport == world.routes.transports(of: peer)?.id }.count
+      } == 9)
   }
 
   @Test func whenAParticipantLeavesItsRoutesGoAndOthersHear() throws {
@@ -198,7 +230,8 @@ import Wire
     ann.say(.mute(track: track, muted: true))
     let paused = world.routes.compactMap { if case .pauseSink(let sink, true) = $0 { sink } else { nil } }
     #expect(!paused.isEmpty)
-    #expect(bob.heard.contains { if case .track(.muted, _, let info) = $0 { info.id == track && info.muted } else { false } })
+    #expect(
+      bob.heard.contains { if case .track(.muted, _, let info) = $0 { info.id == track && info.muted } else { false } })
     bob.say(.mute(track: track, muted: false))
     #expect(bob.errors == [.notFound], "only the owner mutes")
   }
@@ -238,5 +271,7 @@ extension [RTCPPacket] {
   var plis: [PLI] { compactMap { if case .pli(let pli) = $0 { pli } else { nil } } }
   var nacks: [NACK] { compactMap { if case .nack(let nack) = $0 { nack } else { nil } } }
   var senderReports: [SenderReport] { compactMap { if case .senderReport(let report) = $0 { report } else { nil } } }
-  var receiverReports: [ReceiverReport] { compactMap { if case .receiverReport(let report) = $0 { report } else { nil } } }
+  var receiverReports: [ReceiverReport] {
+    compactMap { if case .receiverReport(let report) = $0 { report } else { nil } }
+  }
 }

@@ -45,7 +45,9 @@ import Wire
   @Test func aNackGoesToTheWorkerAndWhatItLacksToThePublisherOnce() throws {
     let pair = try Pair()
     pair.bob.subscribing?.send([.nack(NACK(senderSSRC: 1, mediaSSRC: pair.sink.ssrc, lost: [7, 8]))])
-    let asked = pair.world.routes.compactMap { if case .retransmit(let sink, let lost) = $0 { (sink, lost) } else { nil } }
+    let asked = pair.world.routes.compactMap {
+      if case .retransmit(let sink, let lost) = $0 { (sink, lost) } else { nil }
+    }
     #expect(asked.map(\.0) == [pair.sink.id])
     #expect(asked.first?.1 == [7, 8])
     pair.world.handle(.fastPath(.missing(pair.video.id, [107, 108])))
@@ -60,20 +62,24 @@ import Wire
   @Test func senderReportsAreRewrittenForEachReceiver() throws {
     let pair = try Pair()
     let report = SenderReport(
-      ssrc: pair.video.ssrc, ntp: NTPTime(rawValue: 0x1122_3344_5566_7788), rtpTimestamp: 5, packetCount: 9, octetCount: 9)
+      ssrc: pair.video.ssrc, ntp: NTPTime(rawValue: 0x1122_3344_5566_7788), rtpTimestamp: 5, packetCount: 9,
+      octetCount: 9)
     pair.ann.publishing?.send([.senderReport(report)])
     let forwarded = try #require(pair.bob.subscribing?.rtcp.senderReports.last)
     #expect(forwarded.ssrc == pair.sink.ssrc)
     #expect(forwarded.ntp == report.ntp)
     #expect(forwarded.rtpTimestamp == 5 &+ pair.sink.timestampOffset)
-    let cname = pair.bob.subscribing?.rtcp.compactMap { if case .sdes(let sdes) = $0 { sdes.cname(of: pair.sink.ssrc) } else { nil } }
+    let cname = pair.bob.subscribing?.rtcp.compactMap {
+      if case .sdes(let sdes) = $0 { sdes.cname(of: pair.sink.ssrc) } else { nil }
+    }
     #expect(cname == [try #require(pair.ann.joined?.id)])
   }
 
   @Test func publishersGetReceiverReportsFromTheWorkersCounters() throws {
     let pair = try Pair()
     let report = SenderReport(
-      ssrc: pair.video.ssrc, ntp: NTPTime(rawValue: 0x1122_3344_5566_7788), rtpTimestamp: 5, packetCount: 9, octetCount: 9)
+      ssrc: pair.video.ssrc, ntp: NTPTime(rawValue: 0x1122_3344_5566_7788), rtpTimestamp: 5, packetCount: 9,
+      octetCount: 9)
     pair.ann.publishing?.send([.senderReport(report)])
     pair.world.advance(.milliseconds(500))
     var counters = SourceStatistics(id: pair.video.id)
@@ -97,7 +103,9 @@ import Wire
   @Test func arrivalsBecomeTransportWideFeedback() throws {
     let pair = try Pair()
     let transport = try #require(pair.world.routes.transports.first)
-    let arrivals = (0..<10).map { TransportWideArrival(sequence: 500 + UInt16($0), at: pair.world.now.advanced(by: .milliseconds(UInt64($0)))) }
+    let arrivals = (0..<10).map {
+      TransportWideArrival(sequence: 500 + UInt16($0), at: pair.world.now.advanced(by: .milliseconds(UInt64($0))))
+    }
     pair.world.handle(.fastPath(.arrivals(transport.id, arrivals)))
     var reported: [UInt16] = []
     for case .transportFeedback(let feedback) in pair.ann.publishing?.rtcp ?? [] {

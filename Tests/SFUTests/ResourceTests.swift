@@ -7,7 +7,8 @@ import Wire
 @Suite struct ResourceTests {
   private func ask(_ request: ResourceRequest, of world: World) throws -> ResourceResponse {
     let commands = world.handle(.request(RequestID(rawValue: world.nextID()), request))
-    return try #require(commands.lazy.compactMap { if case .respond(_, let response) = $0 { response } else { nil } }.first)
+    return try #require(
+      commands.lazy.compactMap { if case .respond(_, let response) = $0 { response } else { nil } }.first)
   }
 
   private func whip(
@@ -32,7 +33,8 @@ import Wire
     #expect(try ask(.delete(.publish, room: "live", participant: "other", resource: resource), of: world).status == 404)
     #expect(try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world) == .deleted)
     #expect(world.routes.removedTransports.count == 1)
-    #expect(try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world).status == 404)
+    #expect(
+      try ask(.delete(.publish, room: "live", participant: "camera", resource: resource), of: world).status == 404)
   }
 
   @Test func aNewWHIPPublisherOfANameReplacesTheOld() throws {
@@ -50,7 +52,9 @@ import Wire
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else { return #expect(Bool(false)) }
+    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else {
+      return #expect(Bool(false))
+    }
     try peer.connect(by: answer)
     func patch(_ fragment: String, _ ifMatch: String?) throws -> ResourceResponse {
       try ask(
@@ -73,7 +77,8 @@ import Wire
     let world = try World()
     let viewer = try BrowserPeer(in: world)
     let offer = try Vectors.offer("chromium-156-recvonly-av", as: viewer)
-    let play = ResourceRequest.create(.subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
+    let play = ResourceRequest.create(
+      .subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
     #expect(try ask(play, of: world).status == 404)
     let camera = try BrowserPeer(in: world)
     guard case .created(_, let answer, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
@@ -84,7 +89,9 @@ import Wire
     #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
     let watcher = Client("ann", in: world)
     watcher.join("live")
-    let present = watcher.heard.compactMap { if case .joined(_, let others, _) = $0 { others.map(\.name) } else { nil } }
+    let present = watcher.heard.compactMap {
+      if case .joined(_, let others, _) = $0 { others.map(\.name) } else { nil }
+    }
     #expect(present == [["camera"]], "viewers are not announced")
   }
 
@@ -104,7 +111,8 @@ import Wire
     let world = try World()
     #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(canPublish: false)).status == 403)
     #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(room: "other")).status == 403)
-    let broken = ResourceRequest.create(.publish, room: "live", participant: "camera", offer: "v=1", grants: .everything)
+    let broken = ResourceRequest.create(
+      .publish, room: "live", participant: "camera", offer: "v=1", grants: .everything)
     #expect(try ask(broken, of: world).status == 400)
     #expect(world.sfu.report(now: world.now).rooms.isEmpty)
   }

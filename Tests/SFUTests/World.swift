@@ -27,7 +27,8 @@ final class World {
 
   init(rooms: Int = 10, participants: Int = 10) throws {
     let configuration = SFUConfiguration(
-      candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms, maximumParticipantsPerRoom: participants)
+      candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms, maximumParticipantsPerRoom: participants
+    )
     sfu = SFU(configuration: configuration, certificate: try World.server, now: now)
   }
 

@@ -52,7 +52,7 @@ final class Oracle {
     var policy = srtp_policy_t()
     for path in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {
-      case .aes128CMHMACSHA1_80: srtp_crypto_policy_set_rtp_default(&policy[keyPath: path])
+      case .aes128CMHMACSHA180: srtp_crypto_policy_set_rtp_default(&policy[keyPath: path])
       case .aeadAES128GCM: srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy[keyPath: path])
       case .aeadAES256GCM: srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy[keyPath: path])
       }

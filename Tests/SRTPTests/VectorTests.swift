@@ -6,7 +6,7 @@ import Testing
   func keyDerivation() throws {
     let master = try #require(
       SRTPKeys(
-        profile: .aes128CMHMACSHA1_80, masterKey: hex("E1F97A0D3E018BE0D64FA32C06DE4139"),
+        profile: .aes128CMHMACSHA180, masterKey: hex("E1F97A0D3E018BE0D64FA32C06DE4139"),
         masterSalt: hex("0EC675AD498AFEEBB6960B3AABE6")))
     let keys = try #require(SRTPSessionKeys(deriving: master))
     #expect(keys.encryptionKey == hex("C61E7A93744F39EE10734AFE3FF7A087"))
@@ -19,7 +19,7 @@ import Testing
     // The salt already holds what SSRC 0 and index 0 leave alone; encrypting zeros shows the keystream.
     let keys = try #require(
       SRTPSessionKeys(
-        profile: .aes128CMHMACSHA1_80, encryptionKey: hex("2B7E151628AED2A6ABF7158809CF4F3C"),
+        profile: .aes128CMHMACSHA180, encryptionKey: hex("2B7E151628AED2A6ABF7158809CF4F3C"),
         salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"), authenticationKey: [UInt8](repeating: 0, count: 20)))
     var sealer = try TestSealer(keys, provider)
     let header = [0x80] + [UInt8](repeating: 0, count: 11)

@@ -116,6 +116,42 @@ final class TestAdmin: Sendable {
       ])
   }
 
+  @Test func setsUpClearRTP() throws {
+    let admin = try TestAdmin()
+    let camera = #"{"room":"r","name":"n","remote":"192.0.2.7:5004","codec":"vp8","payloadType":96,"ssrc":5}"#
+    #expect(try admin.request("POST", "/rtp", body: camera).status == 200)
+    #expect(try admin.request("DELETE", "/rtp?room=r&name=n").status == 200)
+    #expect(try admin.request("DELETE", "/rtp", body: #"{"room":"r","name":"n"}"#).status == 200)
+    #expect(try admin.request("GET", "/rtp/sdp?room=r&name=n").body == #"{"sdp":"v=0\r\n"}"#)
+    let actions = try admin.withCalls { $0.actions }
+    guard case .addRTP(let participant)? = actions.first else { return #expect(Bool(false), "\(actions)") }
+    #expect(participant.formats.map(\.ssrc) == [5] && participant.formats.map(\.codec) == ["VP8"])
+    #expect(
+      actions.dropFirst() == [
+        .removeRTP(room: "r", name: "n"), .removeRTP(room: "r", name: "n"), .describeRTP(room: "r", name: "n"),
+      ])
+    #expect(try admin.request("GET", "/rtp").body == #"{"participants":[]}"#)
+    #expect(try admin.request("PATCH", "/rtp").headers["allow"] == "GET, POST, DELETE")
+  }
+
+  @Test func refusesClearRTPByField() throws {
+    let admin = try TestAdmin()
+    func refusal(_ body: String) throws -> (Int, String) {
+      let response = try admin.request("POST", "/rtp", body: body)
+      return (response.status, response.body)
+    }
+    let bad = try refusal(
+      #"{"room":"r","name":"n","remote":"192.0.2.7:5004","codecs":[{"codec":"vp8","payloadType":96},{"codec":"opus","payloadType":70}]}"#
+    )
+    #expect(bad.0 == 400 && bad.1.contains(#"field \"codecs[1].payloadType\": 70 is not allowed"#))
+    let type = try refusal(#"{"room":"r","name":"n","codec":"vp8","payloadType":"96"}"#)
+    #expect(type.0 == 400 && type.1.contains(#"\"payloadType\" must be"#))
+    #expect(try refusal(#"{"room":"a/b","name":"n"}"#).1.contains(#"field \"room\""#))
+    let taken = try refusal(#"{"room":"taken","name":"n","remote":"192.0.2.7:5004","codec":"vp8","payloadType":96}"#)
+    #expect(taken.0 == 409 && taken.1.contains("already-exists"))
+    #expect(try admin.request("GET", "/rtp/sdp?room=r").status == 400)
+  }
+
   @Test func makesTokens() async throws {
     #expect(try TestAdmin().request("POST", "/token").status == 409)
     let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")

@@ -59,6 +59,10 @@ final class FakeCalls: CallControl {
   func administer(_ action: AdminAction) -> AdminOutcome {
     actions.append(action)
     if case .close(room: "nowhere") = action { return .notFound("there is no room nowhere") }
+    if case .addRTP(let participant) = action, participant.room == "taken" {
+      return .refused(RTPParticipantError(.name, "there is one", reason: .conflict))
+    }
+    if case .describeRTP = action { return .described("v=0\r\n") }
     if case .drain(let on) = action { current.draining = on }
     return .done
   }

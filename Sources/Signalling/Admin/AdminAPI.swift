@@ -35,6 +35,7 @@ struct AdminAPI {
 
   private static let getters = ["/status", "/rooms", "/participants", "/streams", "/fastpath"]
   private static let setters = ["/kick", "/mute", "/close", "/drain", "/token"]
+  private static let clearRTP = ["/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET"]
 
   func response(to request: HTTPRequest, now: Date) -> HTTPReply {
     guard let control else { return .problem(.serviceUnavailable, .draining, "the server stops") }
@@ -46,6 +47,10 @@ struct AdminAPI {
       case (.GET, "/streams"): return .json(AdminStreams(try room(control, request, isRequired: false)))
       case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics()))
       case (.POST, "/token"): return try token(request, now)
+      case (.GET, "/rtp"): return .json(AdminRTPParticipants(try room(control, request, isRequired: false)))
+      case (.POST, "/rtp"): return try addRTP(control, request)
+      case (.DELETE, "/rtp"): return try outcome(of: try removal(request), by: control)
+      case (.GET, "/rtp/sdp"): return try outcome(of: try description(request), by: control)
       case (.POST, _) where Self.setters.contains(request.path): return try act(control, request)
       default: return wrong(request)
       }
@@ -58,6 +63,23 @@ struct AdminAPI {
     var status: HTTPResponseStatus
     var code: String
     var detail: String
+
+    init(status: HTTPResponseStatus, code: String, detail: String) {
+      self.status = status
+      self.code = code
+      self.detail = detail
+    }
+
+    /// The key as JSON has it.
+    init(_ error: RTPParticipantError) {
+      let field = "\(error.codec.map { "codecs[\($0)]." } ?? "")\(error.key.json)"
+      detail = "field \"\(field)\": \(error.problem)"
+      switch error.reason {
+      case .invalid: (status, code) = (.badRequest, ErrorCode.badMessage.rawValue)
+      case .conflict: (status, code) = (.conflict, "already-exists")
+      case .refused: (status, code) = (.unprocessableEntity, ErrorCode.forbidden.rawValue)
+      }
+    }
   }
 
   private func status(_ control: any CallControl, _ now: Date) -> AdminStatus {
@@ -65,9 +87,9 @@ struct AdminAPI {
   }
 
   private func wrong(_ request: HTTPRequest) -> HTTPReply {
-    let allowed = Self.getters.contains(request.path) ? "GET" : Self.setters.contains(request.path) ? "POST" : nil
-    guard let allowed else {
-      let paths = (Self.getters + Self.setters).joined(separator: " ")
+    let single = Self.getters.contains(request.path) ? "GET" : Self.setters.contains(request.path) ? "POST" : nil
+    guard let allowed = single ?? Self.clearRTP[request.path] else {
+      let paths = (Self.getters + Self.setters + Self.clearRTP.keys.sorted()).joined(separator: " ")
       return .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(100)); there is \(paths)")
     }
     return .problem(
@@ -93,10 +115,41 @@ struct AdminAPI {
 
   private func act(_ control: any CallControl, _ request: HTTPRequest) throws(Refusal) -> HTTPReply {
     let order: AdminOrder = try decode(request)
-    switch control.administer(try action(request.path, order)) {
+    return try outcome(of: try action(request.path, order), by: control)
+  }
+
+  private func outcome(of action: AdminAction, by control: any CallControl) throws(Refusal) -> HTTPReply {
+    switch control.administer(action) {
     case .done: return .json(AdminDone(done: true))
     case .notFound(let what): return .problem(.notFound, .notFound, what)
+    case .described(let sdp): return .json(AdminDescription(sdp: sdp))
+    case .refused(let error): throw Refusal(error)
     }
+  }
+
+  // MARK: Clear RTP
+
+  private func addRTP(_ control: any CallControl, _ request: HTTPRequest) throws(Refusal) -> HTTPReply {
+    let form: RTPParticipantForm = try decode(request)
+    let participant: RTPParticipant
+    do throws(RTPParticipantError) {
+      participant = try form.read(rule: CallName.rule, isName: CallName.isValid)
+    } catch {
+      throw Refusal(error)
+    }
+    return try outcome(of: .addRTP(participant), by: control)
+  }
+
+  /// Which participant goes: by the query, or by the body.
+  private func removal(_ request: HTTPRequest) throws(Refusal) -> AdminAction {
+    let order: AdminRTPOrder = try decode(request)
+    return .removeRTP(
+      room: try need(request.query["room"] ?? order.room, "room"),
+      name: try need(request.query["name"] ?? order.name, "name"))
+  }
+
+  private func description(_ request: HTTPRequest) throws(Refusal) -> AdminAction {
+    .describeRTP(room: try need(request.query["room"], "room"), name: try need(request.query["name"], "name"))
   }
 
   private func action(_ path: String, _ order: AdminOrder) throws(Refusal) -> AdminAction {

@@ -137,12 +137,15 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   // MARK: Sending
 
-  func deliver(_ message: ServerMessage) {
+  private func deliver(_ message: ServerMessage) { deliver(message, ByteBuffer(bytes: message.encoded())) }
+
+  /// `text` is the message, encoded.
+  func deliver(_ message: ServerMessage, _ text: ByteBuffer) {
     if case .joined(let participant, _, _) = message {
       grants = offeredGrants
       log[metadataKey: "participant"] = "\(participant.id)"
     }
-    write(WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: message.encoded())))
+    write(WebSocketFrame(fin: true, opcode: .text, data: text))
   }
 
   private func write(_ frame: WebSocketFrame) {

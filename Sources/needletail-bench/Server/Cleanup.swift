@@ -15,6 +15,9 @@ final class Cleanup: Sendable {
     running.withLock { _ in undo() }
   }
 
+  /// After a signal this does not return: what fails then fails because everything is being taken down.
+  func waitIfRunning() { running.withLock { _ in } }
+
   private func undo() {
     let waiting = steps.withLock { steps in
       defer { steps = [] }

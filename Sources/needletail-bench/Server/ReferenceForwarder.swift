@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSRTP
+import CXDP
 import Glibc
 import Wire
 

@@ -51,6 +51,7 @@ struct ServerBench {
       do {
         rows.append(try row(count, pair, directory, cleanup))
       } catch {
+        cleanup.waitIfRunning()
         note("\(count) subscribers: \(error)")
       }
     }

@@ -44,6 +44,12 @@ struct ConfigurationFile {
         errors.append(.unknown(key.string ?? "?", at: origin))
         continue
       }
+      if case .rtpParticipants = setting.kind {
+        let reader = RTPParticipantsReader(node, path: path, line: key.mark?.line ?? 1)
+        errors += reader.errors
+        values.append((setting, .rtpParticipants(reader.participants), origin))
+        continue
+      }
       guard let value = Self.value(node) else {
         errors.append(ConfigurationError(origin: origin, problem: "\(name): must be \(setting.allowed)"))
         continue

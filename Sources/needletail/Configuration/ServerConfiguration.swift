@@ -28,6 +28,8 @@ struct ServerConfiguration {
   var maximumMessagesPerSecond = 50
   var maximumUnsentBytes = 1 << 20
 
+  var rtpParticipants: [ConfiguredRTPParticipant] = []
+
   var logLevel = "info"
   var logFormat = "text"
   var adminSocket = Self.defaultAdminSocket

@@ -11,6 +11,7 @@ struct Setting {
     case text(allowed: String, Field<String>, (String) -> Bool)
     case optionalText(allowed: String, Field<String?>, (String) -> Bool)
     case list(allowed: String, Field<[String]>, (String) -> Bool)
+    case rtpParticipants(Field<[ConfiguredRTPParticipant]>)
   }
 
   let name: String
@@ -31,6 +32,7 @@ struct Setting {
     case .choice(let choices, _): choices.joined(separator: " or ")
     case .text(let allowed, _, _), .optionalText(let allowed, _, _): allowed
     case .list(let allowed, _, _): "a list of \(allowed)"
+    case .rtpParticipants: "a list of mappings, in the file only"
     }
   }
 
@@ -60,6 +62,8 @@ struct Setting {
     case (.list(_, let field, let isAllowed), _):
       guard value.elements.allSatisfy(isAllowed) else { return false }
       configuration[keyPath: field] = value.elements
+    case (.rtpParticipants(let field), .rtpParticipants(let participants)):
+      configuration[keyPath: field] = participants
     default: return false
     }
     return true
@@ -74,11 +78,13 @@ struct Setting {
 enum SettingValue {
   case scalar(String)
   case list([String])
+  case rtpParticipants([ConfiguredRTPParticipant])
 
   /// A list; in a scalar, its elements are parted by commas.
   var elements: [String] {
     switch self {
     case .list(let elements): elements
+    case .rtpParticipants(let participants): participants.map(\.participant.name)
     case .scalar(let text):
       text.split(separator: ",").map { $0.drop { $0 == " " } }.map {
         String($0.reversed().drop { $0 == " " }.reversed())
@@ -90,7 +96,7 @@ enum SettingValue {
   var description: String {
     switch self {
     case .scalar(let text): "\"\(text)\""
-    case .list(let elements): "[\(elements.joined(separator: ", "))]"
+    case .list, .rtpParticipants: "[\(elements.joined(separator: ", "))]"
     }
   }
 }

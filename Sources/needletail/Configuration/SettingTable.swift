@@ -3,7 +3,7 @@ import Wire
 
 extension Setting {
   /// Every key, in the order of `--help` and the reference.
-  static var all: [Setting] { listening + media + admission + limits + operation }
+  static var all: [Setting] { listening + media + participants + admission + limits + operation }
 
   static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
 
@@ -57,6 +57,14 @@ extension Setting {
       Setting(
         name: "worker-cpu", kind: .optionalInteger(0...4095, \.workerCPU), defaultText: "any",
         help: "CPU the media worker is pinned to."),
+    ]
+  }
+
+  private static var participants: [Setting] {
+    [
+      Setting(
+        name: "rtp-participants", kind: .rtpParticipants(\.rtpParticipants), defaultText: "none",
+        help: "Clear-RTP participants that are there from the start. Keys as of needlectl rtp add; see Clear RTP.")
     ]
   }
 

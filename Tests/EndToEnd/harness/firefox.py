@@ -1,5 +1,6 @@
 """Firefox over WebDriver BiDi: the few commands the tests need, over the browser's own WebSocket."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -36,6 +37,7 @@ class Firefox:
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="ntl-firefox-")
+        self._resources = contextlib.ExitStack()
         self._said = []
         self._count = 0
         self._socket = self._process = None
@@ -53,7 +55,7 @@ class Firefox:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
         address = wait_for(self._address, "Firefox to start", seconds=30)
-        self._socket = connect(f"{address}/session", max_size=None, open_timeout=10, proxy=None)
+        self._socket = self._resources.enter_context(connect(f"{address}/session", max_size=None, proxy=None))
         self.command("session.new", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
         self.context = self.command("browsingContext.getTree", {})["contexts"][0]["context"]
 
@@ -95,7 +97,7 @@ class Firefox:
                 self.command("browser.close", {})
             except Exception:
                 pass
-            self._socket.close()
+            self._resources.close()
         if self._process:
             try:
                 self._process.wait(5)

@@ -78,8 +78,10 @@ class Network:
 
     def drop(self):
         """Nothing passes any more, either way, as if the cable were cut without either end noticing."""
-        rules = "table inet cut { chain i { type filter hook input priority 0; iif eth0 drop; }\n" \
-                "chain o { type filter hook output priority 0; oif eth0 drop; } }"
+        rules = "".join(
+            f"add chain inet cut {hook} {{ type filter hook {hook} priority 0; policy accept; }}\n"
+            f"add rule inet cut {hook} {meta} eth0 drop\n" for hook, meta in (("input", "iifname"), ("output", "oifname")))
+        rules = f"add table inet cut\n{rules}"
         subprocess.run(["ip", "netns", "exec", self.clients.name, "nft", "-f", "-"], input=rules, text=True, check=True)
 
     def restore(self):

@@ -32,6 +32,9 @@ JOIN = """async ({ room, name, quality, microphone, noise }) => {
     const screen = canvas.getContext("2d");
     setInterval(() => screen.drawImage(image, -Math.random() * 64, -Math.random() * 64), 33);
     await call.publishTrack(canvas.captureStream(30).getVideoTracks()[0], "camera", { encoding: { maxBitrate: 2_500_000 } });
+    // Noise is hard: without this the encoder gives up resolution, and the test would be of another size than it says.
+    const [sender] = connections.flatMap((c) => c.getSenders()).filter(({ track }) => track?.kind === "video");
+    await sender.setParameters({ ...sender.getParameters(), degradationPreference: "maintain-resolution" });
   }
   // A stream that nothing plays may not be decoded.
   globalThis.players ??= new Map();
@@ -45,6 +48,16 @@ JOIN = """async ({ room, name, quality, microphone, noise }) => {
   call.addEventListener("trackmedia", play);
   for (const { tracks } of call.participants.values()) for (const track of tracks.values()) if (track.media) play({ detail: { track } });
 }"""
+
+
+# For the message of a test that failed.
+INSPECT = """() => JSON.stringify({
+  self: call.self, state: call.state, errors: call.errors,
+  participants: [...call.participants.values()].map(({ name, tracks }) =>
+    [name, ...[...tracks.values()].map(({ id, media }) => [id, Boolean(media)])]),
+  connections: connections.map((c) => [c.connectionState, c.signalingState,
+    c.getTransceivers().map((t) => [t.mid, t.direction, t.currentDirection])]),
+})"""
 
 
 class Participant:
@@ -82,10 +95,11 @@ class Participant:
             entries = [entry for entry in self.stats() if entry["packets"] > 0]
             flowing = [e for e in entries if (e["frames"] >= frames if e["kind"] == "video" else e["totalSamplesReceived"] > 24000)]
             return flowing if len(flowing) == tracks else None
-        return wait_for(flows, f"{tracks} tracks to flow; stats: {self._brief()}", seconds)
+        return wait_for(flows, lambda: f"{tracks} tracks to flow; {self._brief()}", seconds)
 
     def _brief(self):
-        return [(e["kind"], e["packets"], e["frames"], e["totalSamplesReceived"]) for e in self.stats()]
+        seen = [(e["kind"], e["packets"], e["frames"], e["totalSamplesReceived"], e["keyFrameRequests"]) for e in self.stats()]
+        return f"kind, packets, frames, samples, key-frame requests: {seen}; {self.evaluate(INSPECT)}"
 
 
 class Flow:

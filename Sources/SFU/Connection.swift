@@ -1,0 +1,67 @@
+import Peer
+import RTP
+import Wire
+
+/// What carries a session: WebRTC, or clear RTP. All that the SFU asks of either.
+enum Connection {
+  case webRTC(Peer)
+  case clear(ClearConnection)
+
+  /// nil for clear RTP, which negotiates nothing.
+  var webRTC: Peer? { if case .webRTC(let peer) = self { peer } else { nil } }
+
+  var isClear: Bool { if case .clear = self { true } else { false } }
+
+  /// Where media flows; nil while that is not known.
+  var selected: FiveTuple? {
+    switch self {
+    case .webRTC(let peer): peer.selected
+    case .clear(let clear): clear.media
+    }
+  }
+
+  /// Where its datagrams come from for as long as it lives. Those of WebRTC follow ICE.
+  var fixedTuples: [FiveTuple] {
+    switch self {
+    case .webRTC: []
+    case .clear(let clear): clear.tuples
+    }
+  }
+
+  /// "new", "checking", "connecting", "connected" or "closed". There is nothing in clear RTP to wait for.
+  var state: String {
+    switch self {
+    case .webRTC(let peer): "\(peer.state)"
+    case .clear: "\(PeerState.connected)"
+    }
+  }
+
+  func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
+    switch self {
+    case .webRTC(let peer): peer.received(datagram, on: tuple, now: now)
+    case .clear(let clear): [clear.received(datagram, now: now)]
+    }
+  }
+
+  func tick(now: Instant) -> [PeerOutput] {
+    switch self {
+    case .webRTC(let peer): peer.tick(now: now)
+    case .clear: []
+    }
+  }
+
+  /// nil as long as nothing can be sent.
+  func send(rtcp packets: [RTCPPacket]) -> PeerOutput? {
+    switch self {
+    case .webRTC(let peer): peer.send(rtcp: packets)
+    case .clear(let clear): clear.send(rtcp: packets)
+    }
+  }
+
+  func close() -> [PeerOutput] {
+    switch self {
+    case .webRTC(let peer): peer.close()
+    case .clear: []
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import CSRTP
+import CXDP
+import FastPath
+import Forwarding
+import Glibc
+import SRTP
+import Wire
+
+/// What one copy costs on each lane, network included: one publisher's packets to 16 receivers over veth, by the fast
+/// path on the xsk lane, on the socket lane, and by a plain loop (recvfrom, libsrtp, sendto) in turns within one run.
+///
+/// Counted is the processor time of the thread that forwards and of the NAPI thread that feeds it. Sender and receivers
+/// run on the other processor and are not counted.
+struct LaneBench {
+  var receivers = 16
+  var payloadLength = 1188
+  /// Packets that come at once, as the packets of a video frame do, and how often.
+  var burst = 8
+  var burstsPerSecond = 300
+  /// Turns of each lane; the medians count.
+  var rounds = 5
+  var secondsPerRound = 1.0
+
+  enum Path: String, CaseIterable { case xsk, socket, reference }
+
+  struct Row {
+    var profile: SRTPProfile
+    var path: Path
+    /// Medians of processor time.
+    var nanosecondsPerCopy: Double
+    var referenceNanosecondsPerCopy: Double
+    /// Copies sent by other than the lane measured, of all.
+    var strayCopies: Double
+
+    /// How many times cheaper than the reference.
+    var ratio: Double { referenceNanosecondsPerCopy / nanosecondsPerCopy }
+  }
+
+  private static let serverCPU = 0
+  private static let clientCPU = 1
+
+  /// Runs everything: profiles × lanes. Needs root and two processors.
+  func run() throws -> [Row] {
+    guard geteuid() == 0 else { throw BenchFailure("the lanes are measured in network namespaces: run as root") }
+    let cleanup = Cleanup()
+    defer { cleanup.run() }
+    let signals = cleanup.watchSignals()
+    defer { withExtendedLifetime(signals) {} }
+    let pair = try NetworkPair(cleanup: cleanup)
+    try pair.pinThreads(serverCPU: Self.serverCPU, clientCPU: Self.clientCPU)
+    try coalesce(pair)
+    var rows: [Row] = []
+    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180] { rows += try measure(profile, pair) }
+    return rows
+  }
+
+  /// Has the receivers' end wait 50 µs for more packets, as network cards do. Otherwise each copy wakes a thread on the
+  /// other processor, at the sender's expense, which no network card does.
+  private func coalesce(_ pair: NetworkPair) throws {
+    let settings = "cd /sys/class/net/peer0 && echo 1000 > napi_defer_hard_irqs && echo 50000 > gro_flush_timeout"
+    try Shell.run("ip", "netns", "exec", pair.client, "sh", "-c", settings)
+  }
+
+  static func table(_ rows: [Row]) -> String {
+    var lines = ["profile              lane       ns CPU/copy  times cheaper than sendto + libsrtp  stray copies"]
+    for row in rows {
+      lines.append(
+        pad("\(row.profile)", 21) + pad(row.path.rawValue, 11) + pad("\(Int(row.nanosecondsPerCopy.rounded()))", 13)
+          + pad(tenths(row.ratio), 35) + tenths(row.strayCopies * 100) + " %")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func pad(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(1, width - text.count))
+  }
+
+  private static func tenths(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+
+  // MARK: One profile
+
+  private func measure(_ profile: SRTPProfile, _ pair: NetworkPair) throws -> [Row] {
+    let scene = try LaneScene(profile, receivers: receivers, pair: pair)
+    var costs: [Path: [Double]] = [:]
+    var strays: [Path: Double] = [:]
+    for _ in 0..<rounds {
+      for path in Path.allCases {
+        let turn = try measureOnce(path, scene)
+        costs[path, default: []].append(turn.nanosecondsPerCopy)
+        strays[path] = max(strays[path] ?? 0, turn.strayCopies)
+      }
+    }
+    let reference = Self.median(costs[.reference] ?? [])
+    return Path.allCases.map { path in
+      Row(
+        profile: profile, path: path, nanosecondsPerCopy: Self.median(costs[path] ?? []),
+        referenceNanosecondsPerCopy: reference, strayCopies: strays[path] ?? 0)
+    }
+  }
+
+  private func measureOnce(_ path: Path, _ scene: LaneScene) throws -> (nanosecondsPerCopy: Double, strayCopies: Double)
+  {
+    let warmUp = 1.5
+    let bursts = Int(secondsPerRound * Double(burstsPerSecond))
+    let packets = try scene.packets(
+      count: (Int(warmUp * Double(burstsPerSecond)) + bursts) * burst, payloadLength: payloadLength)
+    let forwarder = try scene.start(path, cpu: Self.serverCPU)
+    defer { forwarder.stop() }
+    scene.raisePriority(of: forwarder)
+    let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(burstsPerSecond))
+    let warm = packets.count - bursts * burst
+    scene.send(packets[..<warm], burst: burst, pause: pause)
+    let before = forwarder.settledCounts()
+    let ranBefore = scene.processorTime(of: forwarder)
+    scene.send(packets[warm...], burst: burst, pause: pause)
+    let ran = scene.processorTime(of: forwarder) - ranBefore
+    let after = forwarder.settledCounts()
+    let copies = after.all - before.all
+    guard copies >= UInt64(bursts * burst * receivers) / 2 else {
+      throw BenchFailure("\(path.rawValue): only \(copies) of \(bursts * burst * receivers) copies were sent")
+    }
+    let strays = copies - (after.wanted - before.wanted)
+    return (Double(ran) / Double(copies), Double(strays) / Double(copies))
+  }
+
+  private static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+  }
+}

@@ -1,0 +1,161 @@
+import CSRTP
+import CXDP
+import FastPath
+import Forwarding
+import Glibc
+import SRTP
+import Wire
+
+/// One encrypted publisher and its receivers at the client's end of the cable, with the keys of all.
+final class LaneScene {
+  static let publisherSSRC: UInt32 = 0xaaaa
+
+  let publisherKeys: SRTPKeys
+  let receiverKeys: [SRTPKeys]
+  let media: SocketAddress
+  private let pair: NetworkPair
+  private let publisher: CInt
+  private(set) var publisherAddress: SocketAddress
+  private(set) var receiverAddresses: [SocketAddress] = []
+  private var receivers: [CInt] = []
+
+  init(_ profile: SRTPProfile, receivers count: Int, pair: NetworkPair) throws {
+    self.pair = pair
+    publisherKeys = try Self.randomKeys(profile)
+    receiverKeys = try (0..<count).map { _ in try Self.randomKeys(profile) }
+    guard let server = IPAddress(NetworkPair.serverAddress), let client = IPAddress(NetworkPair.clientAddress) else {
+      throw BenchFailure("no addresses")
+    }
+    media = SocketAddress(server, 3478)
+    // Their sockets are never read: what overflows is dropped at the receivers' expense.
+    let sockets = try Self.inside(pair.client) { try (0...count).map { _ in try Self.openSocket(client, port: 0) } }
+    (publisher, publisherAddress) = sockets[0]
+    receivers = sockets[1...].map(\.0)
+    receiverAddresses = sockets[1...].map(\.1)
+    Self.connect(publisher, to: media)
+  }
+
+  deinit { for socket in receivers + [publisher] { close(socket) } }
+
+  /// The publisher's packets, protected: the same for every turn, since what forwards always starts anew. At most 65 535.
+  func packets(count: Int, payloadLength: Int) throws -> [[UInt8]] {
+    let protector = try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound)
+    let payload = [UInt8](repeating: 0x5a, count: payloadLength)
+    return try (1...min(count, 65_535)).map { number in
+      let sequence = [UInt8(number >> 8), UInt8(number & 0xff)]
+      return try protector.protect([0x80, 96] + sequence + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
+    }
+  }
+
+  /// `burst` packets at once, then a pause, until all are sent.
+  func send(_ packets: ArraySlice<[UInt8]>, burst: Int, pause: Interval) {
+    var next = Clock.now
+    var left = packets
+    while !left.isEmpty {
+      for packet in left.prefix(burst) { _ = Glibc.send(publisher, packet, packet.count, 0) }
+      left = left.dropFirst(burst)
+      next = next.advanced(by: pause)
+      let wait = next.since(Clock.now)
+      if wait > .zero { Clock.sleep(wait) }
+    }
+  }
+
+  /// Starts what forwards, on the server's side.
+  func start(_ path: LaneBench.Path, cpu: Int) throws -> any LaneUnderTest {
+    try Self.inside(pair.server) {
+      switch path {
+      case .xsk: try FastPathUnderTest(self, lane: .xsk, cpu: cpu)
+      case .socket: try FastPathUnderTest(self, lane: .socket, cpu: cpu)
+      case .reference: try ReferenceUnderTest(self, cpu: cpu)
+      }
+    }
+  }
+
+  /// Keeps the threads that are measured from being interrupted by whatever else runs on the machine.
+  func raisePriority(of forwarder: any LaneUnderTest) {
+    for thread in ProcessorTime.threads(named: forwarder.threadName) + pair.serverThreads {
+      var parameters = sched_param(sched_priority: 1)
+      sched_setscheduler(thread, SCHED_FIFO, &parameters)
+    }
+  }
+
+  /// Nanoseconds that what forwards has run, its NAPI thread included.
+  func processorTime(of forwarder: any LaneUnderTest) -> UInt64 {
+    (ProcessorTime.threads(named: forwarder.threadName) + pair.serverThreads).reduce(0) {
+      $0 + ProcessorTime.nanoseconds(ofThread: $1)
+    }
+  }
+
+  // MARK: Sockets
+
+  /// A socket bound to `ip`, and its address.
+  static func openSocket(_ ip: IPAddress, port: UInt16) throws -> (CInt, SocketAddress) {
+    let descriptor = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
+    var name = name(SocketAddress(ip, port))
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+        bind(descriptor, name, length) == 0 && getsockname(descriptor, name, &length) == 0
+      }
+    }
+    guard isBound else { throw BenchFailure("cannot bind \(ip):\(port)") }
+    return (descriptor, SocketAddress(ip, UInt16(bigEndian: name.sin_port)))
+  }
+
+  static func name(_ address: SocketAddress) -> sockaddr_in {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = address.port.bigEndian
+    if case .v4(let ip) = address.ip { name.sin_addr.s_addr = ip.bigEndian }
+    return name
+  }
+
+  private static func connect(_ socket: CInt, to address: SocketAddress) {
+    var name = name(address)
+    withUnsafePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = Glibc.connect(socket, $0, 16) }
+    }
+  }
+
+  /// Runs `body` in a namespace: sockets and threads that it makes stay there.
+  static func inside<R>(_ namespace: String, _ body: () throws -> R) throws -> R {
+    let home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+    let there = open("/run/netns/\(namespace)", O_RDONLY | O_CLOEXEC)
+    defer {
+      close(home)
+      close(there)
+    }
+    guard linux_setns(there, CInt(LINUX_CLONE_NEWNET.rawValue)) == 0 else {
+      throw BenchFailure("cannot enter \(namespace)")
+    }
+    defer { _ = linux_setns(home, CInt(LINUX_CLONE_NEWNET.rawValue)) }
+    return try body()
+  }
+
+  private static func randomKeys(_ profile: SRTPProfile) throws -> SRTPKeys {
+    func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0...255) } }
+    let keys = SRTPKeys(profile: profile, masterKey: random(profile.keyLength), masterSalt: random(profile.saltLength))
+    guard let keys else { throw BenchFailure("no keys for \(profile)") }
+    return keys
+  }
+}
+
+extension ProcessorTime {
+  /// This process's threads of that name.
+  static func threads(named name: String) -> [pid_t] {
+    guard let folder = opendir("/proc/self/task") else { return [] }
+    defer { closedir(folder) }
+    var found: [pid_t] = []
+    while let entry = readdir(folder) {
+      let thread = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let comm = textFile("/proc/self/task/\(thread)/comm")
+      if comm?.split(separator: "\n").first == name[...], let id = pid_t(thread) { found.append(id) }
+    }
+    return found
+  }
+
+  /// Nanoseconds that a thread of any process has run.
+  static func nanoseconds(ofThread thread: pid_t) -> UInt64 {
+    textFile("/proc/\(thread)/schedstat")?.split(separator: " ").first.flatMap { UInt64($0) } ?? 0
+  }
+}

@@ -1,0 +1,70 @@
+"""The examples, each as its README says, and the traffic they promise."""
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+
+from harness.participant import Participant
+from harness.server import BINARY, ROOT
+from harness.waiting import wait_for
+
+
+@contextmanager
+def example(server, name, *arguments):
+    """Runs an example beside the server, which it finds by its admin socket; interrupted at the end as by Ctrl-C."""
+    path = server.folder / f"{name}.log"
+    environment = os.environ | {
+        "NEEDLETAIL_ADMIN_SOCKET": str(server.keys["admin-socket"]), "NEEDLETAIL_BIN_FOLDER": str(BINARY.parent)}
+    command = ["ip", "netns", "exec", server.network.server.name, str(ROOT / "Examples" / name / "run"), *map(str, arguments)]
+    with path.open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=server.folder, stdout=log, stderr=log, env=environment, start_new_session=True)
+    process.said = path.read_text
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def clear_participants(server):
+    return [participant["name"] for participant in server.admin("/rtp")["participants"]]
+
+
+def test_gstreamer_to_browser(start_server, new_page):
+    server = start_server(lane="socket", interfaces=["eth0", "lo"])
+    with example(server, "gstreamer-to-browser", 60) as run:
+        wait_for(lambda: clear_participants(server) == ["GStreamer"], lambda: f"GStreamer to join; {run.said()}")
+        viewer = Participant(new_page(), server).join("gstreamer", "Ada", quality=None, microphone=False)
+        viewer.wait_for_media(2)
+    assert clear_participants(server) == []
+
+
+def test_browser_to_recorder(start_server, new_page):
+    server = start_server(lane="socket", interfaces=["eth0", "lo"])
+    with example(server, "browser-to-recorder", 4, "recording", server.folder / "out.mkv") as run:
+        wait_for(lambda: clear_participants(server) == ["Recorder"], lambda: f"the recorder to join; {run.said()}")
+        Participant(new_page(), server).join("recording", "Ada")
+        wait_for(lambda: run.poll() is not None, lambda: f"the recording to end; {run.said()}", seconds=45)
+        assert run.returncode == 0, run.said()
+    assert "codec_name=opus" in run.said() and "codec_name=vp8" in run.said()
+    assert clear_participants(server) == []
+
+
+def test_an_example_needs_no_server_and_leaves_nothing(network, tmp_path):
+    environment = os.environ | {
+        "NEEDLETAIL_ADMIN_SOCKET": str(tmp_path / "none.sock"), "NEEDLETAIL_BIN_FOLDER": str(BINARY.parent),
+        "TMPDIR": str(tmp_path)}
+    result = subprocess.run(
+        ["ip", "netns", "exec", network.server.name, str(ROOT / "Examples/gstreamer-to-browser/run"), "3"],
+        capture_output=True, text=True, env=environment, timeout=40)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert ":9443/?room=gstreamer" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert network.xdp_programs() == []
