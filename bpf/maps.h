@@ -59,6 +59,32 @@ struct {
 	__type(value, __u64);
 } fp_verdicts SEC(".maps");
 
+/* Mapped into the worker's memory. Ranges of sinks are written before an entry of `fp_sources` names them, and not
+ * again until a second after none does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FP_MAX_SINKS);
+	__type(key, __u32);
+	__type(value, struct fp_sink);
+} fp_sinks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FP_MAX_SINKS);
+	__type(key, __u32);
+	__type(value, struct fp_sink_counters);
+} fp_sink_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FP_MAX_ROUTED_SOURCES);
+	__type(key, __u32);
+	__type(value, struct fp_source_state);
+} fp_source_states SEC(".maps");
+
 static __always_inline void count(enum fp_verdict verdict)
 {
 	__u32 key = verdict;

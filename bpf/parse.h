@@ -25,6 +25,10 @@ struct packet {
 	__u16 ether_type;     /* network order */
 	__u16 udp_length;     /* UDP header and payload, host order */
 	__u16 payload_length; /* of the UDP datagram */
+	__u16 tag_length;     /* of the 802.1Q tag; 0 if there is none */
+	__u16 reserved;
+	void *ip;
+	void *payload;
 };
 
 struct vlan_tag {
@@ -57,7 +61,9 @@ static __always_inline enum fp_verdict parse_ethernet(struct cursor *cursor, str
 			return FP_VERDICT_pass_not_ip;
 		cursor->at = tag + 1;
 		packet->ether_type = tag->ether_type;
+		packet->tag_length = sizeof(*tag);
 	}
+	packet->ip = cursor->at;
 	return FP_CONTINUE;
 }
 
@@ -153,5 +159,26 @@ static __always_inline enum fp_verdict parse_payload(struct cursor *cursor, stru
 	if ((void *)(rtp + 1) > cursor->end || packet->payload_length < sizeof(*rtp))
 		return FP_VERDICT_pass_unknown_protocol;
 	packet->key.ssrc = rtp->ssrc;
+	packet->payload = rtp;
 	return FP_CONTINUE;
+}
+
+static __always_inline enum fp_verdict parse(struct cursor *cursor, struct packet *packet, __be16 media_port)
+{
+	enum fp_verdict verdict = parse_ethernet(cursor, packet);
+
+	if (verdict != FP_CONTINUE)
+		return verdict;
+	if (packet->ether_type == bpf_htons(ETH_P_IP))
+		verdict = parse_ipv4(cursor, packet);
+	else if (packet->ether_type == bpf_htons(ETH_P_IPV6))
+		verdict = parse_ipv6(cursor, packet);
+	else
+		return FP_VERDICT_pass_not_ip;
+	if (verdict != FP_CONTINUE)
+		return verdict;
+	verdict = parse_udp(cursor, packet, media_port);
+	if (verdict != FP_CONTINUE)
+		return verdict;
+	return parse_payload(cursor, packet);
 }

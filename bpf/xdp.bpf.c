@@ -1,44 +1,6 @@
-/* XDP ingress: what is RTP of a known source goes straight to the worker; strangers' RTP ends here; everything else
- * passes untouched. */
-#include "maps.h"
-#include "parse.h"
-
-static __always_inline enum fp_verdict parse(struct xdp_md *context, struct packet *packet)
-{
-	struct cursor cursor = { (void *)(long)context->data, (void *)(long)context->data_end };
-	enum fp_verdict verdict = parse_ethernet(&cursor, packet);
-
-	if (verdict != FP_CONTINUE)
-		return verdict;
-	if (packet->ether_type == bpf_htons(ETH_P_IP))
-		verdict = parse_ipv4(&cursor, packet);
-	else if (packet->ether_type == bpf_htons(ETH_P_IPV6))
-		verdict = parse_ipv6(&cursor, packet);
-	else
-		return FP_VERDICT_pass_not_ip;
-	if (verdict != FP_CONTINUE)
-		return verdict;
-	verdict = parse_udp(&cursor, packet, fp_media_port);
-	if (verdict != FP_CONTINUE)
-		return verdict;
-	return parse_payload(&cursor, packet);
-}
-
-/* RTP of no source: a transport's new stream, or nobody we know. */
-static __always_inline enum fp_verdict judge_unknown(const struct packet *packet)
-{
-	__u32 zero = 0;
-	struct fp_settings *settings;
-
-	if (bpf_map_lookup_elem(&fp_transports, &packet->key.tuple))
-		return FP_VERDICT_pass_unknown_ssrc;
-	if (!bpf_map_lookup_elem(&fp_local_addresses, &packet->key.tuple.local))
-		return FP_VERDICT_pass_not_local;
-	settings = bpf_map_lookup_elem(&fp_settings, &zero);
-	if (settings && settings->pass_unknown_senders)
-		return FP_VERDICT_pass_unknown_sender;
-	return FP_VERDICT_drop_unknown_sender;
-}
+/* XDP ingress: what is RTP of a known source goes straight to the worker, or, in the kernel lane, to its sinks;
+ * strangers' RTP ends here; everything else passes untouched. */
+#include "broadcast.h"
 
 static __always_inline enum fp_verdict steer_to_xsk(struct xdp_md *context)
 {
@@ -56,17 +18,69 @@ static __always_inline enum fp_verdict steer_to_xsk(struct xdp_md *context)
 	return FP_VERDICT_redirect_xsk;
 }
 
+/* The one sink's copy, in place. */
+static __always_inline enum fp_verdict send_back(struct xdp_md *context, const struct fp_source *source,
+                                                 const struct rtp_shape *shape, __u32 length, __u16 rest)
+{
+	void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
+	__u32 key = source->first_sink;
+	struct fp_sink *sink = bpf_map_lookup_elem(&fp_sinks, &key);
+	struct rtp_start original;
+
+	if (!sink || !copy_rtp_start(data, end, &original))
+		return FP_VERDICT_drop_no_way;
+	if (rewrite(data, end, sink, &original, rest, 0) != 1)
+		return FP_VERDICT_drop_unwanted_payload_type;
+	count_copy(sink, length, shape->payload_octets);
+	return FP_VERDICT_tx;
+}
+
+/* A source in the kernel lane. */
+static __always_inline enum fp_verdict forward(struct xdp_md *context, const struct packet *packet,
+                                               const struct fp_source *source, struct fp_source_state *state, __u64 now)
+{
+	int is_v6 = packet->ether_type == bpf_htons(ETH_P_IPV6);
+	void *end = (void *)(long)context->data_end;
+	__u32 length = packet->payload_length;
+	struct rtp_shape shape = {};
+	__u16 rest;
+	enum fp_verdict verdict = parse_rtp(packet->payload, end, length, &shape);
+
+	if (verdict != FP_CONTINUE)
+		return verdict;
+	if (!count_hop(packet->ip, is_v6))
+		return FP_VERDICT_drop_hop_limit;
+	count_arrival(source, state, &shape, length, now);
+	rest = sum_of_rest(packet->ip, is_v6, packet->payload - sizeof(struct udphdr), end);
+	if (packet->tag_length && bpf_xdp_adjust_head(context, sizeof(struct vlan_tag)))
+		return FP_VERDICT_drop_no_way;
+	if (source->broadcast == 0 && source->interface == context->ingress_ifindex)
+		return send_back(context, source, &shape, length, rest);
+	return broadcast(context, source, is_v6, rest);
+}
+
 static __always_inline enum fp_verdict judge(struct xdp_md *context)
 {
+	struct cursor cursor = { (void *)(long)context->data, (void *)(long)context->data_end };
 	struct packet packet = {};
-	enum fp_verdict verdict = parse(context, &packet);
+	enum fp_verdict verdict = parse(&cursor, &packet, fp_media_port);
+	struct fp_source_state *state;
 	struct fp_source *source;
+	__u64 now;
 
 	if (verdict != FP_CONTINUE)
 		return verdict;
 	source = bpf_map_lookup_elem(&fp_sources, &packet.key);
 	if (!source)
 		return judge_unknown(&packet);
+	if (source->action == FP_ACTION_TC)
+		return FP_VERDICT_pass_to_tc;
+	state = bpf_map_lookup_elem(&fp_source_states, &source->state);
+	now = state ? bpf_ktime_get_ns() : 0;
+	if (state && !within_rate(source, state, packet.payload_length, now))
+		return FP_VERDICT_drop_rate_limit;
+	if (source->action == FP_ACTION_XDP && state)
+		return forward(context, &packet, source, state, now);
 	if (source->action != FP_ACTION_XSK)
 		return FP_VERDICT_pass_source;
 	return steer_to_xsk(context);
@@ -94,6 +108,23 @@ int needletail_xdp(struct xdp_md *context)
 
 	count(verdict);
 	return action_of(verdict);
+}
+
+/* The devmap's program: every frame is a clone of what the ingress program broadcast. */
+SEC("xdp.frags/devmap")
+int needletail_copy(struct xdp_md *context)
+{
+	enum fp_verdict verdict = make_copy(context);
+
+	count(verdict);
+	return verdict == FP_VERDICT_copy_sent ? XDP_PASS : XDP_DROP;
+}
+
+/* Broadcasts a packet of the self-test, whose copies the devmap's program counts and drops. */
+SEC("xdp.frags")
+int needletail_self_test(struct xdp_md *context)
+{
+	return broadcast_self_test(context) == FP_VERDICT_broadcast ? XDP_REDIRECT : XDP_DROP;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -5,3 +5,9 @@ _Alignas(8) static const unsigned char xdp[] = {
 };
 const void *const needletail_xdp_object = xdp;
 const size_t needletail_xdp_object_size = sizeof(xdp);
+
+_Alignas(8) static const unsigned char tc[] = {
+#embed "../../bpf/build/tc.bpf.o"
+};
+const void *const needletail_tc_object = tc;
+const size_t needletail_tc_object_size = sizeof(tc);

@@ -24,4 +24,5 @@ int linux_recvmmsg(int socket, struct linux_mmsghdr *messages, unsigned int coun
 int linux_sendmmsg(int socket, struct linux_mmsghdr *messages, unsigned int count, int flags) __asm__("sendmmsg");
 int linux_pthread_setname(pthread_t thread, const char *name) __asm__("pthread_setname_np");
 int linux_pthread_setaffinity(pthread_t thread, size_t size, const void *cpus) __asm__("pthread_setaffinity_np");
+int linux_pthread_getaffinity(pthread_t thread, size_t size, void *cpus) __asm__("pthread_getaffinity_np");
 int linux_setns(int descriptor, int kind) __asm__("setns");

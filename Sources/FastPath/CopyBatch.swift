@@ -2,7 +2,8 @@ import Forwarding
 
 /// Copies being made: each has a frame to be written to.
 struct CopyBatch: ~Copyable {
-  static let capacity = 256
+  /// As many as are still in the cache when the kernel copies them, and enough for every lane of HMAC-SHA1.
+  static let capacity = 64
 
   /// The first `count` are written; the rest have frames ready as far as there were any.
   let copies: UnsafeMutablePointer<PacketCopy>

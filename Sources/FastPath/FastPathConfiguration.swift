@@ -6,7 +6,7 @@ public enum LaneChoice: String, Hashable, Sendable, CaseIterable {
   case xsk
   /// UDP sockets alone: no program is loaded.
   case socket
-  /// Like `auto`.
+  /// Like `auto`: what cannot be forwarded in the kernel takes the next lane.
   case kernel
 }
 
@@ -19,6 +19,9 @@ public struct FastPathConfiguration: Sendable {
   public var lane: LaneChoice
   /// The processor that the worker is bound to; nil: wherever the kernel puts it.
   public var workerCPU: Int?
+
+  /// Has the kernel lane forward by the TC program also where XDP could.
+  public var kernelLaneAvoidsXDP = false
 
   /// Room in the XDP program's tables. What finds none takes the socket lane.
   public var maximumTransports = 16_384

@@ -23,6 +23,8 @@ struct Interfaces: ~Copyable {
   private var attached: [UInt32: Attached] = [:]
   private var refused: [UInt32: (link: Link, reason: String)] = [:]
   private var loopback: LoopbackSettings?
+  /// Interfaces with devmaps, or why they have none.
+  private var broadcasts: [UInt32: String] = [:]
 
   init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
     self.program = program
@@ -32,6 +34,41 @@ struct Interfaces: ~Copyable {
 
   /// The slot of the AF_XDP socket that copies leave by; nil if there is none.
   func socket(onInterface index: UInt32) -> Int? { attached[index]?.slots.first }
+
+  /// Why the kernel lane cannot send by XDP on an interface; nil if it can.
+  func reasonAgainstXDP(_ link: Link) -> String? {
+    guard let interface = attached[link.index] else { return reason(link) }
+    guard interface.attachment.mode == .native else { return "\(link.name) has no native XDP" }
+    guard let reason = broadcasts[link.index] else {
+      return "\(link.name): XDP cannot send by it\(link.kind == "veth" ? " (GRO is off at its other end)" : "")"
+    }
+    return reason.isEmpty ? nil : "\(link.name): \(reason)"
+  }
+
+  func isNative(_ index: UInt32) -> Bool { attached[index]?.attachment.mode == .native }
+
+  /// Everything the TC program is to be on.
+  var attachedIndices: Set<UInt32> { Set(attached.keys) }
+
+  /// Makes devmaps where XDP can send now and takes them away where it cannot. Returns whether anything changed.
+  mutating func followSending() -> Bool {
+    let before = broadcasts
+    for (index, interface) in attached where interface.attachment.mode == .native {
+      guard XDPFeatures.canTransmit(index) else {
+        if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
+        continue
+      }
+      guard broadcasts[index] == nil else { continue }
+      do throws(LaneRefusal) {
+        try Broadcasts.open(index, in: program)
+        broadcasts[index] = ""
+      } catch {
+        broadcasts[index] = error.reason
+        log("notice", "interface \(interface.link.name): the kernel lane cannot use XDP", ["reason": error.reason])
+      }
+    }
+    return broadcasts != before
+  }
 
   /// Why there is no socket on an interface.
   func reason(_ link: Link) -> String {
@@ -179,6 +216,7 @@ struct Interfaces: ~Copyable {
     guard let interface = attached.removeValue(forKey: index) else { return }
     var key = index
     bpf_map_delete_elem(program.interfaces, &key)
+    if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
     interface.attachment.detach()
     for slot in interface.slots { sockets.close(slot, memory: &memory) }
     if interface.link.isLoopback { releaseLoopback() }

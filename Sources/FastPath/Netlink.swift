@@ -90,10 +90,10 @@ struct NetlinkSocket: ~Copyable {
   static let done = Int(NLMSG_DONE)
   static let dump = NLM_F_ROOT | NLM_F_MATCH
 
-  /// Subscribed to `groups` (RTMGRP_…); 0 for requests.
-  init?(groups: UInt32 = 0) {
+  /// Subscribed to `groups` (RTMGRP_…); 0 for requests. The protocol 0 is NETLINK_ROUTE.
+  init?(groups: UInt32 = 0, protocol: CInt = 0) {
     let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    descriptor = socket(AF_NETLINK, type, NETLINK_ROUTE)
+    descriptor = socket(AF_NETLINK, type, `protocol`)
     // struct sockaddr_nl: family, padding, port, groups
     var name: (UInt16, UInt16, UInt32, UInt32) = (UInt16(AF_NETLINK), 0, 0, groups)
     let bound = withUnsafeMutablePointer(to: &name) {

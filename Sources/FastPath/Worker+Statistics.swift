@@ -6,6 +6,7 @@ extension Worker {
   @discardableResult
   mutating func publishStatistics(now: Instant) -> FastPathStatistics {
     var statistics = FastPathStatistics(at: now)
+    xskLane?.absorbAll(into: &forwarder)
     let counted = forwarder.statistics()
     forgetRemoved(counted.sources, counted.sinks)
     // Loops, not map: a closure cannot borrow a noncopyable self.
@@ -42,20 +43,32 @@ extension Worker {
     if sinks.count > sinking.count {
       let ids = Set(sinking.map(\.id))
       sinks = sinks.filter { ids.contains($0.key) }
+      xskLane?.forgetSinks(except: ids)
     }
   }
 
   private func withLane(_ counted: SourceStatistics) -> SourceStatistics {
     var source = counted
+    let kernel = xskLane?.kernelLane(of: source.id) ?? nil
+    if let kernel, kernel.isKernel {
+      (source.lane, source.laneReason) = (.kernel, kernel.reason)
+      return source
+    }
     let reason = reason(sources[source.id])
-    if source.packets == 0 { source.lane = reason.isEmpty ? .xsk : .socket }
+    if source.packets == 0 || source.lane == .kernel { source.lane = reason.isEmpty ? .xsk : .socket }
+    if source.lane == .xsk, let kernel { source.laneReason = "not in the kernel: \(kernel.reason)" }
     if source.lane == .socket { source.laneReason = reason.isEmpty ? "its packets come by the UDP socket" : reason }
     return source
   }
 
   private func withLane(_ counted: SinkStatistics) -> SinkStatistics {
     var sink = counted
+    if let kernel = xskLane?.kernelLane(of: sink.id) ?? nil, kernel.isKernel {
+      (sink.lane, sink.laneReason) = (.kernel, kernel.reason)
+      return sink
+    }
     let reason = reason(sinks[sink.id])
+    if sink.lane == .kernel { sink.lane = reason.isEmpty ? .xsk : .socket }
     if sink.packets == 0 { sink.lane = reason.isEmpty ? .xsk : .socket }
     if sink.lane == .socket {
       sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason

@@ -87,6 +87,7 @@ struct Worker: ~Copyable {
     let hasNews = waiting.isReadable(3)
     let hasChanged =
       xskLane?.turn(now: now, hasNews: hasNews, memory: &memory, sockets: &xsks, paths: &paths) ?? false
+    xskLane?.chooseLanes(&forwarder, now: now)
     guard hasChanged || waiting.isEmpty else { return }
     // The first four by position: see `isReadable`.
     waiting.set(
@@ -107,10 +108,12 @@ struct Worker: ~Copyable {
     isStopping = isStopping || mail.isStopping
     let now = Instant.current()
     for command in mail.commands { carryOut(command, now: now) }
+    xskLane?.chooseLanes(&forwarder, now: now)
   }
 
   /// What leads packets here goes after what expects them, and before it when both end.
   private mutating func carryOut(_ command: FastPathCommand, now: Instant) {
+    xskLane?.prepareKernel(for: command, &forwarder, now: now)
     if case .removeTransport(let id) = command { xskLane?.remove(id) }
     if case .removeSource(let id) = command { xskLane?.remove(id) }
     forwarder.apply(command, now: now)

@@ -20,14 +20,31 @@ struct XDPProgram: ~Copyable {
   var settings: CInt { descriptors.settings }
   var interfaces: CInt { descriptors.interfaces }
   var xsks: CInt { descriptors.xsks }
+  var sinks: CInt { descriptors.sinks }
+  var sinkCounters: CInt { descriptors.sinkCounters }
+  var sourceStates: CInt { descriptors.sourceStates }
+  var broadcasts: CInt { descriptors.broadcasts }
+  var selfTest: CInt { descriptors.selfTest }
+  /// The devmaps' program, and the one that sends the self-test's frames.
+  var copyProgram: CInt { descriptors.copyProgram }
+  var selfTestProgram: CInt { descriptors.selfTestProgram }
   private var verdicts: CInt { descriptors.verdicts }
 
   /// File descriptors of the loaded program and its tables; the object owns them.
   private struct Descriptors {
-    let program, transports, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
+    let program, copyProgram, selfTestProgram: CInt
+    let transports, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
+    let sinks, sinkCounters, sourceStates, broadcasts, selfTest: CInt
 
     init(_ object: OpaquePointer) throws(LaneRefusal) {
       program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
+      copyProgram = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_copy"))
+      selfTestProgram = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_self_test"))
+      sinks = try XDPProgram.map("fp_sinks", in: object)
+      sinkCounters = try XDPProgram.map("fp_sink_counters", in: object)
+      sourceStates = try XDPProgram.map("fp_source_states", in: object)
+      broadcasts = try XDPProgram.map("fp_broadcasts", in: object)
+      selfTest = try XDPProgram.map("fp_self_test", in: object)
       transports = try XDPProgram.map("fp_transports", in: object)
       sources = try XDPProgram.map("fp_sources", in: object)
       localAddresses = try XDPProgram.map("fp_local_addresses", in: object)
@@ -63,14 +80,16 @@ struct XDPProgram: ~Copyable {
   deinit { bpf_object__close(object) }
 
   /// The counters of every way out, summed over all processors.
-  func verdictCounts() -> [(name: String, count: UInt64)] {
+  func verdictCounts() -> [(name: String, count: UInt64)] { Self.verdictCounts(verdicts, prefix: "xdp") }
+
+  static func verdictCounts(_ verdicts: CInt, prefix: String) -> [(name: String, count: UInt64)] {
     var perProcessor = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))
     return (0..<UInt32(FP_VERDICT_COUNT.rawValue)).compactMap { verdict in
       var key = verdict
       guard let name = fp_verdict_name(verdict), bpf_map_lookup_elem(verdicts, &key, &perProcessor) == 0 else {
         return nil
       }
-      return (String(cString: name), perProcessor.reduce(0, &+))
+      return (prefix + String(cString: name).dropFirst(3), perProcessor.reduce(0, &+))
     }
   }
 
@@ -87,7 +106,19 @@ struct XDPProgram: ~Copyable {
     return object
   }
 
-  private static func set(port: UInt16, in object: OpaquePointer) throws(LaneRefusal) {
+  /// Has an object that is not loaded yet use these tables where it has tables of the same names, but counters of its own.
+  func share(with other: OpaquePointer) {
+    var next = bpf_object__next_map(other, nil)
+    while let map = next {
+      let name = String(cString: bpf_map__name(map))
+      if name.hasPrefix("fp_"), name != "fp_verdicts", let own = bpf_object__find_map_by_name(object, name) {
+        bpf_map__reuse_fd(map, bpf_map__fd(own))
+      }
+      next = bpf_object__next_map(other, map)
+    }
+  }
+
+  static func set(port: UInt16, in object: OpaquePointer) throws(LaneRefusal) {
     var size = 0
     guard let constants = bpf_object__find_map_by_name(object, ".rodata"),
       let memory = bpf_map__initial_value(constants, &size), size >= 2
@@ -95,7 +126,7 @@ struct XDPProgram: ~Copyable {
     UnsafeMutableRawPointer(mutating: memory).storeBytes(of: port.bigEndian, as: UInt16.self)
   }
 
-  private static func load(_ object: OpaquePointer) throws(LaneRefusal) {
+  static func load(_ object: OpaquePointer) throws(LaneRefusal) {
     let error = -bpf_object__load(object)
     switch error {
     case 0: return
@@ -109,7 +140,7 @@ struct XDPProgram: ~Copyable {
     }
   }
 
-  private static func map(_ name: String, in object: OpaquePointer) throws(LaneRefusal) -> CInt {
+  static func map(_ name: String, in object: OpaquePointer) throws(LaneRefusal) -> CInt {
     guard let map = bpf_object__find_map_by_name(object, name) else {
       throw LaneRefusal(reason: "the XDP program is damaged: it has no table \(name)")
     }

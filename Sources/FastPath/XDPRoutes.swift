@@ -17,7 +17,7 @@ struct XDPRoutes {
   private var entries: [TransportID: Entry] = [:]
   /// Who has an entry: after a peer has roamed to a 5-tuple, it is its alone.
   private var owners: [FiveTuple: TransportID] = [:]
-  private var streams: [SourceID: (transport: TransportID, ssrc: UInt32)] = [:]
+  private var streams: [SourceID: (transport: TransportID, ssrc: UInt32, value: fp_source)] = [:]
   private(set) var sourceCount = 0
   /// Transports that found no room.
   private var homeless: Set<TransportID> = []
@@ -53,15 +53,32 @@ struct XDPRoutes {
 
   mutating func add(_ source: Source, to program: borrowing XDPProgram) -> Complaint? {
     guard entries[source.transport] != nil, streams[source.id] == nil else { return nil }
-    streams[source.id] = (source.transport, source.ssrc)
+    streams[source.id] = (source.transport, source.ssrc, .toWorker)
     return install(source.id, in: program)
   }
 
   mutating func remove(_ id: SourceID, from program: borrowing XDPProgram) {
-    guard let (transport, ssrc) = streams.removeValue(forKey: id), let entry = entries[transport] else { return }
+    guard let (transport, ssrc, _) = streams.removeValue(forKey: id), let entry = entries[transport] else { return }
     guard entry.ssrcs.contains(ssrc) else { return }
     entries[transport]?.ssrcs.remove(ssrc)
     if owners[entry.tuple] == transport { delete(ssrc, entry.tuple, from: program) }
+  }
+
+  /// Has the kernel do something else with a source's packets, from one packet to the next. False if the source is not in
+  /// the table: then its packets come to the UDP socket.
+  mutating func set(_ id: SourceID, _ value: fp_source, in program: borrowing XDPProgram) -> Bool {
+    guard let (transport, ssrc, _) = streams[id] else { return false }
+    streams[id]?.value = value
+    guard let entry = entries[transport], entry.ssrcs.contains(ssrc), owners[entry.tuple] == transport else {
+      return false
+    }
+    var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
+    var entered = value
+    guard bpf_map_update_elem(program.sources, &key, &entered, UInt64(BPF_EXIST)) == 0 else {
+      streams[id]?.value = .toWorker
+      return false
+    }
+    return true
   }
 
   // MARK: Tables
@@ -85,10 +102,12 @@ struct XDPRoutes {
   }
 
   private mutating func install(_ id: SourceID, in program: borrowing XDPProgram) -> Complaint? {
-    guard let (transport, ssrc) = streams[id], let entry = entries[transport], entry.isInstalled else { return nil }
+    guard let (transport, ssrc, wanted) = streams[id], let entry = entries[transport], entry.isInstalled else {
+      return nil
+    }
     guard !entry.ssrcs.contains(ssrc) else { return nil }
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
-    var value = fp_source(action: UInt32(FP_ACTION_XSK.rawValue))
+    var value = wanted
     guard bpf_map_update_elem(program.sources, &key, &value, UInt64(BPF_ANY)) == 0 else {
       return
         "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "
@@ -122,6 +141,15 @@ struct XDPRoutes {
     var value = fp_settings(pass_unknown_senders: homeless.isEmpty ? 0 : 1)
     bpf_map_update_elem(program.settings, &key, &value, UInt64(BPF_ANY))
   }
+}
+
+extension fp_source {
+  static let toWorker = {
+    var value = fp_source()
+    value.action = UInt32(FP_ACTION_XSK.rawValue)
+    value.state = FP_NO_STATE
+    return value
+  }()
 }
 
 extension fp_address {

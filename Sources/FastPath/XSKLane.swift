@@ -7,23 +7,25 @@ import Wire
 /// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the
 /// headers of frames to every transport, all kept in step with commands and with the host.
 struct XSKLane: ~Copyable {
-  private struct Destination {
+  struct Destination {
     var index: Int
     var tuple: FiveTuple
     /// Why copies take the socket lane; empty if they do not.
     var reason: String
   }
 
-  private var interfaces: Interfaces
-  private var routes = XDPRoutes()
-  private var hops = NextHops()
+  var interfaces: Interfaces
+  var routes = XDPRoutes()
+  var hops = NextHops()
   private var netlink: NetlinkSocket
   private var monitor: NetlinkSocket
-  private var links: [UInt32: Link] = [:]
+  var links: [UInt32: Link] = [:]
   private var localAddresses: Set<IPAddress> = []
-  private var destinations: [TransportID: Destination] = [:]
+  var destinations: [TransportID: Destination] = [:]
+  /// nil: the configuration leaves it out, or it cannot be had.
+  var kernel: KernelLane?
   private let limits: (transports: Int, sources: Int)
-  private let log: FastPath.Log
+  let log: FastPath.Log
 
   // What the host's notifications made out of date.
   private var hopsAreOld = false
@@ -46,9 +48,20 @@ struct XSKLane: ~Copyable {
     }
     let limits = (transports: configuration.maximumTransports, sources: configuration.maximumSources)
     let program = try XDPProgram(port: port, maximumTransports: limits.transports, maximumSources: limits.sources)
-    return XSKLane(
+    var kernel: KernelLane?
+    if configuration.lane != .xsk {
+      do throws(LaneRefusal) {
+        kernel = try KernelLane(port: port, program)
+        kernel?.avoidsXDP = configuration.kernelLaneAvoidsXDP
+      } catch {
+        log("notice", "there is no kernel lane", ["reason": error.reason])
+      }
+    }
+    var lane = XSKLane(
       Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits,
       log: log)
+    lane.kernel = kernel
+    return lane
   }
 
   private init(
@@ -153,9 +166,11 @@ struct XSKLane: ~Copyable {
       let before = links
       links = netlink.links()
       hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, retryingAll: isRetry)
-      if hasChanged || links != before {
+      let hasSendingChanged = followKernel()
+      if hasChanged || hasSendingChanged || links != before {
         setAllFrames(&paths)
         hopsAreOld = true
+        kernel?.markAllDirty()
       }
     }
     if addressesAreOld || isRetry {
@@ -164,6 +179,13 @@ struct XSKLane: ~Copyable {
     }
     refreshHops(now: now, &paths)
     return hasChanged
+  }
+
+  /// Readies interfaces for the kernel lane. Returns whether any can do more or less than before.
+  private mutating func followKernel() -> Bool {
+    guard kernel != nil else { return false }
+    if let refusals = kernel?.tc?.follow(interfaces.attachedIndices) { kernel?.tcRefusals = refusals }
+    return interfaces.followSending()
   }
 
   private mutating func readNotifications() {
@@ -189,6 +211,7 @@ struct XSKLane: ~Copyable {
     guard hops.isBusy else { return }
     let changed = hops.refresh(&netlink, links: links)
     guard !changed.isEmpty else { return }
+    kernel?.markAllDirty()
     for (id, destination) in destinations where changed.contains(HostPair(destination.tuple)) { setFrames(id, &paths) }
   }
 
@@ -215,7 +238,7 @@ struct XSKLane: ~Copyable {
   var statuses: [InterfaceStatus] { interfaces.statuses }
 
   var verdicts: [VerdictCount] {
-    interfaces.program.verdictCounts().map { VerdictCount(name: $0.name, count: $0.count) }
+    interfaces.program.verdictCounts().map { VerdictCount(name: $0.name, count: $0.count) } + kernelVerdicts
   }
 
   var maps: [MapFill] {
@@ -224,11 +247,12 @@ struct XSKLane: ~Copyable {
       MapFill(name: "sources", used: routes.sourceCount, capacity: limits.sources),
       MapFill(
         name: "local_addresses", used: localAddresses.count, capacity: Int(FP_MAX_LOCAL_ADDRESSES.rawValue)),
-    ]
+    ] + kernelMaps
   }
 
   /// Detaches every program, closes every socket and puts the settings of `lo` back.
   mutating func end(memory: inout PacketMemory, sockets: inout XSKTable) {
+    kernel = nil
     interfaces.detachAll(memory: &memory, sockets: &sockets)
   }
 }

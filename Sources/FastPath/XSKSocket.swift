@@ -21,6 +21,8 @@ struct XSKSocket {
   private static let ringSize: UInt32 = 2048
   /// In copy mode the kernel sends from the socket's buffer, one packet each.
   private static let sendBuffer: CInt = 64 << 20
+  /// XDP_MAX_TX_SKB_BUDGET (Linux 6.18): how many packets one call sends in copy mode.
+  private static let maximumSendBudget: CInt = 9
 
   // MARK: Opening and closing
 
@@ -75,6 +77,9 @@ struct XSKSocket {
     if setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &size, 4) != 0 {
       setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, 4)
     }
+    // Older kernels refuse, and stay at 32.
+    var budget = CInt(Self.ringSize)
+    setsockopt(descriptor, CInt(LINUX_SOL_XDP.rawValue), Self.maximumSendBudget, &budget, 4)
   }
 
   func close() {
@@ -201,7 +206,7 @@ struct XSKSocket {
   @inline(__always)
   var hasUnsent: Bool { tx.pointee.producer.pointee != tx.pointee.consumer.pointee }
 
-  /// In copy mode each call sends at most 32 packets; a full driver or buffer ends it, and the next turn goes on.
+  /// In copy mode each call sends some 32 packets, or all; a full driver or buffer ends it, and the next turn goes on.
   private func kick() {
     guard xsk_ring_prod__needs_wakeup(tx) != 0 else { return }
     var attempts = isZeroCopy ? 1 : Int(Self.ringSize) / 32 + 4

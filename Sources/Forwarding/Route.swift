@@ -53,6 +53,19 @@ public struct Transport: Sendable {
   }
 }
 
+/// How much a source may send; 0 for no limit. What is beyond is dropped before it reaches the worker, where XDP or TC
+/// runs. A quarter of a second's worth may come at once.
+public struct RateLimit: Hashable, Sendable {
+  public var packetsPerSecond: UInt32
+  /// Octets of RTP.
+  public var bytesPerSecond: UInt32
+
+  public init(packetsPerSecond: UInt32 = 0, bytesPerSecond: UInt32 = 0) {
+    self.packetsPerSecond = packetsPerSecond
+    self.bytesPerSecond = bytesPerSecond
+  }
+}
+
 /// An inbound SSRC on a transport.
 public struct Source: Sendable {
   public var id: SourceID
@@ -65,6 +78,7 @@ public struct Source: Sendable {
   public var repairs: SourceID?
   /// Payload type of RED (RFC 2198) if negotiated, else nil. A sink that cannot take RED gets the primary block alone.
   public var redPayloadType: UInt8?
+  public var rateLimit = RateLimit()
 
   public init(
     id: SourceID, transport: TransportID, ssrc: UInt32, kind: MediaKind, clockRate: UInt32, repairs: SourceID? = nil,
@@ -89,7 +103,8 @@ public struct Sink: Sendable {
   public var ssrc: UInt32
   /// Source payload type → payload type at the receiver. A packet of any other payload type is not copied.
   public var payloadTypes: [UInt8: UInt8]
-  /// Source header-extension id → id at the receiver (1–14). Elements of any other id are left out.
+  /// Source header-extension id → id at the receiver (1–14). Elements of any other id are left out, except in the kernel
+  /// lane, which passes extensions through as they are (and is not taken if an id would have to change).
   public var extensions: [UInt8: UInt8]
   /// The receiver's MID extension id and value, written into every copy; nil: none.
   public var mid: (id: UInt8, value: [UInt8])?

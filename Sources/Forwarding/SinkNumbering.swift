@@ -46,6 +46,15 @@ struct SinkNumbering {
   /// The first index never used; 0 if none was.
   var nextIndex: UInt64 { state == .starting ? resumeIndex : highest &+ 1 }
 
+  /// What is added to source sequence numbers from now on; nil while the next packet decides.
+  var settledOffset: UInt16? {
+    switch state {
+    case .starting: isClear ? sequenceOffset : nil
+    case .running: UInt16(truncatingIfNeeded: current.offset)
+    case .interrupted: nil
+    }
+  }
+
   mutating func pause() {
     if state == .running { state = .interrupted }
   }

@@ -12,6 +12,9 @@ public struct SourceStatistics: Hashable, Sendable {
   /// Packets by the lane they arrived on.
   public var packetsOnXSK: UInt64 = 0
   public var packetsOnSocket: UInt64 = 0
+  public var packetsOnKernel: UInt64 = 0
+  /// Packets beyond the source's rate limit.
+  public var rateLimited: UInt64 = 0
   /// First and highest sequence number, extended by rollovers (RFC 3550 appendix A.1).
   public var firstSequence: UInt32 = 0
   public var highestSequence: UInt32 = 0
@@ -37,6 +40,7 @@ public struct SinkStatistics: Hashable, Sendable {
   public var payloadOctets: UInt64 = 0
   public var packetsOnXSK: UInt64 = 0
   public var packetsOnSocket: UInt64 = 0
+  public var packetsOnKernel: UInt64 = 0
   /// Copies that could not be sent (ring full, no next hop, socket buffer full).
   public var dropped: UInt64 = 0
   /// When the first copy left; nil before.

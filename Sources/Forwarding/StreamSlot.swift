@@ -17,7 +17,7 @@ struct StreamSlot: ~Copyable {
   /// 0xff: none.
   var redPayloadType: UInt8 = 0xff
   var statistics: SourceStatistics
-  private var jitter = InterarrivalJitter()
+  var jitter = InterarrivalJitter()
   /// Slots of its sinks, in no particular order.
   private(set) var sinks: UnsafeMutablePointer<Int32>
   private(set) var sinkCount = 0
@@ -87,9 +87,9 @@ struct StreamSlot: ~Copyable {
 
 /// Interarrival jitter (RFC 3550 section 6.4.1), computed as in appendix A.8.
 struct InterarrivalJitter {
-  private var lastTransit: UInt32?
+  var lastTransit: UInt32?
   /// Scaled by 16.
-  private var scaled: UInt32 = 0
+  var scaled: UInt32 = 0
 
   var value: UInt32 { scaled >> 4 }
 

@@ -27,14 +27,12 @@ struct LaneBench {
   struct Row {
     var profile: SRTPProfile
     var path: Path
-    /// Medians of processor time.
+    /// Median of processor time.
     var nanosecondsPerCopy: Double
-    var referenceNanosecondsPerCopy: Double
+    /// How many times cheaper than the reference: median of the rounds, in each of which both ran.
+    var ratio: Double
     /// Copies sent by other than the lane measured, of all.
     var strayCopies: Double
-
-    /// How many times cheaper than the reference.
-    var ratio: Double { referenceNanosecondsPerCopy / nanosecondsPerCopy }
   }
 
   private static let serverCPU = 0
@@ -90,21 +88,23 @@ struct LaneBench {
     for _ in 0..<rounds {
       for path in Path.allCases {
         let turn = try measureOnce(path, scene)
+        Progress.note("\(profile), \(path.rawValue): \(Int(turn.nanosecondsPerCopy)) ns")
         costs[path, default: []].append(turn.nanosecondsPerCopy)
         strays[path] = max(strays[path] ?? 0, turn.strayCopies)
       }
     }
-    let reference = Self.median(costs[.reference] ?? [])
+    let reference = costs[.reference] ?? []
     return Path.allCases.map { path in
-      Row(
-        profile: profile, path: path, nanosecondsPerCopy: Self.median(costs[path] ?? []),
-        referenceNanosecondsPerCopy: reference, strayCopies: strays[path] ?? 0)
+      let own = costs[path] ?? []
+      return Row(
+        profile: profile, path: path, nanosecondsPerCopy: Self.median(own),
+        ratio: Self.median(zip(reference, own).map { $0 / $1 }), strayCopies: strays[path] ?? 0)
     }
   }
 
   private func measureOnce(_ path: Path, _ scene: LaneScene) throws -> (nanosecondsPerCopy: Double, strayCopies: Double)
   {
-    let warmUp = 1.5
+    let warmUp = 0.7
     let bursts = Int(secondsPerRound * Double(burstsPerSecond))
     let packets = try scene.packets(
       count: (Int(warmUp * Double(burstsPerSecond)) + bursts) * burst, payloadLength: payloadLength)
@@ -113,10 +113,10 @@ struct LaneBench {
     scene.raisePriority(of: forwarder)
     let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(burstsPerSecond))
     let warm = packets.count - bursts * burst
-    scene.send(packets[..<warm], burst: burst, pause: pause)
+    scene.send(packets[..<warm], burst: burst, pause: pause, cpu: Self.clientCPU)
     let before = forwarder.settledCounts()
     let ranBefore = scene.processorTime(of: forwarder)
-    scene.send(packets[warm...], burst: burst, pause: pause)
+    scene.send(packets[warm...], burst: burst, pause: pause, cpu: Self.clientCPU)
     let after = forwarder.settledCounts()
     // Only now: what waited in a socket's buffer is forwarded, and counted, after the last was sent.
     let ran = scene.processorTime(of: forwarder) - ranBefore

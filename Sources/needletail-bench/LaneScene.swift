@@ -47,8 +47,11 @@ final class LaneScene {
     }
   }
 
-  /// `burst` packets at once, then a pause, until all are sent.
-  func send(_ packets: ArraySlice<[UInt8]>, burst: Int, pause: Interval) {
+  /// `burst` packets at once, then a pause, until all are sent: from a processor where neither what forwards nor its
+  /// receivers can interrupt a burst.
+  func send(_ packets: ArraySlice<[UInt8]>, burst: Int, pause: Interval, cpu: Int) {
+    let placement = ThreadPlacement(cpu: cpu)
+    defer { placement.restore() }
     var next = Clock.now
     var left = packets
     while !left.isEmpty {
@@ -118,7 +121,7 @@ final class LaneScene {
   }
 
   /// Runs `body` in a namespace: sockets and threads that it makes stay there.
-  private static func inside<R>(_ namespace: String, _ body: () throws -> R) throws -> R {
+  static func inside<R>(_ namespace: String, _ body: () throws -> R) throws -> R {
     let home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
     let there = open("/run/netns/\(namespace)", O_RDONLY | O_CLOEXEC)
     defer {

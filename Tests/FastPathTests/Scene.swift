@@ -22,7 +22,7 @@ struct Scene {
     if let prepare {
       try shell("set -e; S=\(network.server); C=\(network.client); \(prepare)")
     }
-    var configuration = FastPathConfiguration(mediaPort: 0, interfaces: ["v0"])
+    var configuration = FastPathConfiguration(mediaPort: 0, interfaces: ["v0"], lane: .xsk)
     configure(&configuration)
     call = try network.onServer { [configuration] in try Call(configuration) }
     func clients(_ count: Int) throws -> [UDPClient] { try (0..<count).map { _ in try UDPClient(remote) } }

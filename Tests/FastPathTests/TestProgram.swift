@@ -17,16 +17,22 @@ final class TestProgram {
     var packet: [UInt8]
   }
 
+  enum Object: String, CaseIterable { case xdp, tc }
+
   private let object: OpaquePointer
+  private let kind: Object
   private let program: CInt
   private var counts: [UInt64]
   static let mediaPort: UInt16 = 3478
 
-  init() throws {
+  init(_ kind: Object = .xdp) throws {
     libbpf_set_print(nil)
-    guard let object = bpf_object__open_mem(needletail_xdp_object, needletail_xdp_object_size, nil) else {
-      throw Failure(what: "open")
-    }
+    self.kind = kind
+    let opened =
+      kind == .xdp
+      ? bpf_object__open_mem(needletail_xdp_object, needletail_xdp_object_size, nil)
+      : bpf_object__open_mem(needletail_tc_object, needletail_tc_object_size, nil)
+    guard let object = opened else { throw Failure(what: "open") }
     self.object = object
     var size = 0
     guard let constants = bpf_object__find_map_by_name(object, ".rodata"),
@@ -34,7 +40,7 @@ final class TestProgram {
     else { throw Failure(what: "constants") }
     UnsafeMutableRawPointer(mutating: memory).storeBytes(of: Self.mediaPort.bigEndian, as: UInt16.self)
     guard bpf_object__load(object) == 0 else { throw Failure(what: "load: \(errno)") }
-    program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
+    program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_\(kind.rawValue)"))
     counts = [UInt64](repeating: 0, count: Int(FP_VERDICT_COUNT.rawValue))
     set("fp_local_addresses", fp_address(testing: "10.0.0.1"), UInt32(1))
     set("fp_local_addresses", fp_address(testing: "fd00::1"), UInt32(1))
@@ -71,8 +77,10 @@ final class TestProgram {
         withUnsafePointer(to: &context) { context in
           options.data_in = packet.baseAddress
           options.data_out = output.baseAddress
-          options.ctx_in = UnsafeRawPointer(context)
-          options.ctx_size_in = UInt32(MemoryLayout<xdp_md>.size)
+          if kind == .xdp {
+            options.ctx_in = UnsafeRawPointer(context)
+            options.ctx_size_in = UInt32(MemoryLayout<xdp_md>.size)
+          }
           return bpf_prog_test_run_opts(program, &options)
         }
       }
@@ -126,6 +134,12 @@ struct TestFrame {
   var udpLength: Int?
   var payload: [UInt8] = TestFrame.rtp()
   var padding = 0
+  var timeToLive: UInt8 = 64
+  /// Of UDP: none, complete, or as a sender leaves it to the hardware.
+  var checksum = ChecksumKind.none
+  var hasHeaderChecksum = false
+
+  enum ChecksumKind { case none, whole, pseudoHeader }
   /// Octets cut from the end.
   var cut = 0
 
@@ -156,14 +170,14 @@ struct TestFrame {
       writer.u32(UInt32(version ?? 6) << 28)
       writer.u16(UInt16(ipLength ?? payload.count + 8))
       writer.u8(ipProtocol)
-      writer.u8(64)
+      writer.u8(timeToLive)
     } else {
       writer.u8((version ?? 4) << 4 | UInt8(5 + ipOptions.count / 4))
       writer.u8(0)
       writer.u16(UInt16(ipLength ?? 20 + ipOptions.count + 8 + payload.count))
       writer.u16(0)
       writer.u16(fragment)
-      writer.u8(64)
+      writer.u8(timeToLive)
       writer.u8(ipProtocol)
       writer.u16(0)
     }
@@ -174,6 +188,37 @@ struct TestFrame {
     writer.u16(0)
     writer.append(payload)
     writer.append([UInt8](repeating: 0, count: padding))
-    return writer.bytes.dropLast(cut)
+    return withChecksums(writer.bytes, ip: 14 + 4 * vlanTags.count, isV6: isV6).dropLast(cut)
+  }
+
+  private func withChecksums(_ frame: [UInt8], ip: Int, isV6: Bool) -> [UInt8] {
+    var frame = frame
+    func put(_ value: UInt16, at offset: Int) {
+      frame[offset] = UInt8(value >> 8)
+      frame[offset + 1] = UInt8(value & 0xff)
+    }
+    if hasHeaderChecksum, !isV6 { put(~Self.sum(Array(frame[ip..<ip + 20])), at: ip + 10) }
+    guard checksum != .none else { return frame }
+    let udp = ip + (isV6 ? 40 : 20)
+    let length = [UInt8((payload.count + 8) >> 8), UInt8((payload.count + 8) & 0xff)]
+    let pseudo = frame[(isV6 ? ip + 8 : ip + 12)..<udp] + [0, 17] + length
+    let sum = Self.sum(Array(pseudo + (checksum == .whole ? frame[udp..<udp + 8 + payload.count] : [])))
+    put(checksum == .pseudoHeader ? sum : ~sum == 0 ? 0xffff : ~sum, at: udp + 6)
+    return frame
+  }
+
+  private static func sum(_ bytes: [UInt8]) -> UInt16 {
+    var sum: UInt32 = 0
+    for (i, byte) in bytes.enumerated() { sum += i % 2 == 0 ? UInt32(byte) << 8 : UInt32(byte) }
+    while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
+    return UInt16(sum)
+  }
+}
+
+extension fp_source {
+  init(testing action: fp_action) {
+    self.init()
+    self.action = action.rawValue
+    state = FP_NO_STATE
   }
 }

@@ -14,6 +14,10 @@ enum fp_limit {
 	FP_MAX_INTERFACES = 32,
 	FP_MAX_QUEUES = 64, /* per interface */
 	FP_MAX_XSKS = FP_MAX_INTERFACES * FP_MAX_QUEUES,
+	FP_MAX_ROUTED_SOURCES = 4096, /* sources with counters of their own: in the kernel lane, or with a rate limit */
+	FP_MAX_SINKS = 32768,         /* entries of `fp_sinks`: a route takes one per sink, twice while it changes */
+	FP_MAX_FANOUT = 1024,         /* sinks of one source in the kernel lane */
+	FP_MAX_BROADCASTS = FP_MAX_INTERFACES * 128,
 	/* Longest Ethernet frame that fits a chunk of packet memory after the kernel's headroom of 256. */
 	FP_MAX_FRAME = 1792,
 };
@@ -41,11 +45,100 @@ struct fp_source_key {
 enum fp_action {
 	FP_ACTION_PASS = 1, /* to the UDP socket */
 	FP_ACTION_XSK = 2,  /* to the AF_XDP socket of the receive queue */
+	FP_ACTION_XDP = 3,  /* to the sinks, by the XDP program */
+	FP_ACTION_TC = 4,   /* to the sinks, by the TC program */
 };
 
-/* Value of `fp_sources`. */
+/* Value of `fp_sources`. The entry is replaced as a whole and its range of sinks is never written while in use, so
+ * that a packet sees one state of the route. */
 struct fp_source {
 	__u32 action; /* enum fp_action */
+	__u32 state;  /* index in `fp_source_states`; FP_NO_STATE: none */
+	__u32 first_sink;
+	__u32 sink_count;
+	__u32 interface;  /* index of the one by which every sink leaves (FP_ACTION_XDP) */
+	__u32 broadcast;  /* entries of the devmap that makes the copies: sink_count or a little more */
+	__u32 clock_rate; /* of the RTP timestamp, in Hz */
+	__u32 reserved;
+	/* Rate limit, 0 for none: nanoseconds that a packet, and 1024 octets of RTP, take. */
+	__u64 packet_interval;
+	__u64 kilobyte_interval;
+};
+
+#define FP_NO_STATE 0xffffffffu
+
+/* How far a source may run ahead of its rate, in nanoseconds. */
+#define FP_BURST 250000000ull
+
+/* Value of `fp_source_states`: what is counted of a source, by its receive queue's processor. */
+struct fp_source_state {
+	__u64 packets;
+	__u64 bytes;        /* RTP */
+	__u64 limited;      /* packets beyond the rate */
+	__u64 last_arrival; /* CLOCK_MONOTONIC, nanoseconds */
+	/* When the packets, and the octets, so far would have arrived at the limit's pace. */
+	__u64 packets_until;
+	__u64 bytes_until;
+	/* Extended by rollovers (RFC 3550 appendix A.1), beginning with one. */
+	__u32 first_sequence;
+	__u32 highest_sequence;
+	/* RFC 3550 appendix A.8. */
+	__u32 jitter; /* scaled by 16 */
+	__u32 transit;
+	__u32 has_started;
+	__u32 has_transit;
+};
+
+/* Value of `fp_sinks`: what a copy is made into. */
+struct fp_sink {
+	__u8 destination[6];
+	__u8 source[6];
+	__u32 interface;
+	__u32 counters; /* index in `fp_sink_counters` */
+	struct fp_tuple tuple;
+	__u32 ssrc; /* network order */
+	__u32 timestamp_offset;
+	__u16 sequence_offset;
+	__u16 reserved;
+	/* One's-complement sum, in memory order, of addresses, ports and protocol, not folded. */
+	__u32 sum;
+	__u8 payload_types[128]; /* FP_UNMAPPED: not copied */
+};
+
+#define FP_UNMAPPED 0xff
+
+/* Value of `fp_sink_counters`. */
+struct fp_sink_counters {
+	__u64 packets;
+	__u64 bytes; /* RTP */
+	__u64 payload_octets;
+	__u64 first_sent; /* CLOCK_MONOTONIC, nanoseconds; 0: nothing was sent */
+};
+
+/* Key of `fp_broadcasts`: devmaps whose every entry is the same interface with the same program. */
+struct fp_broadcast {
+	__u32 interface;
+	__u32 entries;
+};
+
+/* Where the Ethernet addresses were, between the ingress program and the devmap's program: the latter drops what does
+ * not begin like this. */
+struct fp_stamp {
+	__u32 magic;
+	__u32 first_sink; /* FP_SELF_TEST: the frame is the self-test's */
+	__u16 sink_count;
+	__u16 counter; /* packets broadcast by this processor */
+};
+
+#define FP_STAMP_MAGIC 0x6c69746eu
+#define FP_SELF_TEST   0xffffffffu
+
+/* Value of `fp_self_test`: whether copies leave a devmap packet by packet. */
+struct fp_self_test {
+	__u32 packets;
+	__u32 copies;
+	__u32 out_of_order;
+	__u32 reserved;
 };
 
 /* Value of `fp_transports`. */
@@ -86,7 +179,21 @@ struct fp_settings {
 	X(pass_unknown_sender, PASS,                                                              \
 	  "RTP from a 5-tuple that no transport has, while the table of transports is full")      \
 	X(drop_unknown_sender, DROP, "RTP from a 5-tuple that no transport has")                  \
-	X(redirect_xsk, REDIRECT, "RTP of a source, to the worker")
+	X(redirect_xsk, REDIRECT, "RTP of a source, to the worker")                               \
+	X(pass_to_tc, PASS, "RTP of a source that the TC program forwards")                       \
+	X(drop_malformed, DROP, "RTP of a route whose CSRCs, extension or padding do not fit")    \
+	X(drop_loop, DROP, "a copy of our own that came back")                                    \
+	X(drop_hop_limit, DROP, "RTP of a route whose time to live is used up")                   \
+	X(drop_rate_limit, DROP, "RTP of a source, beyond its rate limit")                        \
+	X(drop_unwanted_payload_type, DROP, "RTP of a payload type that no sink takes")           \
+	X(drop_no_way, DROP, "RTP of a route whose interface or sinks are gone")                  \
+	X(tx, TX, "RTP of a source with one sink, rewritten and sent back by its interface")      \
+	X(broadcast, REDIRECT, "RTP of a source, to all sinks")                                   \
+	X(copy_sent, PASS, "a copy for one sink")                                                 \
+	X(copy_surplus, DROP, "a copy that the devmap made beyond the number of sinks")           \
+	X(copy_unwanted, DROP, "a copy of a payload type that this sink does not take")           \
+	X(copy_failed, DROP, "a copy that could not be sent")                                     \
+	X(copy_unstamped, DROP, "a frame sent to a devmap by somebody else")
 
 enum fp_verdict {
 #define FP_VERDICT(name, action, meaning) FP_VERDICT_##name,
@@ -98,10 +205,16 @@ enum fp_verdict {
 _Static_assert(sizeof(struct fp_address) == 16, "no padding");
 _Static_assert(sizeof(struct fp_tuple) == 36, "no padding");
 _Static_assert(sizeof(struct fp_source_key) == 40, "no padding");
-_Static_assert(sizeof(struct fp_source) == 4, "no padding");
+_Static_assert(sizeof(struct fp_source) == 48, "no padding");
 _Static_assert(sizeof(struct fp_transport) == 4, "no padding");
 _Static_assert(sizeof(struct fp_settings) == 4, "no padding");
 _Static_assert(sizeof(struct fp_interface) == 8, "no padding");
+
+_Static_assert(sizeof(struct fp_source_state) == 72, "no padding");
+_Static_assert(sizeof(struct fp_sink) == 200, "no padding");
+_Static_assert(sizeof(struct fp_sink_counters) == 32, "no padding");
+_Static_assert(sizeof(struct fp_stamp) == 12, "as long as two Ethernet addresses");
+_Static_assert(sizeof(struct fp_self_test) == 16, "no padding");
 
 #ifndef __bpf__
 /* The name of a verdict's counter, e.g. "xdp_pass_stun"; NULL past the end. */

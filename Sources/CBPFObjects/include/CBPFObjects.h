@@ -6,3 +6,5 @@
 /* ELF, as clang made it. */
 extern const void *const needletail_xdp_object;
 extern const size_t needletail_xdp_object_size;
+extern const void *const needletail_tc_object;
+extern const size_t needletail_tc_object_size;

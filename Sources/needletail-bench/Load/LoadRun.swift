@@ -38,11 +38,11 @@ final class LoadRun {
       throw BenchFailure(
         "no publisher could connect: \(reasons.isEmpty ? "no answer from \(target.address)" : reasons)")
     }
-    note("publishers: \(connected.publishersConnected) of \(command.publishers) connected")
+    Progress.note("publishers: \(connected.publishersConnected) of \(command.publishers) connected")
     try joinSubscribers(start)
     wait(limit: Self.subscriberLimit) { $0.receiving >= command.subscribers }
     let state = progress.current
-    note(
+    Progress.note(
       "subscribers: \(state.subscribersConnected) of \(command.subscribers) connected, \(state.receiving) receive media"
     )
   }
@@ -84,7 +84,6 @@ final class LoadRun {
   }
 
   /// For people: how far it is.
-  private func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
 
   /// For a program that measures the server from outside.
   private func mark(_ text: String) {

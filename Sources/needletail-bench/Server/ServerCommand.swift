@@ -61,6 +61,6 @@ struct ServerCommand: ParsableCommand {
     let cleanup = Cleanup()
     let signals = cleanup.watchSignals()
     defer { withExtendedLifetime(signals) {} }
-    return try bench.run(cleanup: cleanup) { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+    return try bench.run(cleanup: cleanup) { Progress.note($0) }
   }
 }

@@ -1,0 +1,202 @@
+import CBPFObjects
+import CFastPathABI
+import CXDP
+import Glibc
+import Testing
+import Wire
+
+/// RTP of a source in the kernel lane as a table: packet in; verdict and packet out of the XDP program with one sink, and
+/// verdict of the TC program.
+@Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct KernelRouteTableTests {
+  /// Verdicts that these tests or the tests over a cable meet.
+  static let verdicts = [
+    "pass_to_tc", "drop_malformed", "drop_loop", "drop_hop_limit", "drop_rate_limit", "drop_unwanted_payload_type",
+    "drop_no_way", "tx", "broadcast", "copy_sent", "copy_surplus", "copy_unwanted", "copy_failed", "copy_unstamped",
+  ].map { "xdp_" + $0 }
+
+  struct Row: CustomTestStringConvertible {
+    var testDescription: String
+    var frame = TestFrame()
+    var xdp: String
+    var tc: String
+
+    init(_ description: String, _ xdp: String, tc: String? = nil, _ change: (inout TestFrame) -> Void = { _ in }) {
+      testDescription = description
+      self.xdp = xdp
+      self.tc = tc ?? xdp
+      change(&frame)
+    }
+  }
+
+  static let rows: [Row] = {
+    let v4 = [
+      Row("RTP", "tx", tc: "broadcast"),
+      Row("marker", "tx", tc: "broadcast") { $0.payload[1] = 224 },
+      Row("odd length", "tx", tc: "broadcast") { $0.payload = TestFrame.rtp(length: 1173) },
+      Row("no payload", "tx", tc: "broadcast") { $0.payload = TestFrame.rtp(length: 0) },
+      Row("two CSRCs", "tx", tc: "broadcast") { $0.payload[0] = 0x82 },
+      Row("padding", "tx", tc: "broadcast") {
+        $0.payload[0] = 0xa0
+        $0.payload[$0.payload.count - 1] = 4
+      },
+      Row("a frame with octets behind it", "tx", tc: "broadcast") { $0.padding = 9 },
+      Row("a checksum that is whole", "tx", tc: "broadcast") { $0.checksum = .whole },
+      Row("the pseudo-header's checksum", "tx", tc: "broadcast") { $0.checksum = .pseudoHeader },
+      Row("CSRCs beyond the end", "drop_malformed") { $0.payload[0] = 0x89 },
+      Row("an extension beyond the end", "drop_malformed") {
+        $0.payload[0] = 0x90
+        $0.payload.replaceSubrange(12..<16, with: [0xbe, 0xde, 0, 5])
+      },
+      Row("no room for an extension's header", "drop_malformed") {
+        $0.payload = TestFrame.rtp(length: 2)
+        $0.payload[0] = 0x90
+      },
+      Row("padding of 0", "drop_malformed") {
+        $0.payload[0] = 0xa0
+        $0.payload[$0.payload.count - 1] = 0
+      },
+      Row("padding into the header", "drop_malformed") {
+        $0.payload[0] = 0xa0
+        $0.payload[$0.payload.count - 1] = 21
+      },
+      Row("padding without payload", "drop_malformed") {
+        $0.payload = TestFrame.rtp(length: 0)
+        $0.payload[0] = 0xa0
+      },
+      Row("time to live 1", "drop_hop_limit") { $0.timeToLive = 1 },
+      Row("time to live 0", "drop_hop_limit") { $0.timeToLive = 0 },
+      Row("a payload type that is not copied", "drop_unwanted_payload_type", tc: "broadcast") { $0.payload[1] = 97 },
+      Row("our own copy", "drop_loop") {
+        $0.source = $0.destination
+        $0.sourcePort = $0.destinationPort
+      },
+      Row("a source beyond its rate", "drop_rate_limit") { $0.payload = TestFrame.rtp(ssrc: 10) },
+      Row("a sink that is not in the table", "drop_no_way", tc: "broadcast") { $0.payload = TestFrame.rtp(ssrc: 11) },
+      Row("another interface without devmap", "drop_no_way", tc: "broadcast") { $0.payload = TestFrame.rtp(ssrc: 12) },
+      Row("a fragment", "pass_fragment") { $0.fragment = 0x2000 },
+      Row("cut short", "pass_truncated") { $0.cut = 3 },
+    ]
+    let v6 = v4.filter { $0.frame.fragment == 0 }.map { row in
+      var row = row
+      row.testDescription += ", IPv6"
+      row.frame.source = row.frame.source == "10.0.0.2" ? "fd00::2" : "fd00::1"
+      row.frame.destination = "fd00::1"
+      return row
+    }
+    let tagged = Row("behind a VLAN tag", "tx", tc: "pass_not_ip") { $0.vlanTags = [5] }
+    return v4 + v6 + [tagged]
+  }()
+
+  /// SSRC 7 is routed to one sink; 10 has used up its rate; 11 has a sink out of range; 12 one by another interface.
+  static func program(_ action: fp_action, object: TestProgram.Object) throws -> TestProgram {
+    let program = try TestProgram(object)
+    for (remote, local, sink) in [("10.0.0.2", "10.0.0.1", UInt32(3)), ("fd00::2", "fd00::1", 4)] {
+      let tuple = fp_tuple(
+        remote: fp_address(testing: remote), local: fp_address(testing: local), remote_port: UInt16(5000).bigEndian,
+        local_port: TestProgram.mediaPort.bigEndian)
+      program.set("fp_transports", tuple, fp_transport(id: 1))
+      for ssrc in [UInt32(7), 10, 11, 12] {
+        var source = fp_source(testing: action)
+        (source.state, source.first_sink, source.sink_count, source.interface) = (ssrc, sink, 1, 1)
+        if ssrc == 10 { source.packet_interval = 1_000_000 }
+        if ssrc == 11 { source.first_sink = UInt32(FP_MAX_SINKS.rawValue) }
+        if ssrc == 12 { (source.interface, source.sink_count, source.broadcast) = (77, 2, 2) }
+        program.set("fp_sources", fp_source_key(tuple: tuple, ssrc: ssrc.bigEndian), source)
+      }
+      program.set("fp_sinks", sink, Self.sink(remote: remote == "10.0.0.2" ? "10.0.0.9" : "fd00::9", local: local))
+    }
+    var exhausted = fp_source_state()
+    exhausted.packets_until = .max / 2
+    program.set("fp_source_states", UInt32(10), exhausted)
+    return program
+  }
+
+  private static func sink(remote: String, local: String) -> fp_sink {
+    var sink = fp_sink()
+    withUnsafeMutableBytes(of: &sink) { memory in
+      memory.copyBytes(from: [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8])
+      let types = MemoryLayout<fp_sink>.offset(of: \.payload_types) ?? 0
+      for type in 0..<128 { memory[types + type] = type == 96 ? 100 : 0xff }
+    }
+    sink.tuple = fp_tuple(
+      remote: fp_address(testing: remote), local: fp_address(testing: local), remote_port: UInt16(7000).bigEndian,
+      local_port: TestProgram.mediaPort.bigEndian)
+    (sink.interface, sink.ssrc) = (1, UInt32(0x0102_0304).bigEndian)
+    (sink.sequence_offset, sink.timestamp_offset) = (0xfffe, 0xffff_0000)
+    let words = (IPAddress(remote)?.bytes ?? []) + (IPAddress(local)?.bytes ?? [])
+    let ports =
+      [UInt8(7000 >> 8), UInt8(7000 & 0xff)] + [UInt8(TestProgram.mediaPort >> 8), UInt8(TestProgram.mediaPort & 0xff)]
+    var sum: UInt32 = 0
+    let all = words + ports + [0, 17]
+    for i in stride(from: 0, to: all.count, by: 2) { sum += UInt32(all[i]) | UInt32(all[i + 1]) << 8 }
+    sink.sum = sum
+    return sink
+  }
+
+  @Test func xdp() throws {
+    let program = try Self.program(FP_ACTION_XDP, object: .xdp)
+    for row in Self.rows {
+      let outcome = try program.run(row.frame.bytes)
+      #expect(outcome.verdict == "xdp_" + row.xdp, "\(row.testDescription)")
+      guard row.xdp == "tx" else {
+        #expect(outcome.action == (row.xdp.hasPrefix("drop") ? 1 : 2), "\(row.testDescription)")
+        continue
+      }
+      #expect(outcome.action == 3 && outcome.packet == Self.expected(row.frame), "\(row.testDescription)")
+    }
+  }
+
+  @Test func tc() throws {
+    let program = try Self.program(FP_ACTION_TC, object: .tc)
+    for row in Self.rows {
+      let outcome = try program.run(row.frame.bytes)
+      #expect(outcome.verdict.contains("xdp_" + row.tc), "\(row.testDescription): \(outcome.verdict)")
+      #expect(outcome.action == (row.tc.hasPrefix("pass") ? .max : 2), "\(row.testDescription)")
+    }
+  }
+
+  @Test func xdpLeavesRoutesOfTCAlone() throws {
+    let frame = TestFrame().bytes
+    let outcome = try Self.program(FP_ACTION_TC, object: .xdp).run(frame)
+    #expect(outcome.verdict == "xdp_pass_to_tc" && outcome.action == 2 && outcome.packet == frame)
+  }
+
+  /// The copy, written again plainly: new headers before the payload, checksums complete.
+  private static func expected(_ frame: TestFrame) -> [UInt8] {
+    var copy = frame
+    copy.vlanTags = []
+    (copy.source, copy.destination) = frame.source == "10.0.0.2" ? ("10.0.0.1", "10.0.0.9") : ("fd00::1", "fd00::9")
+    (copy.sourcePort, copy.destinationPort) = (TestProgram.mediaPort, 7000)
+    copy.timeToLive = frame.timeToLive - 1
+    copy.payload[1] = frame.payload[1] & 0x80 | 100
+    copy.payload.replaceSubrange(2..<12, with: [0xff, 0xff, 0xff, 0xff, 0, 1, 1, 2, 3, 4])
+    copy.checksum = .whole
+    copy.hasHeaderChecksum = true
+    var bytes = copy.bytes
+    bytes.replaceSubrange(0..<12, with: [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8])
+    return bytes
+  }
+
+  /// Whatever is done to a packet, it is a copy, dropped, or passes as it was.
+  @Test(arguments: [TestProgram.Object.xdp, .tc]) func survives100000MutatedPackets(_ object: TestProgram.Object) throws
+  {
+    let program = try Self.program(object == .xdp ? FP_ACTION_XDP : FP_ACTION_TC, object: object)
+    var random = SystemRandomNumberGenerator()
+    let seeds = Self.rows.map(\.frame.bytes)
+    for round in 0..<100_000 {
+      var packet = seeds.randomElement(using: &random) ?? []
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        packet[Int.random(in: 0..<packet.count, using: &random)] = .random(in: 0 ... .max, using: &random)
+      }
+      if Bool.random(using: &random) { packet.removeLast(Int.random(in: 0..<packet.count - 13, using: &random)) }
+      // The network stack of the test has no packets without an IP header.
+      if object == .tc, packet.count < 54 { continue }
+      let outcome = try program.run(packet)
+      let isPassed = outcome.action == (object == .xdp ? 2 : UInt32.max)
+      guard outcome.verdict.hasPrefix("xdp_"), !isPassed || outcome.packet == packet else {
+        Issue.record("round \(round): \(outcome.verdict), action \(outcome.action) for \(packet)")
+        return
+      }
+    }
+  }
+}
