@@ -64,19 +64,11 @@ struct LaneBench {
     var lines = ["profile              lane       ns CPU/copy  times cheaper than sendto + libsrtp  stray copies"]
     for row in rows {
       lines.append(
-        pad("\(row.profile)", 21) + pad(row.path.rawValue, 11) + pad("\(Int(row.nanosecondsPerCopy.rounded()))", 13)
-          + pad(tenths(row.ratio), 35) + tenths(row.strayCopies * 100) + " %")
+        Columns.pad("\(row.profile)", 21) + Columns.pad(row.path.rawValue, 11)
+          + Columns.pad("\(Int(row.nanosecondsPerCopy.rounded()))", 13)
+          + Columns.pad(Columns.tenths(row.ratio), 35) + Columns.tenths(row.strayCopies * 100) + " %")
     }
     return lines.joined(separator: "\n")
-  }
-
-  private static func pad(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(1, width - text.count))
-  }
-
-  private static func tenths(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
-    return "\(tenths / 10).\(tenths % 10)"
   }
 
   // MARK: One profile

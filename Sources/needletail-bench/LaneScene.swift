@@ -77,8 +77,7 @@ final class LaneScene {
   /// Keeps the threads that are measured from being interrupted by whatever else runs on the machine.
   func raisePriority(of forwarder: any LaneUnderTest) {
     for thread in ProcessorTime.threads(named: forwarder.threadName) + pair.serverThreads {
-      var parameters = sched_param(sched_priority: 1)
-      sched_setscheduler(thread, SCHED_FIFO, &parameters)
+      ThreadPlacement.raisePriority(of: thread)
     }
   }
 
@@ -121,7 +120,7 @@ final class LaneScene {
   }
 
   /// Runs `body` in a namespace: sockets and threads that it makes stay there.
-  static func inside<R>(_ namespace: String, _ body: () throws -> R) throws -> R {
+  static func inside<R: ~Copyable>(_ namespace: String, _ body: () throws -> R) throws -> R {
     let home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
     let there = open("/run/netns/\(namespace)", O_RDONLY | O_CLOEXEC)
     defer {

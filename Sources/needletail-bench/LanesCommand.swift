@@ -1,17 +1,30 @@
 import ArgumentParser
+import Foundation
 
 /// `needletail-bench lanes`: the lanes alone, over veth.
 struct LanesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "lanes", abstract: "The lanes against sendmsg + libsrtp loops over veth. Needs root.")
+    commandName: "lanes", abstract: "The lanes against plain sending loops over veth. Needs root.")
 
   @Flag(help: "Measure clear RTP alone.") var clear = false
 
-  @Option(help: "Turns of each way to forward clear RTP.") var rounds = 3
+  @Flag(help: "Measure encrypted RTP alone.") var encrypted = false
+
+  @Option(help: "Turns of each way to forward.") var rounds = 3
+
+  @Option(help: "Write a picture (SVG) of what clear RTP costs to this file.") var picture: String?
 
   func run() throws {
-    if !clear { print(LaneBench.table(try LaneBench().run())) }
+    if !clear {
+      print("SRTP, re-encrypted for each of 16 receivers\n")
+      print(LaneBench.table(try LaneBench(rounds: rounds).run()))
+    }
+    guard !encrypted else { return }
     print("\nclear RTP, in the kernel or by plain loops that rewrite the same headers\n")
-    print(KernelLaneBench.table(try KernelLaneBench(rounds: rounds).run()))
+    let (costs, delays) = try KernelLaneBench(rounds: rounds).run()
+    print(KernelLaneBench.table(costs))
+    print("\nclear RTP, delay from the publisher's send to the receivers' interface, 16 sinks\n")
+    print(KernelLatencyBench.table(delays))
+    if let picture { try CostPicture.svg(costs).write(toFile: picture, atomically: true, encoding: .utf8) }
   }
 }

@@ -6,13 +6,19 @@ import Glibc
 struct ThreadPlacement {
   private var processors = cpu_set_t()
 
-  init(cpu: Int) {
+  /// `isUninterrupted`: with that priority.
+  init(cpu: Int, isUninterrupted: Bool = true) {
     linux_pthread_getaffinity(pthread_self(), MemoryLayout<cpu_set_t>.size, &processors)
     var wanted = cpu_set_t()
     withUnsafeMutableBytes(of: &wanted) { if cpu / 8 < $0.count { $0[cpu / 8] |= 1 << (cpu % 8) } }
     place(on: wanted)
+    if isUninterrupted { Self.raisePriority(of: 0) }
+  }
+
+  /// Real-time priority, the same for all that take part: nobody interrupts anybody. 0 is the calling thread.
+  static func raisePriority(of thread: pid_t) {
     var parameters = sched_param(sched_priority: 1)
-    sched_setscheduler(0, SCHED_FIFO, &parameters)
+    sched_setscheduler(thread, SCHED_FIFO, &parameters)
   }
 
   /// Back to where the thread was.

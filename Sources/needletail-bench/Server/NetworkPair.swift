@@ -11,6 +11,8 @@ import Glibc
 struct NetworkPair: Sendable {
   static let serverAddress = "10.77.0.1"
   static let clientAddress = "10.77.0.2"
+  static let serverHardwareAddress: [UInt8] = [0x02, 0x4e, 0x54, 0, 0, 1]
+  static let clientHardwareAddress: [UInt8] = [0x02, 0x4e, 0x54, 0, 0, 2]
   private static let prefix = "ntbench-"
 
   let server: String
@@ -30,8 +32,8 @@ struct NetworkPair: Sendable {
       "ip", "link", "add", "eth0", "netns", server, "numrxqueues", "1", "numtxqueues", "1", "type", "veth", "peer",
       "name",
       "peer0", "netns", client, "numrxqueues", "1", "numtxqueues", "1")
-    try setUp(server, "eth0", Self.serverAddress)
-    try setUp(client, "peer0", Self.clientAddress)
+    try setUp(server, "eth0", Self.serverAddress, Self.serverHardwareAddress)
+    try setUp(client, "peer0", Self.clientAddress, Self.clientHardwareAddress)
   }
 
   /// Words that run a program in a namespace on one CPU.
@@ -49,8 +51,7 @@ struct NetworkPair: Sendable {
     for thread in serverThreads { try Shell.run("taskset", "-pc", "\(serverCPU)", "\(thread)") }
     for thread in clientThreads {
       try Shell.run("taskset", "-pc", "\(clientCPU)", "\(thread)")
-      var parameters = sched_param(sched_priority: 1)
-      sched_setscheduler(thread, SCHED_FIFO, &parameters)
+      ThreadPlacement.raisePriority(of: thread)
     }
   }
 
@@ -58,7 +59,9 @@ struct NetworkPair: Sendable {
     ["ip", "netns", "exec", namespace, "taskset", "-c", "\(cpu)"]
   }
 
-  private func setUp(_ namespace: String, _ interface: String, _ address: String) throws {
+  private func setUp(_ namespace: String, _ interface: String, _ address: String, _ hardware: [UInt8]) throws {
+    let hardwareText = hardware.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined(separator: ":")
+    try Shell.run("ip", "-n", namespace, "link", "set", interface, "address", hardwareText)
     try Shell.run("ip", "-n", namespace, "link", "set", "lo", "up")
     try Shell.run("ip", "-n", namespace, "addr", "add", "\(address)/24", "dev", interface)
     try Shell.run("ip", "netns", "exec", namespace, "ethtool", "-K", interface, "gro", "on", "tso", "off")
