@@ -60,6 +60,9 @@ public struct RateLimit: Hashable, Sendable {
   /// Octets of RTP.
   public var bytesPerSecond: UInt32
 
+  /// Beyond it the kernel's clock of nanoseconds is too coarse.
+  public static let highest = 1_000_000_000
+
   public init(packetsPerSecond: UInt32 = 0, bytesPerSecond: UInt32 = 0) {
     self.packetsPerSecond = packetsPerSecond
     self.bytesPerSecond = bytesPerSecond

@@ -1,3 +1,4 @@
+import Forwarding
 import Wire
 
 /// What the SFU needs to know of its host and its limits.
@@ -8,14 +9,17 @@ public struct SFUConfiguration: Sendable {
   public var maximumParticipantsPerRoom: Int
   /// m-lines a participant may publish; the rest of an offer is refused.
   public var maximumTracksPerParticipant: Int
+  /// Of every source that has no limit of its own.
+  public var rateLimit: RateLimit
 
   public init(
     candidates: [SocketAddress], maximumRooms: Int = 1000, maximumParticipantsPerRoom: Int = 1000,
-    maximumTracksPerParticipant: Int = 16
+    maximumTracksPerParticipant: Int = 16, rateLimit: RateLimit = RateLimit()
   ) {
     self.candidates = candidates
     self.maximumRooms = maximumRooms
     self.maximumParticipantsPerRoom = maximumParticipantsPerRoom
     self.maximumTracksPerParticipant = maximumTracksPerParticipant
+    self.rateLimit = rateLimit
   }
 }

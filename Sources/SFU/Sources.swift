@@ -46,10 +46,11 @@ extension SFU {
   mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID) {
     guard let track = tracks[id] else { return }
     let codec = track.codecs.first { $0.name.lowercased() != "red" }
-    let source = Source(
+    var source = Source(
       id: SourceID(rawValue: sequencer.next()), transport: track.peer, ssrc: ssrc, kind: track.kind,
       clockRate: UInt32(clamping: codec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
+    source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
     sources[source.id] = SourceState(source: source, track: id)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))

@@ -1,5 +1,6 @@
 import DTLS
 import FastPath
+import Forwarding
 import Foundation
 import Logging
 import NIOCore
@@ -62,10 +63,11 @@ final class RunningServer: Sendable {
   private static func startFastPath(
     _ configuration: ServerConfiguration, inbox: EventInbox, log: Logger
   ) throws -> FastPath {
-    let options = FastPathConfiguration(
+    var options = FastPathConfiguration(
       mediaPort: UInt16(clamping: configuration.mediaPort),
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
+    options.kernelLaneAvoidsXDP = configuration.kernelProgram == "tc"
     return try FastPath(
       configuration: options,
       log: { level, message, metadata in
@@ -84,7 +86,10 @@ final class RunningServer: Sendable {
     let limits = SFUConfiguration(
       candidates: candidates, maximumRooms: configuration.maximumRooms,
       maximumParticipantsPerRoom: configuration.maximumParticipants,
-      maximumTracksPerParticipant: configuration.maximumTracks)
+      maximumTracksPerParticipant: configuration.maximumTracks,
+      rateLimit: RateLimit(
+        packetsPerSecond: UInt32(clamping: configuration.maximumPacketsPerSecond),
+        bytesPerSecond: UInt32(clamping: configuration.maximumBytesPerSecond)))
     let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
     return try eventLoop.flatSubmit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())

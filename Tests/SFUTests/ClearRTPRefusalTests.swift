@@ -30,6 +30,8 @@ import Testing
     #expect(try refusal { $0.localPort = 4000 } == "local-port: 4000 is not this server's media port, which is 3478")
     #expect(try refusal { $0.localAddress = "::1" }.hasPrefix("local-address: ::1 is of another family"))
     #expect(try refusal { $0.keyFrames = -1 }.hasPrefix("key-frames: -1 is not allowed"))
+    #expect(try refusal { $0.maxPackets = -1 }.hasPrefix("max-packets: -1 is not allowed; it must be 0 (no limit) to"))
+    #expect(try refusal { $0.maxBytes = 1 << 40 }.hasPrefix("max-bytes: 1099511627776 is not allowed"))
     #expect(try refusal([]) { _ in }.hasPrefix("codec: is missing; the codecs are opus, vp8"))
   }
 

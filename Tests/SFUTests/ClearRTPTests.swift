@@ -61,6 +61,16 @@ final class Device {
 }
 
 @Suite struct ClearRTPTests {
+  @Test func aSenderIsLimitedAsTheOperatorSaysElseAsTheServerDoes() throws {
+    for (packets, expected) in [(Int?.none, UInt32(70)), (500, 500), (0, 0)] {
+      let world = try World(rateLimit: RateLimit(packetsPerSecond: 70))
+      let camera = Device("camera", "send", [("vp8", 96, 7)], in: world)
+      camera.form.maxPackets = packets
+      #expect(try camera.add() == .done)
+      #expect(try #require(world.routes.sources.first).rateLimit.packetsPerSecond == expected)
+    }
+  }
+
   private let report = SenderReport(
     ssrc: 7, ntp: NTPTime(rawValue: 0x1122_3344_5566_7788), rtpTimestamp: 5, packetCount: 9, octetCount: 9)
 

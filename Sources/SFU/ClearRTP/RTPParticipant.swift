@@ -20,6 +20,8 @@ public struct RTPParticipant: Hashable, Sendable {
   public var from: String?
   /// How often it gets a key frame as long as it sends no RTCP to ask for one; nil: never.
   public var keyFrames: Interval?
+  /// Of each source that it sends; nil: the server's.
+  public var rateLimit: RateLimit?
   /// What it sends, a track each; what it takes.
   public var formats: [RTPFormat]
 

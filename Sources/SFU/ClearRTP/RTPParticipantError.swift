@@ -36,6 +36,8 @@ public enum RTPParticipantKey: String, Hashable, Sendable, CaseIterable {
   case localPort = "local-port"
   case from
   case keyFrames = "key-frames"
+  case maxPackets = "max-packets"
+  case maxBytes = "max-bytes"
   case codecs
   // Of each codec.
   case codec

@@ -16,6 +16,9 @@ public struct RTPParticipantForm: Hashable, Sendable {
   public var from: String?
   /// Seconds.
   public var keyFrames: Int?
+  /// Per second, of each stream it sends; 0: none.
+  public var maxPackets: Int?
+  public var maxBytes: Int?
   public var codecs: [Codec] = []
 
   public struct Codec: Hashable, Sendable, Codable {
@@ -36,7 +39,7 @@ public struct RTPParticipantForm: Hashable, Sendable {
 extension RTPParticipantForm: Decodable {
   private enum Key: String, CodingKey {
     case room, name, direction, remote, remoteAudio, remoteVideo, rtcp, localAddress, localPort, from, keyFrames,
-      codecs, codec
+      maxPackets, maxBytes, codecs, codec
   }
 
   /// The keys of one codec may stand beside the others; of several, in `codecs`.
@@ -53,6 +56,8 @@ extension RTPParticipantForm: Decodable {
     localPort = try values.decodeIfPresent(Int.self, forKey: .localPort)
     from = try values.decodeIfPresent(String.self, forKey: .from)
     keyFrames = try values.decodeIfPresent(Int.self, forKey: .keyFrames)
+    maxPackets = try values.decodeIfPresent(Int.self, forKey: .maxPackets)
+    maxBytes = try values.decodeIfPresent(Int.self, forKey: .maxBytes)
     codecs = try values.decodeIfPresent([Codec].self, forKey: .codecs) ?? []
     if values.contains(.codec) { codecs.append(try Codec(from: decoder)) }
   }
@@ -85,7 +90,7 @@ extension RTPParticipantForm {
       room: room ?? "", name: name ?? "", direction: direction, audioRemote: addresses.audio,
       videoRemote: addresses.video, rtcp: try readRTCP(addresses), localAddress: try readLocalAddress(),
       localPort: try readLocalPort(), from: direction.receives ? from : nil, keyFrames: try readKeyFrames(),
-      formats: formats)
+      rateLimit: try readRateLimit(), formats: formats)
     try participant.checkRTCP()
     return participant
   }
@@ -179,6 +184,22 @@ extension RTPParticipantForm {
       throw RTPParticipantError(.keyFrames, "\(seconds) is not allowed; it must be 0 (never) to 3600 seconds")
     }
     return seconds == 0 ? nil : .seconds(UInt64(seconds))
+  }
+
+  private func readRateLimit() throws(RTPParticipantError) -> RateLimit? {
+    guard maxPackets != nil || maxBytes != nil else { return nil }
+    var limit = RateLimit()
+    for (key, value, path) in [
+      (RTPParticipantKey.maxPackets, maxPackets, \RateLimit.packetsPerSecond),
+      (.maxBytes, maxBytes, \RateLimit.bytesPerSecond),
+    ] {
+      guard let value else { continue }
+      guard let number = UInt32(exactly: value), number <= RateLimit.highest else {
+        throw RTPParticipantError(key, "\(value) is not allowed; it must be 0 (no limit) to \(RateLimit.highest)")
+      }
+      limit[keyPath: path] = number
+    }
+    return limit
   }
 
   private func readLocalPort() throws(RTPParticipantError) -> UInt16? {

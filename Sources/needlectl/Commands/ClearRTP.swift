@@ -40,6 +40,9 @@ struct ClearRTP: ParsableCommand {
     @Option(help: "Receive only what the participant of this name sends.") var from: String?
     @Option(help: "Seconds between key frames for a receiver that sends no RTCP to ask for them; 0: none (default: 4).")
     var keyFrames: Int?
+    @Option(help: "Packets per second that each stream it sends may have; the rest is dropped. 0: no limit.")
+    var maxPackets: Int?
+    @Option(help: "RTP bytes per second, likewise.") var maxBytes: Int?
 
     func validate() throws {
       guard payloadType.count == codec.count else {
@@ -66,8 +69,7 @@ struct ClearRTP: ParsableCommand {
       let order = RTPOrder(
         room: room, name: name, direction: direction.rawValue, remote: remote, remoteAudio: remoteAudio,
         remoteVideo: remoteVideo, rtcp: rtcp, localAddress: localAddress, localPort: localPort, from: from,
-        keyFrames: keyFrames,
-        codecs: codecs)
+        keyFrames: keyFrames, maxPackets: maxPackets, maxBytes: maxBytes, codecs: codecs)
       let body = try common.client.post("/rtp", order)
       print(common.json ? String(decoding: body, as: UTF8.self) : "\(name) is in \(room)")
     }
@@ -160,5 +162,7 @@ struct RTPOrder: Encodable {
   var localPort: Int?
   var from: String?
   var keyFrames: Int?
+  var maxPackets: Int?
+  var maxBytes: Int?
   var codecs: [Codec]
 }

@@ -120,6 +120,8 @@ struct RTPParticipantsReader {
     case .localPort: form.localPort = integer(key, node, place)
     case .from: form.from = text(key, node, place)
     case .keyFrames: form.keyFrames = integer(key, node, place)
+    case .maxPackets: form.maxPackets = integer(key, node, place)
+    case .maxBytes: form.maxBytes = integer(key, node, place)
     case .codecs, .codec, .payloadType, .ssrc, .clockRate, .channels, .fmtp, .kind: break
     }
   }

@@ -13,6 +13,7 @@ struct ServerConfiguration {
   var publicAddresses: [String] = []
   var interfaces: [String] = []
   var lane = "auto"
+  var kernelProgram = "auto"
   var workerCPU: Int?
 
   var auth = "tokens"
@@ -22,6 +23,8 @@ struct ServerConfiguration {
   var maximumRooms = 1000
   var maximumParticipants = 1000
   var maximumTracks = 16
+  var maximumPacketsPerSecond = 0
+  var maximumBytesPerSecond = 0
   var maximumConnections = 4096
   var maximumMessageBytes = 1 << 20
   var maximumBodyBytes = 1 << 18

@@ -1,3 +1,4 @@
+import Forwarding
 import Signalling
 import Wire
 
@@ -55,6 +56,9 @@ extension Setting {
         name: "lane", kind: .choice(["auto", "kernel", "xsk", "socket"], \.lane), defaultText: "auto",
         help: "How media travels. auto takes the fastest lane that each interface can do and says which and why."),
       Setting(
+        name: "kernel-program", kind: .choice(["auto", "tc"], \.kernelProgram), defaultText: "auto",
+        help: "What forwards clear RTP in the kernel. auto takes XDP, and TC where XDP cannot send."),
+      Setting(
         name: "worker-cpu", kind: .optionalInteger(0...4095, \.workerCPU), defaultText: "any",
         help: "CPU the media worker is pinned to."),
     ]
@@ -96,6 +100,13 @@ extension Setting {
       Setting(
         name: "max-tracks", kind: .integer(1...256, \.maximumTracks), defaultText: "16",
         help: "Tracks one participant may publish."),
+      Setting(
+        name: "max-source-packets", kind: .integer(0...RateLimit.highest, \.maximumPacketsPerSecond),
+        defaultText: "0",
+        help: "RTP packets per second of one stream; what is beyond is dropped by XDP or TC. 0 is no limit."),
+      Setting(
+        name: "max-source-bytes", kind: .integer(0...RateLimit.highest, \.maximumBytesPerSecond), defaultText: "0",
+        help: "RTP bytes per second of one stream, likewise."),
       Setting(
         name: "max-connections", kind: .integer(1...1_000_000, \.maximumConnections), defaultText: "4096",
         help: "HTTP and WebSocket connections at once."),
