@@ -34,6 +34,7 @@ let package = Package(
     // 1: codecs and crypto framing
     .target(name: "STUN", dependencies: ["Wire", "COpenSSL"], swiftSettings: swift),
     .target(name: "SDP", dependencies: ["Wire"], swiftSettings: swift),
+    .target(name: "PCAPNG", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "RTP", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "SRTP", dependencies: ["Wire", "RTP", "COpenSSL", "CSRTP", "CIPsecMB"], swiftSettings: swift),
     .target(name: "DTLS", dependencies: ["Wire", "SRTP", "COpenSSL"], swiftSettings: swift),
@@ -45,7 +46,7 @@ let package = Package(
     // 3: calls and copies
     .target(name: "Forwarding", dependencies: ["Wire", "RTP", "SRTP"], swiftSettings: swift),
     .target(
-      name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding"],
+      name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding", "PCAPNG"],
       swiftSettings: swift),
 
     // 4: input and output
@@ -93,6 +94,7 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: swift),
     .testTarget(name: "STUNTests", dependencies: ["STUN", "Wire"], swiftSettings: swift),
     .testTarget(name: "SDPTests", dependencies: ["SDP", "Wire"], swiftSettings: swift),
+    .testTarget(name: "PCAPNGTests", dependencies: ["PCAPNG", "Wire"], swiftSettings: swift),
     .testTarget(name: "RTPTests", dependencies: ["RTP", "Wire"], swiftSettings: swift),
     .testTarget(name: "SRTPTests", dependencies: ["SRTP", "RTP", "Wire", "CSRTP"], swiftSettings: swift),
     .testTarget(name: "DTLSTests", dependencies: ["DTLS", "SRTP", "Wire", "COpenSSL"], swiftSettings: swift),

@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     ["Wire", "CFastPathABI", "COpenSSL", "CSRTP", "CIPsecMB", "CXDP", "CBPFObjects"],
-    ["STUN", "SDP", "RTP", "SRTP", "DTLS"],
+    ["STUN", "SDP", "PCAPNG", "RTP", "SRTP", "DTLS"],
     ["ICE", "Peer"],
     ["Forwarding", "SFU"],
     ["FastPath", "Signalling"],

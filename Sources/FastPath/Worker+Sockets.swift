@@ -18,6 +18,7 @@ extension Worker {
 
   private mutating func process(_ count: Int) {
     let now = Instant.current()
+    let isCapturing = forwarder.isCapturing
     var forwarded = 0
     for i in 0..<count {
       guard let payload = received.payload(i), let tuple = received.tuple(i, port: setup.sockets.port) else {
@@ -25,7 +26,11 @@ extension Worker {
         continue
       }
       if DatagramClass.isRTP(payload) {
-        if forwarder.receive(payload, on: tuple, lane: .socket, now: now) > 0 {
+        let wanted =
+          isCapturing
+          ? forwarder.receiveCapturing(payload, on: tuple, lane: .socket, now: now)
+          : forwarder.receive(payload, on: tuple, lane: .socket, now: now)
+        if wanted > 0 {
           forwarded &+= 1
           makeCopies(now: now)
         }
@@ -47,6 +52,7 @@ extension Worker {
         return
       }
       let written = forwarder.beginCopy(into: rest)
+      if forwarder.isCapturing { forwarder.keepClear(rest, count: written) }
       copies.add(written)
       guard written == rest.count else { return }
     }
@@ -64,6 +70,7 @@ extension Worker {
   mutating func flush(now: Instant) {
     guard copies.count > 0 else { return copies.restart(with: &memory) }
     forwarder.finishCopies()
+    let now = forwarder.isCapturing ? Instant.current() : now
     for i in 0..<copies.count {
       let copy = copies.copies[i]
       let frames = paths.frames + copy.transport

@@ -43,7 +43,11 @@ extension Worker {
       counters.malformedFrame &+= 1
       return false
     }
-    guard forwarder.receive(frame.payload, on: frame.tuple, lane: .xsk, now: now) > 0 else { return false }
+    let wanted =
+      forwarder.isCapturing
+      ? forwarder.receiveCapturing(frame.payload, on: frame.tuple, lane: .xsk, now: now)
+      : forwarder.receive(frame.payload, on: frame.tuple, lane: .xsk, now: now)
+    guard wanted > 0 else { return false }
     makeCopies(now: now)
     return true
   }

@@ -135,7 +135,7 @@ struct Worker: ~Copyable {
     case .removeSource(let id): sources[id] = nil
     case .addSink(let sink): sinks[sink.id] = sink.transport
     case .removeSink(let id): sinks[id] = nil
-    case .pauseSink, .retransmit: break
+    case .pauseSink, .retransmit, .capture: break
     }
   }
 
@@ -143,6 +143,7 @@ struct Worker: ~Copyable {
 
   private mutating func deliver(now: Instant) {
     events += forwarder.takeEvents(now: now)
+    if forwarder.isCapturing { events += forwarder.takeCaptured(now: now) }
     if now >= statisticsDue {
       statisticsDue = now.advanced(by: Self.statisticsInterval)
       events.append(.statistics(publishStatistics(now: now)))

@@ -30,6 +30,9 @@ extension XSKLane {
       kernel?.absorb(source, into: &forwarder)
     case .retransmit(let id, _):
       if let source = kernel?.sourceOf[id] { kernel?.absorb(source, into: &forwarder) }
+    // What is captured goes by the worker.
+    case .capture(_, .include), .capture(_, .end): kernel?.markAllDirty()
+    case .capture: break
     }
     if case .addSource(let source) = command { kernel?.dirty.insert(source.id) }
   }

@@ -15,4 +15,6 @@ public enum FastPathCommand: Sendable {
   case removeSink(SinkID)
   /// A subscriber misses packets: sequence numbers as that sink numbered them.
   case retransmit(SinkID, [UInt16])
+  /// Records packets that arrive and leave, for an operator to look at.
+  case capture(CaptureID, CaptureCommand)
 }

@@ -13,6 +13,8 @@ public enum FastPathEvent: Sendable {
   case arrivals(TransportID, [TransportWideArrival])
   /// Counters of every source and sink, once a second.
   case statistics(FastPathStatistics)
+  /// What a capture recorded: once for each `collect`, and when it ends.
+  case captured(CaptureID, CapturedPackets)
 }
 
 public struct UnknownSource: Hashable, Sendable {

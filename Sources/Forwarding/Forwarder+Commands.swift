@@ -19,6 +19,7 @@ extension Forwarder {
     case .pauseSink(let id, let isPaused): pause(id, isPaused)
     case .removeSink(let id): removeSink(id)
     case .retransmit(let id, let sequences): reportMissing(id, sequences)
+    case .capture(let id, let command): capture(id, command)
     }
   }
 

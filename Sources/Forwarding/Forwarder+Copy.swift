@@ -87,7 +87,7 @@ extension Forwarder {
 
   /// The original sequence number (RFC 4588 section 4) as the repaired sink numbered it; nil if it never got that packet.
   @inline(__always)
-  private func repairedSinkSequence(_ sink: UnsafeMutablePointer<SinkSlot>) -> UInt16? {
+  func repairedSinkSequence(_ sink: UnsafeMutablePointer<SinkSlot>) -> UInt16? {
     guard let repaired = sink.pointee.repaired else { return nil }
     return sinks[repaired].pointee.numbering.sinkSequence(ofSource: packet.pointee.payload.bigEndianU16(at: 0))
   }

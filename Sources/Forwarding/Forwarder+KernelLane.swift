@@ -30,6 +30,8 @@ public struct KernelRefusal: Error, Hashable, Sendable {
   public var reason: String
   /// Whether packets alone may change that, without a command.
   public var isPassing = false
+
+  static let captured = KernelRefusal(reason: "it is being captured")
 }
 
 /// What the kernel forwarded of a source since it was last asked.
@@ -65,6 +67,7 @@ extension Forwarder {
     guard transport.pointee.transportWideExtension == 0, streams[slot].pointee.redPayloadType == 0xff else {
       return .failure(KernelRefusal(reason: "the source needs its payload or arrivals looked at"))
     }
+    guard transport.pointee.captures == 0 else { return .failure(.captured) }
     var route = SourceRoute(
       transport: transport.pointee.id, clockRate: streams[slot].pointee.clockRate, sinks: [],
       highestSequence: streams[slot].pointee.inbound.isEmpty
@@ -85,6 +88,7 @@ extension Forwarder {
   private func kernelSink(_ sink: UnsafeMutablePointer<SinkSlot>) -> Result<KernelSink, KernelRefusal> {
     let transport = transports[sink.pointee.transport]
     guard transport.pointee.isClear else { return .failure(KernelRefusal(reason: "a sink is encrypted")) }
+    guard transport.pointee.captures == 0 else { return .failure(.captured) }
     guard sink.pointee.midLength == 0, !sink.pointee.isRetransmission else {
       return .failure(KernelRefusal(reason: "a sink needs header extensions or payload rewritten"))
     }

@@ -42,7 +42,7 @@ extension Forwarder {
   }
 
   @inline(__always)
-  private func findTransport(_ tuple: FiveTuple) -> Int? {
+  func findTransport(_ tuple: FiveTuple) -> Int? {
     guard let slot = transportsByTuple.find(tuple.key(secret: secret)), transports[slot].pointee.tuple == tuple else {
       return nil
     }

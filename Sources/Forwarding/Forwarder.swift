@@ -30,6 +30,13 @@ public struct Forwarder: ~Copyable {
   var sinksByID: [SinkID: Int] = [:]
   /// Retransmission sinks that came before the sink they repair.
   var waitingRepairers: [SinkID: Int] = [:]
+  /// Whether anything is captured: then `receiveCapturing` and `keepClear` are to be called.
+  public internal(set) var isCapturing = false
+  /// By place, which the transports' masks have a bit for.
+  var captures: [CaptureBuffer?]
+  /// The packet received last as it was on the wire, and copies in clear.
+  var arrival: [UInt8] = []
+  var clearCopies = ClearCopies()
 
   public init(cryptography: CryptographyProvider = .preferred) {
     self.init(cryptography: cryptography, limits: ForwardingLimits())
@@ -38,6 +45,7 @@ public struct Forwarder: ~Copyable {
   public init(cryptography: CryptographyProvider, limits: ForwardingLimits) {
     engine = CryptographyEngine(cryptography)
     self.limits = limits
+    captures = [CaptureBuffer?](repeating: nil, count: max(0, min(limits.captures, 8)))
   }
 
   @inline(__always)
@@ -63,11 +71,12 @@ public struct Forwarder: ~Copyable {
     )
   }
 
-  /// How a copy ended: sent on a lane, or dropped (nil).
+  /// How a copy ended: sent on a lane, or dropped (nil). While something is captured its memory must still be as it was.
   public mutating func account(_ copy: PacketCopy, sentOn lane: Lane?, now: Instant) {
     guard sinks.contains(copy.sink) else { return }
     verdicts.add(lane == nil ? .unsent : .forwarded)
     sinks[copy.sink].pointee.count(copy, sentOn: lane, now: now)
+    if isCapturing { captureCopy(copy, sentOn: lane, now: now) }
   }
 }
 
@@ -79,6 +88,8 @@ public struct ForwardingLimits: Sendable {
   public var sinks = 262_144
   /// SSRCs ever sent under one transport's keys.
   public var sentSSRCsPerTransport = 4096
+  /// At once; no more than eight.
+  public var captures = 8
 
   public init() {}
 }

@@ -22,6 +22,8 @@ struct TransportSlot: ~Copyable {
   var sinks: [Int] = []
   /// Every SSRC ever sent under this transport's keys.
   var sent: [UInt32: SentSSRC] = [:]
+  /// The captures that record it, a bit for each by its place.
+  var captures: UInt8 = 0
 
   /// nil if the cryptographic library refuses the keys.
   init?(_ transport: Transport, engine: borrowing CryptographyEngine) {

@@ -22,6 +22,9 @@ extension SFU {
     case .addRTP(let setup): return addRTP(setup, now: now)
     case .removeRTP(let room, let name): return removeRTP(name, in: room, now: now)
     case .describeRTP(let room, let name): return describeRTP(name, in: room)
+    case .beginCapture(let order): return beginCapture(order, now: now)
+    case .readCapture(let id): return readCapture(id, now: now)
+    case .endCapture(let id): return endCapture(id)
     }
   }
 

@@ -29,6 +29,7 @@ extension SFU {
   mutating func send(_ packets: [RTCPPacket], to peer: TransportID) {
     guard case .send(let bytes, let tuple)? = peers[peer]?.connection.send(rtcp: packets) else { return }
     commands.append(.send(bytes, tuple))
+    captureControl(packets, sentAs: bytes, to: peer, on: tuple)
   }
 
   // MARK: From publishers

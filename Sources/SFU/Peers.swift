@@ -58,6 +58,7 @@ extension SFU {
     case .peer(let id):
       guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
       follow(id)
+      captureControl(datagram, from: id, on: tuple)
       handle(outputs, of: id, now: now)
     case .unknown: counters.datagramsDropped["unknown-peer", default: 0] += 1
     case .rateLimited: counters.datagramsDropped["rate-limited", default: 0] += 1
@@ -77,7 +78,9 @@ extension SFU {
       case .send(let bytes, let tuple): commands.append(.send(bytes, tuple))
       case .connected(let tuple, let inbound, let outbound): connected(id, tuple, inbound, outbound, now: now)
       case .moved(let tuple): moved(id, to: tuple)
-      case .rtcp(let packets, let receivedAt): received(packets, from: id, at: receivedAt)
+      case .rtcp(let packets, let receivedAt):
+        captureControl(packets, from: id)
+        received(packets, from: id, at: receivedAt)
       case .dropped(let reason): counters.datagramsDropped[reason, default: 0] += 1
       case .failed(let failure): failed(id, failure, now: now)
       case .closed: ended(id, reason: "closed by the client", now: now)

@@ -141,6 +141,10 @@ public enum AdminAction: Hashable, Sendable {
   case removeRTP(room: String, name: String)
   /// The SDP for a clear-RTP receiver's program.
   case describeRTP(room: String, name: String)
+  case beginCapture(CaptureOrder)
+  /// The next part; at least every two seconds, or the capture ends.
+  case readCapture(CaptureID)
+  case endCapture(CaptureID)
 }
 
 public enum AdminOutcome: Hashable, Sendable {
@@ -150,4 +154,8 @@ public enum AdminOutcome: Hashable, Sendable {
   case refused(RTPParticipantError)
   /// SDP.
   case described(String)
+  case captureBegun(CaptureID)
+  case captureRead(CaptureReport)
+  /// As many as there can be are there already.
+  case limited(String)
 }

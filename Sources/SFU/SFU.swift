@@ -28,6 +28,9 @@ public struct SFU {
   var sequencer = Sequencer()
   var counters = SFUCounters()
   var isDraining = false
+  var captures: [CaptureID: CaptureState] = [:]
+  /// RTCP that this event brought or sent, for captures.
+  var control: [ControlPacket] = []
   var fastPathStatistics: FastPathStatistics?
 
   /// Rooms whose tracks, and participants whose wishes, changed in this event: subscribers are brought up to date at its end.
@@ -65,6 +68,7 @@ public struct SFU {
   /// Subscribers are brought up to date last, so that everything that one event changed is in one offer.
   private mutating func takeCommands(now: Instant) -> [SFUCommand] {
     updateSubscribers(now: now)
+    followCaptures(now: now)
     defer { commands = [] }
     return commands
   }
@@ -76,6 +80,7 @@ public struct SFU {
     case .missing(let source, let sequences): requestRetransmission(of: sequences, from: source, now: now)
     case .arrivals(let transport, let arrivals): reportArrivals(arrivals, on: transport)
     case .statistics(let statistics): received(statistics, now: now)
+    case .captured(let capture, let record): received(record, of: capture)
     }
   }
 
@@ -85,6 +90,7 @@ public struct SFU {
       handle(outputs, of: id, now: now)
     }
     refreshClearReceivers(now: now)
+    tendCaptures(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)

@@ -66,7 +66,9 @@ final class ControlLoop: CallControl {
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
-    log.notice("operator's order", metadata: ["action": "\(action.summary)", "outcome": "\(outcome.summary)"])
+    if action.isLogged {
+      log.notice("operator's order", metadata: ["action": "\(action.summary)", "outcome": "\(outcome.summary)"])
+    }
     perform(commands)
     return outcome
   }
@@ -133,9 +135,14 @@ extension AdminAction {
   fileprivate var summary: String {
     switch self {
     case .addRTP(let participant): "add clear RTP \(participant.name) to \(participant.room)"
+    case .beginCapture(let order): "capture \(order.room)\(order.isDecrypted ? " DECRYPTED" : "")"
+    case .endCapture(let id): "end capture \(id.rawValue)"
     default: "\(self)"
     }
   }
+
+  /// A capture is read several times a second.
+  fileprivate var isLogged: Bool { if case .readCapture = self { false } else { true } }
 }
 
 extension AdminOutcome {
@@ -145,6 +152,9 @@ extension AdminOutcome {
     case .notFound(let what): what
     case .refused(let error): "refused: \(error)"
     case .described: "described"
+    case .captureBegun(let id): "capture \(id.rawValue)"
+    case .captureRead: "read"
+    case .limited(let what): what
     }
   }
 }

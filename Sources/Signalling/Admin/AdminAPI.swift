@@ -35,7 +35,9 @@ struct AdminAPI {
 
   private static let getters = ["/status", "/rooms", "/participants", "/streams", "/fastpath"]
   private static let setters = ["/kick", "/mute", "/close", "/drain", "/token"]
-  private static let clearRTP = ["/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET"]
+  private static let several = [
+    "/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET", "/capture": "POST", "/capture/ID": "GET, DELETE",
+  ]
 
   func response(to request: HTTPRequest, now: Date) -> HTTPReply {
     guard let control else { return .problem(.serviceUnavailable, .draining, "the server stops") }
@@ -51,6 +53,8 @@ struct AdminAPI {
       case (.POST, "/rtp"): return try addRTP(control, request)
       case (.DELETE, "/rtp"): return try outcome(of: try removal(request), by: control)
       case (.GET, "/rtp/sdp"): return try outcome(of: try description(request), by: control)
+      case (_, let path) where path == "/capture" || path.hasPrefix("/capture/"):
+        return try capture(request, now, by: control)
       case (.POST, _) where Self.setters.contains(request.path): return try act(control, request)
       default: return wrong(request)
       }
@@ -59,7 +63,7 @@ struct AdminAPI {
     }
   }
 
-  private struct Refusal: Error {
+  struct Refusal: Error {
     var status: HTTPResponseStatus
     var code: String
     var detail: String
@@ -86,10 +90,10 @@ struct AdminAPI {
     AdminStatus(server: server, report: control.report(), totals: control.mediaTotals(), now: now)
   }
 
-  private func wrong(_ request: HTTPRequest) -> HTTPReply {
+  func wrong(_ request: HTTPRequest) -> HTTPReply {
     let single = Self.getters.contains(request.path) ? "GET" : Self.setters.contains(request.path) ? "POST" : nil
-    guard let allowed = single ?? Self.clearRTP[request.path] else {
-      let paths = (Self.getters + Self.setters + Self.clearRTP.keys.sorted()).joined(separator: " ")
+    guard let allowed = single ?? Self.several[request.path] else {
+      let paths = (Self.getters + Self.setters + Self.several.keys.sorted()).joined(separator: " ")
       return .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(100)); there is \(paths)")
     }
     return .problem(
@@ -118,12 +122,15 @@ struct AdminAPI {
     return try outcome(of: try action(request.path, order), by: control)
   }
 
-  private func outcome(of action: AdminAction, by control: any CallControl) throws(Refusal) -> HTTPReply {
+  func outcome(of action: AdminAction, by control: any CallControl) throws(Refusal) -> HTTPReply {
     switch control.administer(action) {
     case .done: return .json(AdminDone(done: true))
     case .notFound(let what): return .problem(.notFound, .notFound, what)
     case .described(let sdp): return .json(AdminDescription(sdp: sdp))
     case .refused(let error): throw Refusal(error)
+    case .captureBegun(let id): return .json(AdminCaptureBegun(id: id.rawValue))
+    case .captureRead(let report): return .json(AdminCapture(report))
+    case .limited(let what): return .problem(.conflict, .limitExceeded, what)
     }
   }
 
@@ -189,7 +196,7 @@ struct AdminAPI {
     return .json(AdminToken(token: token, expiresAt: now.timeIntervalSince1970.rounded(.down) + lifetime))
   }
 
-  private func need(_ value: String?, _ field: String) throws(Refusal) -> String {
+  func need(_ value: String?, _ field: String) throws(Refusal) -> String {
     guard let value, !value.isEmpty else {
       throw Refusal(
         status: .badRequest, code: "bad-message", detail: "field \"\(field)\" is missing; it must be a string")
@@ -197,7 +204,7 @@ struct AdminAPI {
     return value
   }
 
-  private func decode<T: Decodable>(_ request: HTTPRequest) throws(Refusal) -> T {
+  func decode<T: Decodable>(_ request: HTTPRequest) throws(Refusal) -> T {
     let body = request.body.isEmpty ? [UInt8]("{}".utf8) : request.body
     guard JSONBounds.admits(body) else {
       throw Refusal(status: .badRequest, code: "bad-json", detail: "the JSON is nested too deeply")
