@@ -15,4 +15,6 @@ public enum FastPathCommand: Sendable {
   case removeSink(SinkID)
   /// A subscriber misses packets: sequence numbers as that sink numbered them.
   case retransmit(SinkID, [UInt16])
+  /// Tell of one packet in `every` of a source as the kernel's programs see them; 0: of none any more.
+  case trace(SourceID, every: UInt32)
 }

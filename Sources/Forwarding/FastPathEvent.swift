@@ -13,6 +13,8 @@ public enum FastPathEvent: Sendable {
   case arrivals(TransportID, [TransportWideArrival])
   /// Counters of every source and sink, once a second.
   case statistics(FastPathStatistics)
+  /// Packets of traced sources, several times a second while there are any.
+  case traced([TraceNews])
 }
 
 public struct UnknownSource: Hashable, Sendable {

@@ -19,6 +19,8 @@ extension Forwarder {
     case .pauseSink(let id, let isPaused): pause(id, isPaused)
     case .removeSink(let id): removeSink(id)
     case .retransmit(let id, let sequences): reportMissing(id, sequences)
+    // The programs' affair.
+    case .trace: break
     }
   }
 

@@ -29,6 +29,7 @@ public struct SFU {
   var counters = SFUCounters()
   var isDraining = false
   var fastPathStatistics: FastPathStatistics?
+  var traces: [SourceID: Trace] = [:]
 
   /// Rooms whose tracks, and participants whose wishes, changed in this event: subscribers are brought up to date at its end.
   var changedRooms: Set<String> = []
@@ -76,6 +77,7 @@ public struct SFU {
     case .missing(let source, let sequences): requestRetransmission(of: sequences, from: source, now: now)
     case .arrivals(let transport, let arrivals): reportArrivals(arrivals, on: transport)
     case .statistics(let statistics): received(statistics, now: now)
+    case .traced(let news): received(news)
     }
   }
 
@@ -85,6 +87,7 @@ public struct SFU {
       handle(outputs, of: id, now: now)
     }
     refreshClearReceivers(now: now)
+    endIdleTraces(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)

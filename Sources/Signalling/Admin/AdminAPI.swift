@@ -35,6 +35,7 @@ struct AdminAPI {
 
   private static let getters = ["/status", "/rooms", "/participants", "/streams", "/fastpath"]
   private static let setters = ["/kick", "/mute", "/close", "/drain", "/token"]
+  private static let looking = ["/trace": "POST"]
   private static let clearRTP = ["/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET"]
 
   func response(to request: HTTPRequest, now: Date) -> HTTPReply {
@@ -45,7 +46,8 @@ struct AdminAPI {
       case (.GET, "/rooms"): return .json(AdminRooms(control.report()))
       case (.GET, "/participants"): return .json(AdminParticipants(try room(control, request, isRequired: true)))
       case (.GET, "/streams"): return .json(AdminStreams(try room(control, request, isRequired: false)))
-      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics()))
+      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics(), control.report().rooms))
+      case (.POST, "/trace"): return try trace(control, request, now)
       case (.POST, "/token"): return try token(request, now)
       case (.GET, "/rtp"): return .json(AdminRTPParticipants(try room(control, request, isRequired: false)))
       case (.POST, "/rtp"): return try addRTP(control, request)
@@ -88,8 +90,9 @@ struct AdminAPI {
 
   private func wrong(_ request: HTTPRequest) -> HTTPReply {
     let single = Self.getters.contains(request.path) ? "GET" : Self.setters.contains(request.path) ? "POST" : nil
-    guard let allowed = single ?? Self.clearRTP[request.path] else {
-      let paths = (Self.getters + Self.setters + Self.clearRTP.keys.sorted()).joined(separator: " ")
+    guard let allowed = single ?? Self.clearRTP[request.path] ?? Self.looking[request.path] else {
+      let paths = (Self.getters + Self.setters + Self.looking.keys.sorted() + Self.clearRTP.keys.sorted()).joined(
+        separator: " ")
       return .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(100)); there is \(paths)")
     }
     return .problem(
@@ -124,6 +127,23 @@ struct AdminAPI {
     case .notFound(let what): return .problem(.notFound, .notFound, what)
     case .described(let sdp): return .json(AdminDescription(sdp: sdp))
     case .refused(let error): throw Refusal(error)
+    }
+  }
+
+  private func trace(_ control: any CallControl, _ request: HTTPRequest, _ now: Date) throws(Refusal) -> HTTPReply {
+    let order: AdminTraceOrder = try decode(request)
+    guard let source = order.source else {
+      throw Refusal(
+        status: .badRequest, code: "bad-message", detail: "field \"source\" is missing; it must be a number")
+    }
+    let every = order.every ?? 1
+    guard every <= 1_000_000 else {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"every\" must be from 0 to 1000000")
+    }
+    switch control.trace(TraceRequest(source: source, every: every, after: order.after)) {
+    case .traced(let report): return .json(AdminTrace(report, now: now))
+    case .notFound(let what): return .problem(.notFound, .notFound, what)
+    case .refused(let why): throw Refusal(status: .conflict, code: "not-traceable", detail: why)
     }
   }
 
