@@ -85,6 +85,19 @@ struct {
 	__type(value, struct fp_source_state);
 } fp_source_states SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FP_MAX_TRACES);
+	__type(key, __u32);
+	__type(value, struct fp_trace);
+} fp_traces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FP_TRACE_RING);
+} fp_trace_events SEC(".maps");
+
 static __always_inline void count(enum fp_verdict verdict)
 {
 	__u32 key = verdict;

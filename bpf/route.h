@@ -106,6 +106,7 @@ static __always_inline void count_copy(const struct fp_sink *sink, __u32 length,
 		return;
 	if (!counters->first_sent)
 		counters->first_sent = bpf_ktime_get_ns();
+	counters->last_sent = bpf_ktime_get_coarse_ns();
 	__sync_fetch_and_add(&counters->packets, 1);
 	__sync_fetch_and_add(&counters->bytes, length);
 	__sync_fetch_and_add(&counters->payload_octets, payload_octets);

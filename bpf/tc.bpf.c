@@ -1,6 +1,7 @@
 /* TC ingress: RTP of sources that XDP cannot forward, because their sinks are behind several interfaces or behind one
  * that XDP cannot send by. Shares its tables with the XDP program; everything else passes untouched. */
 #include "rewrite.h"
+#include "trace.h"
 #include <linux/pkt_cls.h>
 
 struct copies {
@@ -76,14 +77,26 @@ static __always_inline enum fp_verdict forward(struct __sk_buff *skb, const stru
 	return FP_VERDICT_broadcast;
 }
 
+static __always_inline enum fp_verdict judge_source(struct __sk_buff *skb, const struct packet *packet,
+                                                    const struct fp_source *source)
+{
+	struct fp_source_state *state = bpf_map_lookup_elem(&fp_source_states, &source->state);
+	__u64 now;
+
+	if (!state)
+		return FP_VERDICT_drop_no_way;
+	now = bpf_ktime_get_ns();
+	if (!within_rate(source, state, packet->payload_length, now))
+		return FP_VERDICT_drop_rate_limit;
+	return forward(skb, packet, source, state, now);
+}
+
 static __always_inline enum fp_verdict judge(struct __sk_buff *skb)
 {
 	struct cursor cursor;
 	struct packet packet = {};
 	enum fp_verdict verdict;
-	struct fp_source_state *state;
 	struct fp_source *source;
-	__u64 now;
 
 	/* A tag in the frame itself is left to the worker. */
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
@@ -104,13 +117,10 @@ static __always_inline enum fp_verdict judge(struct __sk_buff *skb)
 		return judge_unknown(&packet);
 	if (source->action != FP_ACTION_TC)
 		return FP_VERDICT_pass_source;
-	state = bpf_map_lookup_elem(&fp_source_states, &source->state);
-	if (!state)
-		return FP_VERDICT_drop_no_way;
-	now = bpf_ktime_get_ns();
-	if (!within_rate(source, state, packet.payload_length, now))
-		return FP_VERDICT_drop_rate_limit;
-	return forward(skb, &packet, source, state, now);
+	take_sample(source, &packet);
+	verdict = judge_source(skb, &packet, source);
+	tell(source, &packet, skb->ifindex, FP_PROGRAM_TC, verdict);
+	return verdict;
 }
 
 static __always_inline int action_of(enum fp_verdict verdict)

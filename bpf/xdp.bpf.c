@@ -1,6 +1,7 @@
 /* XDP ingress: what is RTP of a known source goes straight to the worker, or, in the kernel lane, to its sinks;
  * strangers' RTP ends here; everything else passes untouched. */
 #include "broadcast.h"
+#include "trace.h"
 
 static __always_inline enum fp_verdict steer_to_xsk(struct xdp_md *context)
 {
@@ -59,31 +60,40 @@ static __always_inline enum fp_verdict forward(struct xdp_md *context, const str
 	return broadcast(context, source, is_v6, rest);
 }
 
+static __always_inline enum fp_verdict judge_source(struct xdp_md *context, const struct packet *packet,
+                                                    const struct fp_source *source)
+{
+	struct fp_source_state *state = bpf_map_lookup_elem(&fp_source_states, &source->state);
+	__u64 now = state ? bpf_ktime_get_ns() : 0;
+
+	if (state && !within_rate(source, state, packet->payload_length, now))
+		return FP_VERDICT_drop_rate_limit;
+	if (source->action == FP_ACTION_XDP && state)
+		return forward(context, packet, source, state, now);
+	if (source->action != FP_ACTION_XSK)
+		return FP_VERDICT_pass_source;
+	return steer_to_xsk(context);
+}
+
 static __always_inline enum fp_verdict judge(struct xdp_md *context)
 {
 	struct cursor cursor = { (void *)(long)context->data, (void *)(long)context->data_end };
 	struct packet packet = {};
 	enum fp_verdict verdict = parse(&cursor, &packet, fp_media_port);
-	struct fp_source_state *state;
 	struct fp_source *source;
-	__u64 now;
 
 	if (verdict != FP_CONTINUE)
 		return verdict;
 	source = bpf_map_lookup_elem(&fp_sources, &packet.key);
 	if (!source)
 		return judge_unknown(&packet);
+	/* That one tells of it, too. */
 	if (source->action == FP_ACTION_TC)
 		return FP_VERDICT_pass_to_tc;
-	state = bpf_map_lookup_elem(&fp_source_states, &source->state);
-	now = state ? bpf_ktime_get_ns() : 0;
-	if (state && !within_rate(source, state, packet.payload_length, now))
-		return FP_VERDICT_drop_rate_limit;
-	if (source->action == FP_ACTION_XDP && state)
-		return forward(context, &packet, source, state, now);
-	if (source->action != FP_ACTION_XSK)
-		return FP_VERDICT_pass_source;
-	return steer_to_xsk(context);
+	take_sample(source, &packet);
+	verdict = judge_source(context, &packet, source);
+	tell(source, &packet, context->ingress_ifindex, FP_PROGRAM_XDP, verdict);
+	return verdict;
 }
 
 /* The one place where a verdict becomes an action. */

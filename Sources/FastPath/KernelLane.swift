@@ -42,6 +42,7 @@ final class KernelLane {
     var source: SourceID
     var state: Int?
     var sinks: Range<Int>
+    var copies: [Copy]
     var counters: [SinkID: Int]
   }
 
@@ -150,7 +151,7 @@ final class KernelLane {
       retired.append(
         Retired(
           due: now.advanced(by: Self.grace), source: id, state: new == nil ? old.state : nil, sinks: old.sinks,
-          counters: gone))
+          copies: old.copies, counters: gone))
     }
     installed[id] = new
   }
@@ -196,8 +197,17 @@ final class KernelLane {
       counts.bytes = now.bytes &- before.bytes
       counts.payloadOctets = now.payload_octets &- before.payload_octets
       counts.firstSent = Instant(nanoseconds: now.first_sent)
+      counts.lastSent = Instant(nanoseconds: now.last_sent)
       forwarder.absorb(counts, of: sink)
     }
+  }
+
+  // MARK: Tracing
+
+  /// The copies that lie from place `first`, or did until a moment ago.
+  func copies(of id: SourceID, from first: Int) -> [Copy] {
+    if let entry = installed[id], entry.sinks.lowerBound == first { return entry.copies }
+    return retired.last { $0.source == id && $0.sinks.lowerBound == first }?.copies ?? []
   }
 
   /// Gives places back that no packet uses any more.
@@ -220,6 +230,7 @@ final class KernelLane {
 
 extension KernelLane.Installed {
   var isForwarding: Bool { if case .kernel = plan { true } else { false } }
+  var copies: [KernelLane.Copy] { if case .kernel(_, let copies) = plan { copies } else { [] } }
 }
 
 extension fp_sink {

@@ -1,6 +1,7 @@
 import CBPFObjects
 import CFastPathABI
 import CXDP
+import Forwarding
 import Glibc
 
 /// The TC program, on the XDP program's tables. Attached by links that go with this value, or with the process.
@@ -40,7 +41,6 @@ final class TCProgram {
     }
     var refused: [UInt32: String] = [:]
     for index in interfaces where links[index] == nil {
-      let program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_tc"))
       let link = bpf_link_create(
         program, CInt(truncatingIfNeeded: index), Self.ingress, nil)
       if link >= 0 {
@@ -51,6 +51,14 @@ final class TCProgram {
     }
     return refused
   }
+
+  var interfaces: Set<UInt32> { Set(links.keys) }
+
+  func programs() -> [ProgramStatus] {
+    [XDPProgram.status("needletail_tc", program)].compactMap { $0 }
+  }
+
+  private var program: CInt { bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_tc")) }
 
   func verdictCounts() -> [(name: String, count: UInt64)] { XDPProgram.verdictCounts(verdicts, prefix: "tc") }
 }

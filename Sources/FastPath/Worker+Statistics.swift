@@ -30,6 +30,7 @@ extension Worker {
       return
     }
     statistics.interfaces = xskLane?.statuses ?? []
+    statistics.programs = xskLane?.programs ?? []
     statistics.maps = xskLane?.maps ?? []
     statistics.verdicts += xskLane?.verdicts ?? []
   }

@@ -31,6 +31,7 @@ struct Worker: ~Copyable {
   var sources: [SourceID: TransportID] = [:]
   var sinks: [SinkID: TransportID] = [:]
   var events: [FastPathEvent] = []
+  var traceDue = Instant.zero
   var counters = LaneCounters()
   var times = TimeHistogram()
   private var waiting = WaitSet()
@@ -135,6 +136,7 @@ struct Worker: ~Copyable {
     case .removeSource(let id): sources[id] = nil
     case .addSink(let sink): sinks[sink.id] = sink.transport
     case .removeSink(let id): sinks[id] = nil
+    case .trace(let id, let every): trace(id, every: every)
     case .pauseSink, .retransmit, .capture: break
     }
   }
@@ -144,6 +146,7 @@ struct Worker: ~Copyable {
   private mutating func deliver(now: Instant) {
     events += forwarder.takeEvents(now: now)
     if forwarder.isCapturing { events += forwarder.takeCaptured(now: now) }
+    takeTraced(now: now)
     if now >= statisticsDue {
       statisticsDue = now.advanced(by: Self.statisticsInterval)
       events.append(.statistics(publishStatistics(now: now)))

@@ -1,6 +1,7 @@
 import CBPFObjects
 import CFastPathABI
 import CXDP
+import Forwarding
 import Glibc
 
 /// Why a lane cannot be had, for people.
@@ -25,6 +26,8 @@ struct XDPProgram: ~Copyable {
   var sourceStates: CInt { descriptors.sourceStates }
   var broadcasts: CInt { descriptors.broadcasts }
   var selfTest: CInt { descriptors.selfTest }
+  var traces: CInt { descriptors.traces }
+  var traceEvents: CInt { descriptors.traceEvents }
   /// The devmaps' program, and the one that sends the self-test's frames.
   var copyProgram: CInt { descriptors.copyProgram }
   var selfTestProgram: CInt { descriptors.selfTestProgram }
@@ -34,7 +37,7 @@ struct XDPProgram: ~Copyable {
   private struct Descriptors {
     let program, copyProgram, selfTestProgram: CInt
     let transports, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
-    let sinks, sinkCounters, sourceStates, broadcasts, selfTest: CInt
+    let sinks, sinkCounters, sourceStates, broadcasts, selfTest, traces, traceEvents: CInt
 
     init(_ object: OpaquePointer) throws(LaneRefusal) {
       program = bpf_program__fd(bpf_object__find_program_by_name(object, "needletail_xdp"))
@@ -45,6 +48,8 @@ struct XDPProgram: ~Copyable {
       sourceStates = try XDPProgram.map("fp_source_states", in: object)
       broadcasts = try XDPProgram.map("fp_broadcasts", in: object)
       selfTest = try XDPProgram.map("fp_self_test", in: object)
+      traces = try XDPProgram.map("fp_traces", in: object)
+      traceEvents = try XDPProgram.map("fp_trace_events", in: object)
       transports = try XDPProgram.map("fp_transports", in: object)
       sources = try XDPProgram.map("fp_sources", in: object)
       localAddresses = try XDPProgram.map("fp_local_addresses", in: object)
@@ -81,6 +86,18 @@ struct XDPProgram: ~Copyable {
 
   /// The counters of every way out, summed over all processors.
   func verdictCounts() -> [(name: String, count: UInt64)] { Self.verdictCounts(verdicts, prefix: "xdp") }
+
+  /// The programs, as the kernel numbers them.
+  func programs() -> [ProgramStatus] {
+    [Self.status("needletail_xdp", program), Self.status("needletail_copy", copyProgram)].compactMap { $0 }
+  }
+
+  static func status(_ name: String, _ program: CInt) -> ProgramStatus? {
+    var about = bpf_prog_info()
+    var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+    guard bpf_obj_get_info_by_fd(program, &about, &size) == 0 else { return nil }
+    return ProgramStatus(name: name, id: about.id)
+  }
 
   static func verdictCounts(_ verdicts: CInt, prefix: String) -> [(name: String, count: UInt64)] {
     var perProcessor = [UInt64](repeating: 0, count: max(1, Int(libbpf_num_possible_cpus())))

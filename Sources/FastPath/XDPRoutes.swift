@@ -68,17 +68,29 @@ struct XDPRoutes {
   /// the table: then its packets come to the UDP socket.
   mutating func set(_ id: SourceID, _ value: fp_source, in program: borrowing XDPProgram) -> Bool {
     guard let (transport, ssrc, _) = streams[id] else { return false }
-    streams[id]?.value = value
+    var entered = value
+    entered.trace = streams[id]?.value.trace ?? 0
+    streams[id]?.value = entered
     guard let entry = entries[transport], entry.ssrcs.contains(ssrc), owners[entry.tuple] == transport else {
       return false
     }
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
-    var entered = value
     guard bpf_map_update_elem(program.sources, &key, &entered, UInt64(BPF_EXIST)) == 0 else {
       streams[id]?.value = .toWorker
       return false
     }
     return true
+  }
+
+  func contains(_ id: SourceID) -> Bool { streams[id] != nil }
+
+  /// Has the programs tell of a source's packets by `trace`, a place in `fp_traces` and one more; 0: no longer. False if
+  /// the source is not in the table.
+  mutating func trace(_ id: SourceID, _ trace: UInt16, in program: borrowing XDPProgram) -> Bool {
+    guard var value = streams[id]?.value else { return false }
+    value.trace = trace
+    streams[id]?.value = value
+    return set(id, value, in: program)
   }
 
   // MARK: Tables

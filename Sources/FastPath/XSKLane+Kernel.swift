@@ -28,6 +28,7 @@ extension XSKLane {
       guard let source = kernel?.sourceOf.removeValue(forKey: id) else { return }
       kernel?.dirty.insert(source)
       kernel?.absorb(source, into: &forwarder)
+    case .trace: return
     case .retransmit(let id, _):
       if let source = kernel?.sourceOf[id] { kernel?.absorb(source, into: &forwarder) }
     // What is captured goes by the worker.
@@ -230,6 +231,23 @@ extension XSKLane {
         capacity: kernel?.tables.freeStates.capacity ?? 0),
     ]
   }
+
+  /// How the TC program is on every interface.
+  func withTC(_ status: InterfaceStatus) -> InterfaceStatus {
+    var status = status
+    if kernel?.tc?.interfaces.contains(status.index) == true {
+      status.tcMode = "tcx"
+    } else if status.xdpMode.isEmpty {
+      status.tcReason = status.reason
+    } else if kernel == nil {
+      status.tcReason = "there is no kernel lane"
+    } else {
+      status.tcReason = kernel?.tcRefusals[status.index] ?? kernel?.tcReason ?? ""
+    }
+    return status
+  }
+
+  var programs: [ProgramStatus] { interfaces.program.programs() + (kernel?.tc?.programs() ?? []) }
 
   var kernelVerdicts: [VerdictCount] {
     guard let counts = kernel?.tc?.verdictCounts() else { return [] }

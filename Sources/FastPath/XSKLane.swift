@@ -24,6 +24,8 @@ struct XSKLane: ~Copyable {
   var destinations: [TransportID: Destination] = [:]
   /// nil: the configuration leaves it out, or it cannot be had.
   var kernel: KernelLane?
+  /// nil: it cannot be had.
+  var tracer: Tracer?
   private let limits: (transports: Int, sources: Int)
   let log: FastPath.Log
 
@@ -57,10 +59,12 @@ struct XSKLane: ~Copyable {
         log("notice", "there is no kernel lane", ["reason": error.reason])
       }
     }
+    let tracer = Tracer(program)
     var lane = XSKLane(
       Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits,
       log: log)
     lane.kernel = kernel
+    lane.tracer = tracer
     return lane
   }
 
@@ -235,7 +239,11 @@ struct XSKLane: ~Copyable {
   /// Why copies to a transport take the socket lane; empty if they take this one, nil if it is unknown.
   func reason(_ id: TransportID) -> String? { destinations[id]?.reason }
 
-  var statuses: [InterfaceStatus] { interfaces.statuses }
+  var statuses: [InterfaceStatus] {
+    var statuses = interfaces.statuses
+    for i in statuses.indices { statuses[i] = withTC(statuses[i]) }
+    return statuses
+  }
 
   var verdicts: [VerdictCount] {
     interfaces.program.verdictCounts().map { VerdictCount(name: $0.name, count: $0.count) } + kernelVerdicts

@@ -17,4 +17,6 @@ public enum FastPathCommand: Sendable {
   case retransmit(SinkID, [UInt16])
   /// Records packets that arrive and leave, for an operator to look at.
   case capture(CaptureID, CaptureCommand)
+  /// Tell of one packet in `every` of a source as the kernel's programs see them; 0: of none any more.
+  case trace(SourceID, every: UInt32)
 }

@@ -15,6 +15,8 @@ public enum FastPathEvent: Sendable {
   case statistics(FastPathStatistics)
   /// What a capture recorded: once for each `collect`, and when it ends.
   case captured(CaptureID, CapturedPackets)
+  /// Packets of traced sources, several times a second while there are any.
+  case traced([TraceNews])
 }
 
 public struct UnknownSource: Hashable, Sendable {

@@ -20,6 +20,8 @@ extension Forwarder {
     case .removeSink(let id): removeSink(id)
     case .retransmit(let id, let sequences): reportMissing(id, sequences)
     case .capture(let id, let command): capture(id, command)
+    // The programs' affair.
+    case .trace: break
     }
   }
 

@@ -54,6 +54,7 @@ public struct KernelSinkCounts: Sendable {
   public var bytes: UInt64 = 0
   public var payloadOctets: UInt64 = 0
   public var firstSent = Instant.zero
+  public var lastSent = Instant.zero
 
   public init() {}
 }
@@ -140,6 +141,7 @@ extension Forwarder {
     let highest = streams[sink.pointee.stream].pointee.inbound.highest
     if sink.pointee.numbering.settledOffset != nil { _ = sink.pointee.numbering.number(highest) }
     if sink.pointee.statistics.firstSent == nil { sink.pointee.statistics.firstSent = counts.firstSent }
+    sink.pointee.statistics.lastSent = max(sink.pointee.statistics.lastSent ?? .zero, counts.lastSent)
     sink.pointee.statistics.packets &+= counts.packets
     sink.pointee.statistics.packetsOnKernel &+= counts.packets
     sink.pointee.statistics.bytes &+= counts.bytes

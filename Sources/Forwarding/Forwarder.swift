@@ -102,6 +102,7 @@ extension SinkSlot {
       return
     }
     if statistics.firstSent == nil { statistics.firstSent = now }
+    statistics.lastSent = now
     statistics.packets &+= 1
     statistics.bytes &+= UInt64(truncatingIfNeeded: copy.length)
     statistics.payloadOctets &+= UInt64(truncatingIfNeeded: copy.payloadOctets)

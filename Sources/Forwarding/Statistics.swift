@@ -45,6 +45,8 @@ public struct SinkStatistics: Hashable, Sendable {
   public var dropped: UInt64 = 0
   /// When the first copy left; nil before.
   public var firstSent: Instant?
+  /// When the latest copy left, to some milliseconds; nil before the first.
+  public var lastSent: Instant?
   public var lane: Lane = .socket
   public var laneReason: String = ""
 
@@ -71,6 +73,9 @@ public struct InterfaceStatus: Hashable, Sendable {
   /// "zero-copy", "copy" or "".
   public var xskMode: String
   public var queues: Int
+  /// How the TC program is attached: "tcx", or "" if it is not, for `tcReason`.
+  public var tcMode = ""
+  public var tcReason = ""
   public var lane: Lane
   /// Why this lane, for people.
   public var reason: String
@@ -83,6 +88,18 @@ public struct InterfaceStatus: Hashable, Sendable {
     self.queues = queues
     self.lane = lane
     self.reason = reason
+  }
+}
+
+/// A program that the fast path has in the kernel.
+public struct ProgramStatus: Hashable, Sendable {
+  public var name: String
+  /// As `bpftool prog` shows it.
+  public var id: UInt32
+
+  public init(name: String, id: UInt32) {
+    self.name = name
+    self.id = id
   }
 }
 
@@ -117,6 +134,7 @@ public struct FastPathStatistics: Sendable {
   public var sinks: [SinkStatistics] = []
   public var verdicts: [VerdictCount] = []
   public var interfaces: [InterfaceStatus] = []
+  public var programs: [ProgramStatus] = []
   public var maps: [MapFill] = []
   public var forwardingTimes = ForwardingTimes()
 

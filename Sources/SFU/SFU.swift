@@ -32,6 +32,7 @@ public struct SFU {
   /// RTCP that this event brought or sent, for captures.
   var control: [ControlPacket] = []
   var fastPathStatistics: FastPathStatistics?
+  var traces: [SourceID: Trace] = [:]
 
   /// Rooms whose tracks, and participants whose wishes, changed in this event: subscribers are brought up to date at its end.
   var changedRooms: Set<String> = []
@@ -81,6 +82,7 @@ public struct SFU {
     case .arrivals(let transport, let arrivals): reportArrivals(arrivals, on: transport)
     case .statistics(let statistics): received(statistics, now: now)
     case .captured(let capture, let record): received(record, of: capture)
+    case .traced(let news): received(news)
     }
   }
 
@@ -91,6 +93,7 @@ public struct SFU {
     }
     refreshClearReceivers(now: now)
     tendCaptures(now: now)
+    endIdleTraces(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)

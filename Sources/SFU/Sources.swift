@@ -64,6 +64,7 @@ extension SFU {
     for sink in state.sinks { removeSink(sink) }
     commands.append(.fastPath(.removeSource(id)))
     sources[id] = nil
+    traces[id] = nil
     if tracks[state.track]?.source == id { tracks[state.track]?.source = nil }
     if tracks[state.track]?.retransmission == id { tracks[state.track]?.retransmission = nil }
     if let participant = tracks[state.track]?.participant { markChanged(roomOf: participant) }

@@ -7,6 +7,7 @@ public protocol CallControl: AnyObject {
   func handle(_ input: SFUInput)
   func report() -> Report
   func administer(_ action: AdminAction) -> AdminOutcome
+  func trace(_ request: TraceRequest) -> TraceOutcome
   func fastPathStatistics() -> FastPathStatistics
   /// Media counted since start, routes that are gone included.
   func mediaTotals() -> MediaTotals

@@ -78,6 +78,7 @@ struct StreamsAnswer: Decodable {
     var name: String
     var local: String?
     var remote: String?
+    var id: UInt32
     var source: UInt32
     var track: String
     var kind: String
@@ -93,29 +94,6 @@ struct StreamsAnswer: Decodable {
   }
   var sources: [Source]
   var sinks: [Sink]
-}
-
-struct FastPathAnswer: Decodable {
-  struct Interface: Decodable {
-    var name: String
-    var xdpMode: String
-    var xskMode: String
-    var queues: Int
-    var lane: String
-    var reason: String
-  }
-  struct Map: Decodable {
-    var name: String
-    var used: Int
-    var capacity: Int
-  }
-  struct Verdict: Decodable {
-    var name: String
-    var count: UInt64
-  }
-  var interfaces: [Interface]
-  var maps: [Map]
-  var verdicts: [Verdict]
 }
 
 struct TokenAnswer: Decodable {

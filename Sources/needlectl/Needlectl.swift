@@ -13,7 +13,7 @@ struct Needlectl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Status.self, Rooms.self, Participants.self, Streams.self, Kick.self, Mute.self, Close.self, Drain.self,
-      FastPath.self, ClearRTP.self, Capture.self,
+      FastPath.self, Trace.self, Capture.self, ClearRTP.self,
       Token.self, Doctor.self,
     ])
 

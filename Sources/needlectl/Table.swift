@@ -43,6 +43,12 @@ enum Reading {
     }
   }
 
+  /// "never" without one.
+  static func age(_ seconds: Double?) -> String {
+    guard let seconds else { return "never" }
+    return seconds < 60 ? String(format: "%.1f s ago", max(0, seconds)) : duration(seconds) + " ago"
+  }
+
   static func duration(_ seconds: Double) -> String {
     let seconds = Int(max(0, min(seconds, 1e9)))
     switch seconds {

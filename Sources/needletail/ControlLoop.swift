@@ -73,6 +73,12 @@ final class ControlLoop: CallControl {
     return outcome
   }
 
+  func trace(_ request: TraceRequest) -> TraceOutcome {
+    let (outcome, commands) = sfu.trace(request, now: MonotonicClock.now())
+    perform(commands)
+    return outcome
+  }
+
   func fastPathStatistics() -> FastPathStatistics { fastPath.statistics() }
 
   func mediaTotals() -> MediaTotals { totals }

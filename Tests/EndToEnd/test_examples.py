@@ -5,6 +5,7 @@ import signal
 import subprocess
 from contextlib import contextmanager
 
+import pytest
 from harness.participant import Participant
 from harness.server import BINARY, ROOT
 from harness.waiting import wait_for
@@ -68,3 +69,53 @@ def test_an_example_needs_no_server_and_leaves_nothing(network, tmp_path):
     assert ":9443/?room=gstreamer" in result.stdout
     assert list(tmp_path.iterdir()) == []
     assert network.xdp_programs() == []
+
+
+@pytest.mark.parametrize("participants", [2, 10])
+def test_scapy_on_lo(start_server, participants):
+    server = start_server(interfaces=["eth0", "lo"])
+    with example(server, "scapy", "lo", participants, 50) as run:
+        wait_for(lambda: run.poll() is not None, lambda: f"the example to end; {run.said()}", seconds=40)
+    assert run.returncode == 0, run.said()
+    copies = 50 * participants * (participants - 1)
+    assert f"\n{copies} of {copies} copies were made in the kernel" in run.said()
+    assert f"\n  tc_copy_sent         {copies}\n" in run.said()
+    assert clear_participants(server) == []
+
+
+@contextmanager
+def scapy_in_namespaces(folder, *arguments):
+    environment = os.environ | {"NEEDLETAIL_BIN_FOLDER": str(BINARY.parent), "TMPDIR": str(folder)}
+    process = subprocess.Popen(
+        [str(ROOT / "Examples/scapy/run"), "namespaces", *map(str, arguments)], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=20)
+    assert namespaces_of(process) == [] and list(folder.iterdir()) == []
+
+
+def namespaces_of(process):
+    names = [line.split()[0] for line in subprocess.check_output(["ip", "netns", "list"], text=True).splitlines()]
+    return [name for name in names if name.startswith(f"ntl-scapy-{process.pid}-")]
+
+
+@pytest.mark.parametrize("participants", [2, 10])
+def test_scapy_across_namespaces(tmp_path, participants):
+    with scapy_in_namespaces(tmp_path, participants, 50) as run:
+        said, _ = run.communicate(timeout=50)
+    assert run.returncode == 0, said
+    copies = 50 * participants * (participants - 1)
+    assert f"\n{copies} of {copies} copies were made in the kernel" in said
+    assert f"\n  xdp_copy_sent     {copies}\n" in said
+
+
+def test_scapy_interrupted_leaves_nothing(tmp_path):
+    with scapy_in_namespaces(tmp_path, 2, 60000) as run:
+        while "verdicts" not in (line := run.stdout.readline()):
+            assert line
+        assert len(namespaces_of(run)) == 4
+    assert run.returncode == 130

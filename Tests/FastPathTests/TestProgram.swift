@@ -48,10 +48,12 @@ final class TestProgram {
 
   deinit { bpf_object__close(object) }
 
+  func descriptor(of map: String) -> CInt { bpf_map__fd(bpf_object__find_map_by_name(object, map)) }
+
   func set<Key, Value>(_ map: String, _ key: Key, _ value: Value) {
     var key = key
     var value = value
-    bpf_map_update_elem(bpf_map__fd(bpf_object__find_map_by_name(object, map)), &key, &value, 0)
+    bpf_map_update_elem(descriptor(of: map), &key, &value, 0)
   }
 
   /// The link: the program is on the interface until it is closed.

@@ -1,9 +1,11 @@
+import Forwarding
 import Foundation
 import NIOCore
 import NIOPosix
 import SFU
 import Signalling
 import Testing
+import Wire
 
 /// The admin API on a Unix socket in a folder of its own.
 final class TestAdmin: Sendable {
@@ -94,6 +96,68 @@ final class TestAdmin: Sendable {
     #expect(try admin.request("GET", "/fastpath").status == 200)
     #expect(try admin.request("GET", "/nothing").status == 404)
     #expect(try admin.request("POST", "/status").headers["allow"] == "GET")
+  }
+
+  @Test func tellsWhatTheFastPathCounts() throws {
+    let admin = try TestAdmin()
+    try admin.withCalls { calls in
+      var source = SourceStatistics(id: SourceID(rawValue: 3))
+      (source.packets, source.bytes, source.packetsOnKernel, source.lane) = (5, 700, 5, .kernel)
+      source.lastArrival = Instant(nanoseconds: 1_000_000_000)
+      var sink = SinkStatistics(id: SinkID(rawValue: 4))
+      (sink.packets, sink.lastSent) = (5, Instant(nanoseconds: 1_500_000_000))
+      calls.statistics = FastPathStatistics(at: Instant(nanoseconds: 2_000_000_000))
+      calls.statistics.sources = [source, SourceStatistics(id: SourceID(rawValue: 1))]
+      calls.statistics.sinks = [sink]
+      calls.statistics.programs = [ProgramStatus(name: "needletail_xdp", id: 9)]
+    }
+    let body = try admin.request("GET", "/fastpath").body
+    #expect(body.contains(#""programs":[{"id":9,"name":"needletail_xdp"}]"#))
+    #expect(body.contains(#""bytes":700,"id":3,"lane":"kernel""#) && body.contains(#""lastSeenSecondsAgo":1,"#))
+    #expect(body.contains(#""lastSentSecondsAgo":0.5,"#))
+    #expect(body.components(separatedBy: "lastSeenSecondsAgo").count == 2, "the other was never seen")
+  }
+
+  @Test func traces() throws {
+    let admin = try TestAdmin()
+    try admin.withCalls { calls in
+      var packet = TracedPacket(
+        tuple: FiveTuple(local: SocketAddress(.v4(0x0a00_0001), 3478), remote: SocketAddress(.v4(0x0a00_0002), 5000)))
+      (packet.verdict, packet.sequence, packet.sinkCount) = ("broadcast", 77, 2)
+      (packet.sinks, packet.at) = ([SinkID(rawValue: 4)], Instant(nanoseconds: 1_000_000_000))
+      calls.traceOutcome = .traced(
+        TraceReport(
+          source: 3, next: 6, missed: 2, overrun: 0, packets: [packet],
+          sinks: [SinkID(rawValue: 4): TracedSink(remote: "10.0.0.3:6000", name: "recorder", ssrc: 9)],
+          at: Instant(nanoseconds: 3_000_000_000)))
+    }
+    let answer = try admin.request("POST", "/trace", body: #"{"source":3,"every":10,"after":5}"#)
+    #expect(answer.status == 200 && answer.body.contains(#""missed":2,"next":6,"#))
+    #expect(answer.body.contains(#""remote":"10.0.0.2:5000","sequence":77"#))
+    #expect(answer.body.contains(#"[{"id":4,"name":"recorder","remote":"10.0.0.3:6000","ssrc":9}]"#))
+    struct Times: Decodable {
+      struct Packet: Decodable { var time: Double }
+      var packets: [Packet]
+    }
+    let times = try JSONDecoder().decode(Times.self, from: Data(answer.body.utf8))
+    #expect(abs((times.packets.first?.time ?? 0) - (Date().timeIntervalSince1970 - 2)) < 5, "two seconds ago")
+    #expect(try admin.request("POST", "/trace", body: #"{"source":3}"#).status == 200)
+    #expect(
+      try admin.withCalls { $0.traced } == [
+        TraceRequest(source: 3, every: 10, after: 5), TraceRequest(source: 3, every: 1),
+      ])
+  }
+
+  @Test func saysWhatCannotBeTraced() throws {
+    let admin = try TestAdmin()
+    #expect(try admin.request("POST", "/trace").body.contains(#"\"source\" is missing"#))
+    #expect(try admin.request("POST", "/trace", body: #"{"source":-1}"#).status == 400)
+    #expect(try admin.request("POST", "/trace", body: #"{"source":1,"every":1000001}"#).body.contains("every"))
+    #expect(try admin.request("GET", "/trace").headers["allow"] == "POST")
+    #expect(try admin.request("POST", "/trace", body: #"{"source":1}"#).status == 404)
+    try admin.withCalls { $0.traceOutcome = .refused("because") }
+    let refused = try admin.request("POST", "/trace", body: #"{"source":1}"#)
+    #expect(refused.status == 409 && refused.body.contains("not-traceable") && refused.body.contains("because"))
   }
 
   @Test func steers() throws {

@@ -67,7 +67,16 @@ final class FakeCalls: CallControl {
     return .done
   }
 
-  func fastPathStatistics() -> FastPathStatistics { FastPathStatistics(at: .zero) }
+  var traced: [TraceRequest] = []
+  var traceOutcome = TraceOutcome.notFound("there is no source")
+  var statistics = FastPathStatistics(at: .zero)
+
+  func trace(_ request: TraceRequest) -> TraceOutcome {
+    traced.append(request)
+    return traceOutcome
+  }
+
+  func fastPathStatistics() -> FastPathStatistics { statistics }
 
   func mediaTotals() -> MediaTotals { MediaTotals() }
 }

@@ -18,6 +18,8 @@ enum fp_limit {
 	FP_MAX_SINKS = 32768,         /* entries of `fp_sinks`: a route takes one per sink, twice while it changes */
 	FP_MAX_FANOUT = 1024,         /* sinks of one source in the kernel lane */
 	FP_MAX_BROADCASTS = FP_MAX_INTERFACES * 128,
+	FP_MAX_TRACES = 16,         /* sources traced at once */
+	FP_TRACE_RING = 256 * 1024, /* octets of events that wait for the worker */
 	/* Longest Ethernet frame that fits a chunk of packet memory after the kernel's headroom of 256. */
 	FP_MAX_FRAME = 1792,
 };
@@ -59,7 +61,8 @@ struct fp_source {
 	__u32 interface;  /* index of the one by which every sink leaves (FP_ACTION_XDP) */
 	__u32 broadcast;  /* entries of the devmap that makes the copies: sink_count or a little more */
 	__u32 clock_rate; /* of the RTP timestamp, in Hz */
-	__u32 reserved;
+	__u16 trace;      /* its place in `fp_traces`, and one more; 0: nobody looks */
+	__u16 reserved;
 	/* Rate limit, 0 for none: nanoseconds that a packet, and 1024 octets of RTP, take. */
 	__u64 packet_interval;
 	__u64 kilobyte_interval;
@@ -113,6 +116,51 @@ struct fp_sink_counters {
 	__u64 bytes; /* RTP */
 	__u64 payload_octets;
 	__u64 first_sent; /* CLOCK_MONOTONIC, nanoseconds; 0: nothing was sent */
+	__u64 last_sent;  /* to some milliseconds */
+};
+
+/* Value of `fp_traces`: how a source is looked at. One processor receives a flow, so that one writes. */
+struct fp_trace {
+	__u32 source; /* SourceID */
+	__u32 every;  /* one packet of so many is told of; 0: none */
+	__u64 packets;
+	/* When the events so far would have been told at the pace of one per FP_TRACE_INTERVAL. */
+	__u64 until;
+	__u64 missed; /* events beyond that pace, or without room in the ring */
+	/* Of the packet on its way through the program: it may be another's copy at the end. */
+	__u32 first_sink;
+	__u32 sink_count;
+	__u32 timestamp;
+	__u16 sequence;
+	__u8 second;     /* octet of RTP */
+	__u8 is_sampled; /* 0 or 1 */
+};
+
+/* Nanoseconds that an event of a trace takes, and how far a trace may run ahead of that pace. */
+#define FP_TRACE_INTERVAL 1000000ull
+#define FP_TRACE_BURST    100000000ull
+
+enum fp_program {
+	FP_PROGRAM_XDP = 1,
+	FP_PROGRAM_TC = 2,
+};
+
+/* What is in the ring `fp_trace_events`: a packet of a traced source as it came, and what became of it. */
+struct fp_trace_event {
+	__u64 time; /* CLOCK_MONOTONIC, nanoseconds */
+	struct fp_source_key key;
+	__u32 source;     /* SourceID */
+	__u32 interface;  /* by which it came */
+	__u32 first_sink; /* of its route in the kernel, as the program saw it */
+	__u32 sink_count; /* 0: the source is the worker's */
+	__u32 timestamp;
+	__u16 sequence;
+	__u16 length; /* RTP */
+	__u8 payload_type;
+	__u8 marker;  /* 0 or 1 */
+	__u8 program; /* enum fp_program */
+	__u8 verdict; /* enum fp_verdict */
+	__u32 reserved;
 };
 
 /* Key of `fp_broadcasts`: devmaps whose every entry is the same interface with the same program. */
@@ -212,7 +260,10 @@ _Static_assert(sizeof(struct fp_interface) == 8, "no padding");
 
 _Static_assert(sizeof(struct fp_source_state) == 72, "no padding");
 _Static_assert(sizeof(struct fp_sink) == 200, "no padding");
-_Static_assert(sizeof(struct fp_sink_counters) == 32, "no padding");
+_Static_assert(sizeof(struct fp_sink_counters) == 40, "no padding");
+_Static_assert(sizeof(struct fp_trace) == 48, "no padding");
+_Static_assert(sizeof(struct fp_trace_event) == 80, "no padding");
+_Static_assert(FP_VERDICT_COUNT <= 256, "a verdict fits an octet");
 _Static_assert(sizeof(struct fp_stamp) == 12, "as long as two Ethernet addresses");
 _Static_assert(sizeof(struct fp_self_test) == 16, "no padding");
 

@@ -36,7 +36,7 @@ struct AdminAPI {
   private static let getters = ["/status", "/rooms", "/participants", "/streams", "/fastpath"]
   private static let setters = ["/kick", "/mute", "/close", "/drain", "/token"]
   private static let several = [
-    "/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET", "/capture": "POST", "/capture/ID": "GET, DELETE",
+    "/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET", "/trace": "POST", "/capture": "POST", "/capture/ID": "GET, DELETE",
   ]
 
   func response(to request: HTTPRequest, now: Date) -> HTTPReply {
@@ -47,7 +47,8 @@ struct AdminAPI {
       case (.GET, "/rooms"): return .json(AdminRooms(control.report()))
       case (.GET, "/participants"): return .json(AdminParticipants(try room(control, request, isRequired: true)))
       case (.GET, "/streams"): return .json(AdminStreams(try room(control, request, isRequired: false)))
-      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics()))
+      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics(), control.report().rooms))
+      case (.POST, "/trace"): return try trace(control, request, now)
       case (.POST, "/token"): return try token(request, now)
       case (.GET, "/rtp"): return .json(AdminRTPParticipants(try room(control, request, isRequired: false)))
       case (.POST, "/rtp"): return try addRTP(control, request)
@@ -131,6 +132,23 @@ struct AdminAPI {
     case .captureBegun(let id): return .json(AdminCaptureBegun(id: id.rawValue))
     case .captureRead(let report): return .json(AdminCapture(report))
     case .limited(let what): return .problem(.conflict, .limitExceeded, what)
+    }
+  }
+
+  private func trace(_ control: any CallControl, _ request: HTTPRequest, _ now: Date) throws(Refusal) -> HTTPReply {
+    let order: AdminTraceOrder = try decode(request)
+    guard let source = order.source else {
+      throw Refusal(
+        status: .badRequest, code: "bad-message", detail: "field \"source\" is missing; it must be a number")
+    }
+    let every = order.every ?? 1
+    guard every <= 1_000_000 else {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"every\" must be from 0 to 1000000")
+    }
+    switch control.trace(TraceRequest(source: source, every: every, after: order.after)) {
+    case .traced(let report): return .json(AdminTrace(report, now: now))
+    case .notFound(let what): return .problem(.notFound, .notFound, what)
+    case .refused(let why): throw Refusal(status: .conflict, code: "not-traceable", detail: why)
     }
   }
 

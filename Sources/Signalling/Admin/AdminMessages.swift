@@ -141,9 +141,16 @@ struct AdminFastPath: Encodable {
     var index: UInt32
     var xdpMode: String
     var xskMode: String
+    var tcMode: String
+    var tcReason: String
     var queues: Int
     var lane: String
     var reason: String
+  }
+
+  struct Program: Encodable {
+    var name: String
+    var id: UInt32
   }
 
   struct Map: Encodable {
@@ -158,20 +165,23 @@ struct AdminFastPath: Encodable {
   }
 
   var interfaces: [Interface]
+  var programs: [Program]
   var maps: [Map]
   var verdicts: [Verdict]
-  var sources: Int
-  var sinks: Int
+  var sources: [AdminFastPathSource]
+  var sinks: [AdminFastPathSink]
 
-  init(_ statistics: FastPathStatistics) {
+  init(_ statistics: FastPathStatistics, _ rooms: [RoomReport]) {
     interfaces = statistics.interfaces.map {
       Interface(
-        name: $0.name, index: $0.index, xdpMode: $0.xdpMode, xskMode: $0.xskMode, queues: $0.queues,
-        lane: $0.lane.rawValue, reason: $0.reason)
+        name: $0.name, index: $0.index, xdpMode: $0.xdpMode, xskMode: $0.xskMode, tcMode: $0.tcMode,
+        tcReason: $0.tcReason, queues: $0.queues, lane: $0.lane.rawValue, reason: $0.reason)
     }
+    programs = statistics.programs.map { Program(name: $0.name, id: $0.id) }
     maps = statistics.maps.map { Map(name: $0.name, used: $0.used, capacity: $0.capacity) }
     verdicts = statistics.verdicts.map { Verdict(name: $0.name, count: $0.count) }
-    sources = statistics.sources.count
-    sinks = statistics.sinks.count
+    let streams = AdminStreams(rooms)
+    sources = AdminFastPathSource.all(statistics, streams)
+    sinks = AdminFastPathSink.all(statistics, streams)
   }
 }

@@ -78,10 +78,11 @@ struct Streams: ParsableCommand {
     let query = room.map { ["room": $0] } ?? [:]
     try common.show(try common.client.get("/streams", query: query), as: StreamsAnswer.self) { answer in
       var table = Table(
-        "", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE", "WHY")
+        "", "ID", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE",
+        "WHY")
       for source in answer.sources {
         table.row(
-          source.muted ? "in, muted" : "in", source.room, source.name, source.track,
+          source.muted ? "in, muted" : "in", "\(source.id)", source.room, source.name, source.track,
           kind(source.kind, source.isRetransmission),
           source.codec, "\(source.ssrc)", source.remote ?? "", source.local ?? "", "\(source.packets)",
           Reading.bitrate(source.bitsPerSecond), Reading.share(source.loss), source.lane, source.laneReason)
@@ -95,34 +96,11 @@ struct Streams: ParsableCommand {
 
   private func add(_ sink: StreamsAnswer.Sink, to table: inout Table) {
     table.row(
-      "  out", sink.room, sink.name, sink.track, kind(sink.kind, sink.isRetransmission), sink.codec, "\(sink.ssrc)",
+      "  out", "\(sink.id)", sink.room, sink.name, sink.track, kind(sink.kind, sink.isRetransmission), sink.codec,
+      "\(sink.ssrc)",
       sink.local ?? "", sink.remote ?? "", "\(sink.packets)", Reading.bitrate(sink.bitsPerSecond),
       Reading.share(sink.reportedLoss), sink.lane, sink.laneReason)
   }
 
   private func kind(_ kind: String, _ isRetransmission: Bool) -> String { isRetransmission ? kind + " rtx" : kind }
-}
-
-struct FastPath: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "fastpath", abstract: "Interfaces, modes, map fill and verdict counters of the fast path.")
-  @OptionGroup var common: CommonOptions
-
-  func run() throws {
-    try common.show(try common.client.get("/fastpath"), as: FastPathAnswer.self) { answer in
-      var interfaces = Table("INTERFACE", "LANE", "XDP", "AF_XDP", "QUEUES", "WHY")
-      for interface in answer.interfaces {
-        interfaces.row(
-          interface.name, interface.lane, interface.xdpMode, interface.xskMode, "\(interface.queues)", interface.reason)
-      }
-      var maps = Table("MAP", "USED", "OF")
-      for map in answer.maps { maps.row(map.name, "\(map.used)", "\(map.capacity)") }
-      var verdicts = Table("VERDICT", "PACKETS")
-      for verdict in answer.verdicts { verdicts.row(verdict.name, "\(verdict.count)") }
-      return [
-        interfaces.text(empty: "no interfaces"), maps.text(empty: "no BPF maps"),
-        verdicts.text(empty: "no verdicts counted"),
-      ].joined(separator: "\n")
-    }
-  }
 }

@@ -11,6 +11,8 @@ import subprocess
 
 SERVER_ADDRESS = "10.77.0.1"
 CLIENT_ADDRESS = "10.77.0.2"
+SERVER_ADDRESS_V6 = "fd77::1"
+CLIENT_ADDRESS_V6 = "fd77::2"
 CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -87,6 +89,27 @@ class Network:
     def restore(self):
         subprocess.run(["ip", "netns", "exec", self.clients.name, "nft", "delete", "table", "inet", "cut"],
                        capture_output=True)
+
+    @contextlib.contextmanager
+    def ipv6(self):
+        """Both ends have IPv6 addresses as well."""
+        ends = ((self.server, SERVER_ADDRESS_V6), (self.clients, CLIENT_ADDRESS_V6))
+        for namespace, address in ends:
+            namespace.run("ip", "address", "add", f"{address}/64", "dev", "eth0", "nodad")
+        try:
+            yield
+        finally:
+            for namespace, address in ends:
+                namespace.run("ip", "address", "del", f"{address}/64", "dev", "eth0")
+
+    @contextlib.contextmanager
+    def without_gro(self):
+        """The clients' end receives nothing that XDP sends, as a veth without NAPI does: TC has to forward."""
+        self.clients.run("ethtool", "-K", "eth0", "gro", "off")
+        try:
+            yield
+        finally:
+            self.clients.run("ethtool", "-K", "eth0", "gro", "on")
 
     def xdp_programs(self):
         """Ids of the XDP programs on the server's interfaces."""

@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+
+/// Single packets of a source, live, as the programs in the kernel see them.
+struct Trace: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "The packets of a source, one line each: as they came, the verdict, and where the copies went.",
+    discussion: """
+      `needlectl fastpath` lists the sources. Until interrupted, or as --seconds and --count say; the server ends the \
+      trace itself when nobody asks for two seconds.
+
+      A line is: time, interface, program, sender > our address, ssrc, sequence number, timestamp, payload type (* with \
+      marker), octets of RTP, verdict, copies. The verdict is what `needlectl fastpath` counts as PROGRAM_VERDICT. After \
+      redirect_xsk and pass_… the copies are those that the worker makes if it takes the packet (SRTP may not be genuine).
+
+      At most 1000 packets a second are shown of a source, after 100 at once; --every thins out faster ones evenly. \
+      What could not be shown is counted at the end. Sources that nobody traces are not slowed down. On the socket lane \
+      no program sees the packets: then this says so, and why.
+      """)
+  @OptionGroup var common: CommonOptions
+  @Option(help: "The source's id.") var source: UInt32
+  @Option(help: "End after so many seconds.") var seconds: Double?
+  @Option(help: "End after so many packets.") var count: Int?
+  @Option(help: "One packet in so many.") var every: UInt32 = 1
+
+  private struct Order: Encodable {
+    var source: UInt32
+    var every: UInt32
+    var after: UInt64?
+  }
+
+  func validate() throws {
+    guard (1...1_000_000).contains(every) else { throw ValidationError("--every must be from 1 to 1000000") }
+    guard count ?? 1 > 0 else { throw ValidationError("--count must be 1 or more") }
+    guard seconds.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("--seconds must be above 0") }
+  }
+
+  func run() throws {
+    let end = seconds.map { Date().addingTimeInterval($0) }
+    var after: UInt64?
+    var shown = 0
+    var (first, missed, overrun): (UInt64?, UInt64, UInt64) = (nil, 0, 0)
+    while true {
+      let isLast = end.map { $0 <= Date() } ?? false
+      let answer = try poll(Order(source: source, every: every, after: after))
+      for packet in answer.packets.prefix(count.map { $0 - shown } ?? .max) {
+        try show(packet)
+        shown += 1
+      }
+      (first, missed, after) = (first ?? answer.missed, answer.missed, answer.next)
+      overrun += answer.overrun
+      if isLast || shown == count { break }
+      usleep(200_000)
+    }
+    let unseen = missed - (first ?? 0) + overrun
+    if unseen > 0 { standardError("\(unseen) packets came too fast to be shown; --every thins them out") }
+  }
+
+  private func poll(_ order: Order) throws -> TraceAnswer {
+    let body = try common.client.post("/trace", order)
+    guard let answer = try? JSONDecoder().decode(TraceAnswer.self, from: body) else {
+      throw AdminError.refused("the server's answer is not understood; is it of another version?")
+    }
+    return answer
+  }
+
+  private func show(_ packet: TraceAnswer.Packet) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let line = common.json ? try encoder.encode(packet) : Data(Self.line(packet).utf8)
+    // At once, also into a pipe.
+    FileHandle.standardOutput.write(line + Data("\n".utf8))
+  }
+
+  private static func line(_ packet: TraceAnswer.Packet) -> String {
+    let fields = [
+      time(packet.time), packet.interface, packet.program, "\(packet.remote) > \(packet.local)", "ssrc \(packet.ssrc)",
+      "seq \(packet.sequence)", "ts \(packet.timestamp)", "pt \(packet.payloadType)\(packet.marker ? "*" : "")",
+      "\(packet.length) B", packet.verdict,
+    ]
+    return (fields + [destinations(packet)].filter { !$0.isEmpty }).joined(separator: "  ")
+  }
+
+  private static func destinations(_ packet: TraceAnswer.Packet) -> String {
+    guard packet.sinkCount > 0 else { return "" }
+    let named = packet.sinks.map { $0.remote ?? "sink \($0.id)" }.joined(separator: " ")
+    let rest = packet.sinkCount - packet.sinks.count
+    return "-> \(packet.sinkCount): \(named)\(rest > 0 ? " and \(rest) more" : "")"
+  }
+
+  /// Of the day, as people here have it, to the microsecond.
+  private static func time(_ seconds: Double) -> String {
+    var whole = time_t(seconds)
+    var parts = tm()
+    localtime_r(&whole, &parts)
+    let rest = Int((seconds - seconds.rounded(.down)) * 1e6)
+    return String(format: "%02d:%02d:%02d.%06d", parts.tm_hour, parts.tm_min, parts.tm_sec, rest)
+  }
+}
