@@ -55,6 +55,9 @@ struct XSKLane: ~Copyable {
       do throws(LaneRefusal) {
         kernel = try KernelLane(port: port, program)
         kernel?.avoidsXDP = configuration.kernelLaneAvoidsXDP
+        if let reason = kernel?.tcReason, !reason.isEmpty {
+          log("warning", "TC does not forward clear RTP", ["reason": reason])
+        }
       } catch {
         log("notice", "there is no kernel lane", ["reason": error.reason])
       }
