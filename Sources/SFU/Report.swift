@@ -79,6 +79,7 @@ public struct SourceReport: Sendable, Codable {
   public var jitterMilliseconds: Double
   public var authenticationFailures: UInt64
   public var replays: UInt64
+  public var packetsOnKernel: UInt64
   public var packetsOnXSK: UInt64
   public var packetsOnSocket: UInt64
   public var lane: String
@@ -103,6 +104,7 @@ public struct SinkReport: Sendable, Codable {
   public var reportedLoss: Double
   public var reportedJitterMilliseconds: Double
   public var roundTripMilliseconds: Double?
+  public var packetsOnKernel: UInt64
   public var packetsOnXSK: UInt64
   public var packetsOnSocket: UInt64
   public var lane: String

@@ -96,7 +96,8 @@ extension SFU {
       muted: track.isMuted,
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       loss: state.loss, jitterMilliseconds: Double(now.jitter) * 1000 / Double(max(1, state.source.clockRate)),
-      authenticationFailures: now.authenticationFailures, replays: now.replays, packetsOnXSK: now.packetsOnXSK,
+      authenticationFailures: now.authenticationFailures, replays: now.replays, packetsOnKernel: now.packetsOnKernel,
+      packetsOnXSK: now.packetsOnXSK,
       packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
   }
 
@@ -111,7 +112,8 @@ extension SFU {
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       dropped: now.dropped, reportedLoss: Double(state.reported?.fractionLost ?? 0) / 256,
       reportedJitterMilliseconds: Double(state.reported?.jitter ?? 0) * 1000 / Double(max(1, clockRate)),
-      roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 }, packetsOnXSK: now.packetsOnXSK,
+      roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 }, packetsOnKernel: now.packetsOnKernel,
+      packetsOnXSK: now.packetsOnXSK,
       packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
   }
 
@@ -130,7 +132,8 @@ extension SourceReport {
       id: 0, track: track.id.rawValue, kind: track.kind.rawValue, label: nil, codec: codec, ssrc: 0,
       isRetransmission: false,
       muted: track.isMuted, packets: 0, bytes: 0, bitsPerSecond: 0, loss: 0, jitterMilliseconds: 0,
-      authenticationFailures: 0, replays: 0, packetsOnXSK: 0, packetsOnSocket: 0, lane: Lane.socket.rawValue,
+      authenticationFailures: 0, replays: 0, packetsOnKernel: 0, packetsOnXSK: 0, packetsOnSocket: 0,
+      lane: Lane.socket.rawValue,
       laneReason: "")
   }
 }
