@@ -37,20 +37,42 @@ public struct CapturedPacket: Hashable, Sendable {
   public var isGenuine: Bool
   /// Where the UDP payload is in the record's octets.
   public var range: Range<Int>
+
+  public init(
+    at: Instant, direction: Direction, transport: TransportID, tuple: FiveTuple, source: SourceID?, sink: SinkID? = nil,
+    lane: Lane, isGenuine: Bool = true, range: Range<Int> = 0..<0
+  ) {
+    self.at = at
+    self.direction = direction
+    self.transport = transport
+    self.tuple = tuple
+    self.source = source
+    self.sink = sink
+    self.lane = lane
+    self.isGenuine = isGenuine
+    self.range = range
+  }
 }
 
 /// What a capture recorded.
 public struct CapturedPackets: Hashable, Sendable {
-  /// In the order in which they arrived and left.
-  public internal(set) var packets: [CapturedPacket] = []
-  public internal(set) var bytes: [UInt8] = []
+  /// In the order in which the worker came to them. Packets that it found waiting together arrived at the same time, which
+  /// may be before that of the copies it sent in between.
+  public var packets: [CapturedPacket] = []
+  public var bytes: [UInt8] = []
   /// Packets that there was no room for since the last time.
-  public internal(set) var droppedArrived: UInt64 = 0
-  public internal(set) var droppedLeft: UInt64 = 0
+  public var droppedArrived: UInt64 = 0
+  public var droppedLeft: UInt64 = 0
   /// Every packet until this moment is here or was in an earlier record.
-  public internal(set) var until = Instant.zero
+  public var until = Instant.zero
   /// Whether the capture is over.
-  public internal(set) var isLast = false
+  public var isLast = false
 
   public init() {}
+
+  /// The packet's UDP payload; empty if its range is none of ours.
+  public func payload(of packet: CapturedPacket) -> [UInt8] {
+    guard packet.range.lowerBound >= 0, packet.range.upperBound <= bytes.count else { return [] }
+    return Array(bytes[packet.range])
+  }
 }

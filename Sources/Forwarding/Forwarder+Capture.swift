@@ -71,7 +71,7 @@ extension Forwarder {
     let isGenuine = clear.baseAddress != nil
     let record = CapturedPacket(
       at: now, direction: .arrived, transport: transports[transport].pointee.id, tuple: tuple,
-      source: arrivedSource(on: transport), sink: nil, lane: lane, isGenuine: isGenuine, range: 0..<0)
+      source: arrivedSource(on: transport), lane: lane, isGenuine: isGenuine)
     for i in captures.indices where transports[transport].pointee.captures & 1 << UInt8(i) != 0 {
       if captures[i]?.isDecrypted == false {
         captures[i]?.add(record, arrival)
@@ -121,8 +121,7 @@ extension Forwarder {
     let sink = sinks[copy.sink]
     let record = CapturedPacket(
       at: now, direction: .left, transport: transport.pointee.id, tuple: transport.pointee.tuple,
-      source: streams[sink.pointee.stream].pointee.source, sink: sink.pointee.id, lane: lane, isGenuine: true,
-      range: 0..<0)
+      source: streams[sink.pointee.stream].pointee.source, sink: sink.pointee.id, lane: lane)
     for i in captures.indices where transport.pointee.captures & 1 << UInt8(i) != 0 {
       if captures[i]?.isDecrypted == false || transport.pointee.isClear {
         captures[i]?.add(record, UnsafeRawBufferPointer(start: copy.packet, count: copy.length))

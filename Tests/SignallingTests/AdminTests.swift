@@ -216,6 +216,41 @@ final class TestAdmin: Sendable {
     #expect(try admin.request("GET", "/rtp/sdp?room=r").status == 400)
   }
 
+  @Test func captures() throws {
+    let admin = try TestAdmin()
+    let begun = try admin.request("POST", "/capture", body: #"{"room":"r","participant":"p","decrypted":true}"#)
+    #expect(begun.status == 200 && begun.body == #"{"id":5}"#)
+    let part = try admin.request("GET", "/capture/5")
+    #expect(part.status == 200 && part.body == #"{"blocks":"AQID","dropped":1,"packets":7}"#)
+    #expect(try admin.request("DELETE", "/capture/5").status == 200)
+    let actions = try admin.withCalls { $0.actions }
+    guard case .beginCapture(let order)? = actions.first else { return #expect(Bool(false), "\(actions)") }
+    #expect(order.room == "r" && order.participant == "p" && order.isDecrypted && order.seconds == 60)
+    #expect(abs(Double(order.timeOfDay) / 1e9 - Date().timeIntervalSince1970) < 10)
+    #expect(
+      actions.dropFirst() == [.readCapture(CaptureID(rawValue: 5)), .endCapture(CaptureID(rawValue: 5))])
+    _ = try admin.request("POST", "/capture", body: #"{"room":"r","seconds":5}"#)
+    let other = try admin.withCalls { $0.actions.last }
+    guard case .beginCapture(let order)? = other else { return #expect(Bool(false), "no capture") }
+    #expect(!order.isDecrypted && order.participant == nil && order.seconds == 5)
+  }
+
+  @Test func refusesCaptures() throws {
+    let admin = try TestAdmin()
+    #expect(try admin.request("POST", "/capture", body: "{}").body.contains(#"\"room\" is missing"#))
+    for seconds in ["0", "601", "-1"] {
+      let reply = try admin.request("POST", "/capture", body: #"{"room":"r","seconds":"# + seconds + "}")
+      #expect(reply.status == 400 && reply.body.contains("1 to 600"))
+    }
+    let full = try admin.request("POST", "/capture", body: #"{"room":"full"}"#)
+    #expect(full.status == 409 && full.body.contains("4 captures go on"))
+    #expect(try admin.request("GET", "/capture/6").status == 404)
+    #expect(try admin.request("GET", "/capture/x").status == 404)
+    #expect(try admin.request("GET", "/capture/4294967296").status == 404)
+    #expect(try admin.request("GET", "/capture").headers["allow"] == "POST")
+    #expect(try admin.request("POST", "/capture/5").headers["allow"] == "GET, DELETE")
+  }
+
   @Test func makesTokens() async throws {
     #expect(try TestAdmin().request("POST", "/token").status == 409)
     let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")

@@ -63,6 +63,14 @@ final class FakeCalls: CallControl {
       return .refused(RTPParticipantError(.name, "there is one", reason: .conflict))
     }
     if case .describeRTP = action { return .described("v=0\r\n") }
+    switch action {
+    case .beginCapture(let order) where order.room == "full": return .limited("4 captures go on")
+    case .beginCapture: return .captureBegun(CaptureID(rawValue: 5))
+    case .readCapture(CaptureID(rawValue: 5)):
+      return .captureRead(CaptureReport(blocks: [1, 2, 3], packets: 7, dropped: 1))
+    case .readCapture(let id): return .notFound("there is no capture \(id.rawValue)")
+    default: break
+    }
     if case .drain(let on) = action { current.draining = on }
     return .done
   }

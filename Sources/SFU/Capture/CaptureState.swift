@@ -78,7 +78,7 @@ struct CaptureState {
       let said = comments[kind] ?? comment(packet)
       if comments.count >= Self.maximumComments { comments = [:] }
       comments[kind] = said
-      add(packet.direction, packet.tuple, Array(record.bytes[packet.range]), at: packet.at, comment: said)
+      add(packet.direction, packet.tuple, record.payload(of: packet), at: packet.at, comment: said)
     }
   }
 
