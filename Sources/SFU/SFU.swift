@@ -87,7 +87,7 @@ public struct SFU {
       handle(outputs, of: id, now: now)
     }
     refreshClearReceivers(now: now)
-    endIdleTraces(now: now)
+    settleTraces(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)
