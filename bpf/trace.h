@@ -74,6 +74,6 @@ static __always_inline void tell(const struct fp_source *source, const struct pa
 	event->marker = trace->second >> 7;
 	event->program = program;
 	event->verdict = verdict;
-	event->reserved = 0;
+	event->number = trace->packets - 1;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }

@@ -19,7 +19,8 @@ extension Worker {
   /// Why not; nil if it began.
   private mutating func beginTrace(_ id: SourceID, every: UInt32) -> String? {
     guard xskLane != nil else { return socketLaneReason }
-    return xskLane?.beginTrace(id, every: every, arrivesOn: transports[sources[id] ?? TransportID(rawValue: 0)])
+    guard let transport = sources[id], let tuple = transports[transport] else { return "the source is gone" }
+    return xskLane?.beginTrace(id, every: every, arrivesOn: tuple)
   }
 
   mutating func takeTraced(now: Instant) {
@@ -55,8 +56,8 @@ extension Worker {
 
 extension XSKLane {
   /// Why the programs cannot tell of the source's packets, which come on `tuple`; nil if they do from now on.
-  mutating func beginTrace(_ id: SourceID, every: UInt32, arrivesOn tuple: FiveTuple?) -> String? {
-    guard let tuple, routes.contains(id) else { return "the source is gone" }
+  mutating func beginTrace(_ id: SourceID, every: UInt32, arrivesOn tuple: FiveTuple) -> String? {
+    guard routes.contains(id) else { return "the source is gone" }
     guard let tracer else { return "this kernel has no BPF ring buffer (Linux 5.8)" }
     if let reason = reasonAgainstTracing(tuple) { return reason }
     guard let place = tracer.begin(id, every: every) else {
@@ -102,6 +103,7 @@ extension TracedPacket {
   init(_ event: fp_trace_event) {
     self.init(tuple: FiveTuple(event.key.tuple))
     at = Instant(nanoseconds: event.time)
+    number = event.number
     program = UInt32(event.program) == FP_PROGRAM_TC.rawValue ? .tc : .xdp
     verdict = fp_verdict_name(UInt32(event.verdict)).map { String(String(cString: $0).dropFirst(4)) } ?? ""
     ssrc = UInt32(bigEndian: event.key.ssrc)

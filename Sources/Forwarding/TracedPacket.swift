@@ -5,6 +5,8 @@ public struct TracedPacket: Hashable, Sendable {
   public enum Program: String, Hashable, Sendable { case xdp, tc }
 
   public var at = Instant.zero
+  /// Its place among the source's packets since the trace began, those not told of included.
+  public var number: UInt32 = 0
   /// The interface by which it came.
   public var interface = ""
   public var program = Program.xdp

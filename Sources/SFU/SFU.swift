@@ -93,7 +93,7 @@ public struct SFU {
     }
     refreshClearReceivers(now: now)
     tendCaptures(now: now)
-    endIdleTraces(now: now)
+    settleTraces(now: now)
     for (id, var state) in sources where state.keyFrames.isDue(now: now) {
       sources[id] = state
       sendPLI(to: id)

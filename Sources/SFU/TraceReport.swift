@@ -5,7 +5,7 @@ import Wire
 public struct TraceRequest: Hashable, Sendable {
   /// The source's number, as `Report` has it.
   public var source: UInt32
-  /// One packet in so many; 0 ends the trace.
+  /// One packet in so many, 1 or more.
   public var every: UInt32
   /// `next` of the answer before; nil: from now on.
   public var after: UInt64?

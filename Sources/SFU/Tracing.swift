@@ -3,9 +3,11 @@ import Wire
 
 /// The packets of one source that somebody looks at, numbered from 0. Kept as long as somebody asks for them.
 struct Trace {
-  private(set) var every: UInt32
-  var polledAt: Instant
-  var refusal: String?
+  /// One packet in so many is told of; 0: the fast path has no order yet.
+  private(set) var every: UInt32 = 0
+  /// The samplings asked for, and when last.
+  private var wishes: [UInt32: Instant] = [:]
+  private(set) var refusal: String?
   private(set) var missed: UInt64 = 0
   /// The number of the first packet that is kept.
   private var first: UInt64 = 0
@@ -16,16 +18,15 @@ struct Trace {
   /// Without a request for so long it ends.
   static let patience = Interval.seconds(2)
 
-  init(every: UInt32, now: Instant) {
-    self.every = every
-    polledAt = now
-  }
+  mutating func wish(_ every: UInt32, now: Instant) { wishes[every] = now }
 
-  /// Several may look at once: the finest sampling serves them all. Returns whether it changed.
-  mutating func refine(_ every: UInt32) -> Bool {
-    guard every < self.every else { return false }
-    self.every = every
-    return true
+  /// The finest sampling that somebody still asks for serves all; nil if nobody does. `isNew` if the fast path must be
+  /// told.
+  mutating func settle(now: Instant) -> (every: UInt32, isNew: Bool)? {
+    wishes = wishes.filter { now.since($0.value) < Self.patience }
+    guard let finest = wishes.keys.min() else { return nil }
+    defer { every = finest }
+    return (finest, finest != every)
   }
 
   mutating func take(_ news: TraceNews) {
@@ -37,12 +38,14 @@ struct Trace {
     first &+= UInt64(surplus)
   }
 
-  func packets(after cursor: UInt64?) -> (packets: ArraySlice<TracedPacket>, next: UInt64, overrun: UInt64) {
+  /// Those from `cursor` on, thinned out to one in `every` where others look closer.
+  func packets(after cursor: UInt64?, every: UInt32) -> (packets: [TracedPacket], next: UInt64, overrun: UInt64) {
     let end = first &+ UInt64(packets.count)
     guard let cursor, cursor <= end else { return ([], end, 0) }
     let start = max(cursor, first)
-    let told = packets[Int(start - first)...].prefix(Self.maximumTold)
-    return (told, start &+ UInt64(told.count), start - cursor)
+    let range = packets.indices[Int(start - first)...].prefix(Self.maximumTold)
+    let told = range.filter { i in i == 0 || packets[i - 1].number / every != packets[i].number / every }
+    return (told.map { packets[$0] }, start &+ UInt64(range.count), start - cursor)
   }
 }
 
@@ -59,23 +62,28 @@ extension SFU {
   private mutating func follow(_ request: TraceRequest, now: Instant) -> TraceOutcome {
     let id = SourceID(rawValue: request.source)
     guard sources[id] != nil else { return .notFound("there is no source \(request.source)") }
-    guard request.every > 0 else {
-      endTrace(id)
-      return .traced(report(Trace(every: 0, now: now), request, now: now))
-    }
-    var trace = traces[id] ?? Trace(every: .max, now: now)
+    var trace = traces[id] ?? Trace()
     if let refusal = trace.refusal {
       traces[id] = nil
       return .refused(explain(refusal, id))
     }
-    if trace.refine(request.every) { commands.append(.fastPath(.trace(id, every: request.every))) }
-    trace.polledAt = now
+    trace.wish(max(1, request.every), now: now)
     traces[id] = trace
+    settle(id, now: now)
     return .traced(report(trace, request, now: now))
   }
 
+  /// Tells the fast path what is asked for now.
+  private mutating func settle(_ id: SourceID, now: Instant) {
+    if let sampling = traces[id]?.settle(now: now) {
+      if sampling.isNew { commands.append(.fastPath(.trace(id, every: sampling.every))) }
+    } else if traces.removeValue(forKey: id) != nil {
+      commands.append(.fastPath(.trace(id, every: 0)))
+    }
+  }
+
   private func report(_ trace: Trace, _ request: TraceRequest, now: Instant) -> TraceReport {
-    let (packets, next, overrun) = trace.packets(after: request.after)
+    let (packets, next, overrun) = trace.packets(after: request.after, every: max(1, request.every))
     var destinations: [SinkID: TracedSink] = [:]
     for id in Set(packets.flatMap(\.sinks)) {
       guard let sink = sinks[id]?.sink, let peer = peers[sink.transport] else { continue }
@@ -84,7 +92,7 @@ extension SFU {
         ssrc: sink.ssrc)
     }
     return TraceReport(
-      source: request.source, next: next, missed: trace.missed, overrun: overrun, packets: Array(packets),
+      source: request.source, next: next, missed: trace.missed, overrun: overrun, packets: packets,
       sinks: destinations, at: now)
   }
 
@@ -99,13 +107,8 @@ extension SFU {
     for news in news { traces[news.source]?.take(news) }
   }
 
-  mutating func endTrace(_ id: SourceID) {
-    guard traces.removeValue(forKey: id) != nil else { return }
-    commands.append(.fastPath(.trace(id, every: 0)))
-  }
-
   /// Ends what nobody asks for any more.
-  mutating func endIdleTraces(now: Instant) {
-    for (id, trace) in traces where now.since(trace.polledAt) >= Trace.patience { endTrace(id) }
+  mutating func settleTraces(now: Instant) {
+    for id in Array(traces.keys) { settle(id, now: now) }
   }
 }

@@ -69,6 +69,7 @@ struct TraceAnswer: Codable {
   struct Packet: Codable {
     var time: Double
     var nanoseconds: UInt64
+    var number: UInt32
     var interface: String
     var program: String
     var remote: String
@@ -84,7 +85,5 @@ struct TraceAnswer: Codable {
     var sinks: [Sink]
   }
   var next: UInt64
-  var missed: UInt64
-  var overrun: UInt64
   var packets: [Packet]
 }

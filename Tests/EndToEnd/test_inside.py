@@ -136,7 +136,7 @@ def test_trace_shows_packets_on_their_way_to_the_worker(start_server):
     server = start_server(lane="xsk")
     call = ClearCall(server)
     try:
-        wait_for(lambda: call.fast_path()["sources"][0]["packetsOnXSK"], "the xsk lane")
+        wait_for(lambda: any(row["packetsOnXSK"] for row in call.fast_path()["sources"]), "the xsk lane")
         result = trace(server, "--source", call.source, "--count", 5, "--json")
         packets = [json.loads(line) for line in result.stdout.splitlines()]
         assert [packet["verdict"] for packet in packets] == ["redirect_xsk"] * 5, result.stderr
@@ -157,3 +157,21 @@ def test_trace_says_what_it_cannot(start_server):
         assert trace(server, "--source", 1, "--every", 0).returncode == 2
     finally:
         call.end()
+
+
+def test_trace_keeps_its_pace_and_each_viewer_its_own(server, clear_call):
+    """A burst is shown up to the bound, and the rest is counted; who looks coarsely sees few, whoever else looks."""
+    wait_for(lambda: in_the_kernel(clear_call), "the kernel lane")
+    arguments = [BINARY.parent / "needlectl", "trace", "--source", str(clear_call.source), "--socket",
+                 server.keys["admin-socket"], "--json", "--seconds", "3"]
+    fine = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    coarse = subprocess.Popen([*arguments, "--every", "500"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert fine.stdout.readline(), "the trace has begun"
+    for number in range(5000):
+        clear_call.sender.sendto(rtp(30000 + number), clear_call.media)
+    (shown, said), (few, quiet) = fine.communicate(timeout=10), coarse.communicate(timeout=10)
+    packets = [json.loads(line) for line in shown.splitlines()]
+    span = (packets[-1]["nanoseconds"] - packets[0]["nanoseconds"]) / 1e9
+    assert 100 < len(packets) < 5000 and len(packets) < 110 + 1000 * span
+    assert "came too fast to be shown" in said
+    assert 5 <= len(few.splitlines()) <= 15, (len(few.splitlines()), quiet)

@@ -38,7 +38,7 @@ import Wire
       news.packets = sequences.map { sequence in
         var packet = TracedPacket(
           tuple: FiveTuple(local: SocketAddress(.v4(1), 1), remote: SocketAddress(.v4(2), 2)))
-        packet.sequence = UInt16(sequence)
+        (packet.sequence, packet.number) = (UInt16(sequence), UInt32(sequence))
         (packet.sinkCount, packet.sinks) = (1, [sink.id])
         return packet
       }
@@ -84,14 +84,21 @@ import Wire
     #expect(try scene.report(after: 0).packets.isEmpty, "nobody had asked for these")
   }
 
-  @Test func theFinestSamplingServesAll() throws {
+  @Test func theFinestSamplingServesAllAndEachSeesItsOwn() throws {
     let scene = try Scene()
     _ = try scene.report(every: 100)
     _ = try scene.report(every: 10)
     _ = try scene.report(every: 100)
     #expect(scene.orders == [100, 10])
-    _ = try scene.report(every: 0)
-    #expect(scene.orders == [100, 10, 0])
+    scene.tell(0..<500)
+    let coarse = try scene.report(every: 100, after: 0)
+    #expect(coarse.packets.map(\.sequence) == [0, 100, 200, 300, 400] && coarse.next == 500)
+    #expect(try scene.report(every: 250, after: 1).packets.map(\.sequence) == [250])
+    for _ in 0..<21 {
+      scene.world.advance(.milliseconds(100))
+      _ = try scene.report(every: 100, after: 0)
+    }
+    #expect(scene.orders == [100, 10, 100], "whoever looked closely has gone")
   }
 
   @Test func keepsAndTellsSoMuchAndNoMore() throws {

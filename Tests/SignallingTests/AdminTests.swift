@@ -123,7 +123,7 @@ final class TestAdmin: Sendable {
     try admin.withCalls { calls in
       var packet = TracedPacket(
         tuple: FiveTuple(local: SocketAddress(.v4(0x0a00_0001), 3478), remote: SocketAddress(.v4(0x0a00_0002), 5000)))
-      (packet.verdict, packet.sequence, packet.sinkCount) = ("broadcast", 77, 2)
+      (packet.verdict, packet.sequence, packet.sinkCount, packet.number) = ("broadcast", 77, 2, 5)
       (packet.sinks, packet.at) = ([SinkID(rawValue: 4)], Instant(nanoseconds: 1_000_000_000))
       calls.traceOutcome = .traced(
         TraceReport(
@@ -133,6 +133,7 @@ final class TestAdmin: Sendable {
     }
     let answer = try admin.request("POST", "/trace", body: #"{"source":3,"every":10,"after":5}"#)
     #expect(answer.status == 200 && answer.body.contains(#""missed":2,"next":6,"#))
+    #expect(answer.body.contains(#""nanoseconds":1000000000,"number":5,"#))
     #expect(answer.body.contains(#""remote":"10.0.0.2:5000","sequence":77"#))
     #expect(answer.body.contains(#"[{"id":4,"name":"recorder","remote":"10.0.0.3:6000","ssrc":9}]"#))
     struct Times: Decodable {
@@ -152,7 +153,10 @@ final class TestAdmin: Sendable {
     let admin = try TestAdmin()
     #expect(try admin.request("POST", "/trace").body.contains(#"\"source\" is missing"#))
     #expect(try admin.request("POST", "/trace", body: #"{"source":-1}"#).status == 400)
-    #expect(try admin.request("POST", "/trace", body: #"{"source":1,"every":1000001}"#).body.contains("every"))
+    for every in [0, 1_000_001] {
+      let body = #"{"source":1,"every":\#(every)}"#
+      #expect(try admin.request("POST", "/trace", body: body).body.contains(#"\"every\" must be from 1"#))
+    }
     #expect(try admin.request("GET", "/trace").headers["allow"] == "POST")
     #expect(try admin.request("POST", "/trace", body: #"{"source":1}"#).status == 404)
     try admin.withCalls { $0.traceOutcome = .refused("because") }

@@ -160,7 +160,7 @@ struct fp_trace_event {
 	__u8 marker;  /* 0 or 1 */
 	__u8 program; /* enum fp_program */
 	__u8 verdict; /* enum fp_verdict */
-	__u32 reserved;
+	__u32 number; /* of the packet among the source's, from 0, since the trace began */
 };
 
 /* Key of `fp_broadcasts`: devmaps whose every entry is the same interface with the same program. */

@@ -142,8 +142,8 @@ struct AdminAPI {
         status: .badRequest, code: "bad-message", detail: "field \"source\" is missing; it must be a number")
     }
     let every = order.every ?? 1
-    guard every <= 1_000_000 else {
-      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"every\" must be from 0 to 1000000")
+    guard (1...1_000_000).contains(every) else {
+      throw Refusal(status: .badRequest, code: "bad-message", detail: "field \"every\" must be from 1 to 1000000")
     }
     switch control.trace(TraceRequest(source: source, every: every, after: order.after)) {
     case .traced(let report): return .json(AdminTrace(report, now: now))

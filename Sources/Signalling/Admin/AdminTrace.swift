@@ -26,6 +26,8 @@ struct AdminTrace: Encodable {
     var time: Double
     /// CLOCK_MONOTONIC.
     var nanoseconds: UInt64
+    /// Among the source's packets since the trace began: gaps show what is missing.
+    var number: UInt32
     var interface: String
     var program: String
     var remote: String
@@ -60,6 +62,7 @@ struct AdminTrace: Encodable {
       }
       return Packet(
         time: now.timeIntervalSince1970 - report.at.since(packet.at).seconds, nanoseconds: packet.at.nanoseconds,
+        number: packet.number,
         interface: packet.interface, program: packet.program.rawValue, remote: "\(packet.tuple.remote)",
         local: "\(packet.tuple.local)", ssrc: packet.ssrc, sequence: packet.sequence, timestamp: packet.timestamp,
         payloadType: packet.payloadType, marker: packet.marker, length: packet.length, verdict: packet.verdict,

@@ -39,21 +39,21 @@ struct Trace: ParsableCommand {
     let end = seconds.map { Date().addingTimeInterval($0) }
     var after: UInt64?
     var shown = 0
-    var (first, missed, overrun): (UInt64?, UInt64, UInt64) = (nil, 0, 0)
+    var gaps = TraceGaps(every: every)
     while true {
       let isLast = end.map { $0 <= Date() } ?? false
       let answer = try poll(Order(source: source, every: every, after: after))
       for packet in answer.packets.prefix(count.map { $0 - shown } ?? .max) {
         try show(packet)
+        gaps.note(packet.number)
         shown += 1
       }
-      (first, missed, after) = (first ?? answer.missed, answer.missed, answer.next)
-      overrun += answer.overrun
+      after = answer.next
       if isLast || shown == count { break }
       usleep(200_000)
     }
-    let unseen = missed - (first ?? 0) + overrun
-    if unseen > 0 { standardError("\(unseen) packets came too fast to be shown; --every thins them out") }
+    guard gaps.missing > 0 else { return }
+    standardError("\(gaps.missing) packets between these came too fast to be shown; --every thins them out")
   }
 
   private func poll(_ order: Order) throws -> TraceAnswer {
@@ -95,5 +95,20 @@ struct Trace: ParsableCommand {
     localtime_r(&whole, &parts)
     let rest = Int((seconds - seconds.rounded(.down)) * 1e6)
     return String(format: "%02d:%02d:%02d.%06d", parts.tm_hour, parts.tm_min, parts.tm_sec, rest)
+  }
+}
+
+/// What is missing between packets that were shown, one in `every`.
+private struct TraceGaps {
+  let every: UInt32
+  private var last: UInt32?
+  private(set) var missing = 0
+
+  init(every: UInt32) { self.every = every }
+
+  mutating func note(_ number: UInt32) {
+    // Lower: another trace has begun.
+    if let last, number > last { missing += max(0, Int(number / every) - Int(last / every) - 1) }
+    last = number
   }
 }
