@@ -57,6 +57,8 @@ final class KernelLane {
   var candidates: [SourceID: Source] = [:]
   var sourceOf: [SinkID: SourceID] = [:]
   var dirty: Set<SourceID> = []
+  /// Sources for which there was no room; tried again when there is some.
+  var crowdedOut: Set<SourceID> = []
   private var retired: [Retired] = []
   /// Counters as of the last time that they were passed on.
   private var seenSources: [Int: fp_source_state] = [:]
@@ -154,6 +156,7 @@ final class KernelLane {
           copies: old.copies, counters: gone))
     }
     installed[id] = new
+    crowdedOut.remove(id)
   }
 
   // MARK: Counters
@@ -214,6 +217,7 @@ final class KernelLane {
   func clean(now: Instant, into forwarder: inout Forwarder) {
     while let first = retired.first, first.due <= now {
       retired.removeFirst()
+      dirty.formUnion(crowdedOut)
       absorb(first.source, state: first.state, first.counters, into: &forwarder)
       tables.freeSinks.give(first.sinks)
       for place in first.counters.values {

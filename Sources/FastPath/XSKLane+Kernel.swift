@@ -42,6 +42,7 @@ extension XSKLane {
     kernel?.replace(id, by: nil, now: now)
     kernel?.candidates[id] = nil
     kernel?.dirty.remove(id)
+    kernel?.crowdedOut.remove(id)
   }
 
   /// A pause ends the sink's numbers where they are: no packet may be on its way in the kernel then.
@@ -85,10 +86,11 @@ extension XSKLane {
   private mutating func carryOut(_ plan: KernelLane.Plan, for id: SourceID, route: SourceRoute?, now: Instant) {
     guard kernel?.installed[id]?.plan != plan else { return }
     guard let (new, value) = kernel?.write(plan, for: id, route: route) else {
-      log("error", "no room for source \(id.rawValue) in the kernel lane's tables", [:])
-      let reason = "the kernel lane's tables are full"
       if case .kernel = plan, kernel?.installed[id] != nil {
-        carryOut(.worker(reason: reason), for: id, route: nil, now: now)
+        carryOut(.worker(reason: Self.tablesAreFull), for: id, route: nil, now: now)
+      }
+      if kernel?.crowdedOut.insert(id).inserted == true {
+        log("error", "no room for source \(id.rawValue) in the kernel lane's tables", [:])
       }
       return
     }
@@ -98,6 +100,8 @@ extension XSKLane {
       kernel?.discard(new, of: id)
     }
   }
+
+  private static let tablesAreFull = "the kernel lane's tables are full"
 
   private func plan(_ route: SourceRoute) -> KernelLane.Plan {
     guard let source = destinations[route.transport]?.tuple else { return .worker(reason: "its transport is gone") }
@@ -207,7 +211,7 @@ extension XSKLane {
     case .kernel(.xdp, _): (true, "XDP")
     case .kernel(.tc(let reason), _): (true, "TC: \(reason)")
     case .worker(let reason): (false, reason)
-    case nil: nil
+    case nil: kernel?.crowdedOut.contains(id) == true ? (false, Self.tablesAreFull) : nil
     }
   }
 
