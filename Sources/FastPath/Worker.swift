@@ -84,6 +84,7 @@ struct Worker: ~Copyable {
     }
   }
 
+  /// After what was received is sent: the kernel, given a source, would overtake it.
   private mutating func followHost(now: Instant) {
     let hasNews = waiting.isReadable(3)
     let hasChanged =
@@ -109,7 +110,6 @@ struct Worker: ~Copyable {
     isStopping = isStopping || mail.isStopping
     let now = Instant.current()
     for command in mail.commands { carryOut(command, now: now) }
-    xskLane?.chooseLanes(&forwarder, now: now)
   }
 
   /// What leads packets here goes after what expects them, and before it when both end.
