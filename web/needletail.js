@@ -1,13 +1,17 @@
 // The client of a Needletail server. `connect` joins a room; the Room it returns publishes, receives and tells what happens.
 // Documented in README.md, beside this file.
 
-import { NeedletailError, captureFailure, finalCodes, requireSecureContext } from "./failures.js";
+import { videoQualities } from "./capture.js";
+import { NeedletailError, finalCodes } from "./failures.js";
+import { OwnMedia } from "./own-media.js";
 import { Publisher } from "./publisher.js";
+import { Roster } from "./roster.js";
 import { Signalling, signallingURL } from "./signalling.js";
 import { Statistics } from "./statistics.js";
 import { Subscriber } from "./subscriber.js";
+import { Watchdog } from "./watchdog.js";
 
-export { NeedletailError };
+export { NeedletailError, videoQualities };
 
 // Every room this page is in: for debugging from the console and for tests.
 export const rooms = new Set();
@@ -17,15 +21,8 @@ export function connect(options) {
   return new Room(options).join();
 }
 
-export const videoQualities = {
-  high: { width: 1280, height: 720, frameRate: 30, maxBitrate: 2_500_000 },
-  medium: { width: 640, height: 360, frameRate: 30, maxBitrate: 800_000 },
-  low: { width: 320, height: 180, frameRate: 15, maxBitrate: 250_000 },
-};
-
 const firstBackoff = 500; // milliseconds; doubles with each attempt
 const longestBackoff = 8_000;
-const patience = 4_000; // milliseconds that media may be interrupted before ICE is restarted
 
 export class Room extends EventTarget {
   // "connecting", "connected", "reconnecting" or "closed".
@@ -33,8 +30,6 @@ export class Room extends EventTarget {
   name;
   // Oneself: {id, name}; set once joined.
   self = null;
-  // The others, by id: {id, name, tracks: Map of track id → {id, kind, label, codecs, muted, media, participant}}.
-  participants = new Map();
   #options;
   #signalling = null;
   #resume = null;
@@ -44,14 +39,20 @@ export class Room extends EventTarget {
   #lostAt = null;
   #retry = null;
   #backoff = firstBackoff;
-  #watchdogs = new Map();
-  #everConnected = new WeakSet();
+  #watchdog = new Watchdog((target) => this.#isJoined && this.restart(target));
   #quality = new Map();
   #statistics = new Statistics();
-  #streams = { user: new MediaStream(), screen: new MediaStream() };
   #publisher = new Publisher({ send: (message) => this.#send(message), onstate: () => this.#mediaChanged("publish") });
+  #own = new OwnMedia(this.#publisher, {
+    send: (message) => this.#send(message), onchange: (label) => this.#emit("published", { label }),
+    onlost: (label) => this.#report("device-lost", `The ${label} was disconnected.`), onfailure: (error) => this.#requestFailed(error),
+  });
   #subscriber = new Subscriber({
-    send: (message) => this.#send(message), onstate: () => this.#mediaChanged("subscribe"), onmedia: () => this.#attachMedia(),
+    send: (message) => this.#send(message), onstate: () => this.#mediaChanged("subscribe"), onmedia: () => this.#roster.attachMedia(),
+  });
+  #roster = new Roster({
+    emit: (type, detail) => this.#rosterChanged(type, detail),
+    mediaOf: (id) => this.#subscriber.receiving.get(id)?.receiver.track ?? null,
   });
   #wanted = null;
 
@@ -60,6 +61,9 @@ export class Room extends EventTarget {
     this.name = room;
     this.#options = { url: signallingURL(url), room, name, token, reconnectFor };
   }
+
+  // The others, by id: {id, name, tracks: Map of track id → {id, kind, label, codecs, muted, media, participant}}.
+  get participants() { return this.#roster.participants; }
 
   join() {
     return new Promise((resolve, reject) => {
@@ -77,79 +81,25 @@ export class Room extends EventTarget {
   // -- Publishing
 
   // Publishes the microphone. `constraints` are getUserMedia's for audio, e.g. {deviceId}.
-  async publishMicrophone(constraints = {}) {
-    const media = await capture({ audio: { echoCancellation: true, noiseSuppression: true, ...constraints } }, "microphone");
-    return this.publishTrack(media, "microphone");
-  }
+  publishMicrophone(constraints = {}) { return this.#own.publishMicrophone(constraints); }
 
   // Publishes the camera. `constraints` are getUserMedia's for video; `quality` one of `videoQualities`.
-  async publishCamera({ quality = "high", ...constraints } = {}) {
-    const { maxBitrate, width, height, frameRate } = videoQualities[quality];
-    const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate }, ...constraints };
-    const recapture = () => capture({ video: wanted }, "camera");
-    return this.publishTrack(await recapture(), "camera", { encoding: { maxBitrate }, recapture });
-  }
+  publishCamera({ quality = "high", ...constraints } = {}) { return this.#own.publishCamera({ quality, ...constraints }); }
 
   // Publishes a screen, window or tab that the person picks, and its sound where the browser offers it.
-  async publishScreen() {
-    requireSecureContext();
-    const shared = await navigator.mediaDevices
-      .getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } }, audio: true })
-      .catch((error) => { throw captureFailure(error, "screen"); });
-    const [video] = shared.getVideoTracks();
-    const [audio] = shared.getAudioTracks();
-    video.contentHint = "detail";
-    try {
-      await this.publishTrack(video, "screen", { encoding: { maxBitrate: 3_000_000 } });
-      if (audio) await this.publishTrack(audio, "screen-audio");
-    } catch (error) {
-      for (const track of shared.getTracks()) track.stop();
-      throw error;
-    }
-    return video;
-  }
+  publishScreen() { return this.#own.publishScreen(); }
 
   // Publishes any MediaStreamTrack under a label: "microphone", "camera", "screen" or "screen-audio".
   // `recapture`, for a camera: how to open it again after it was closed by muting.
-  async publishTrack(media, label, { encoding, recapture } = {}) {
-    const group = label.startsWith("screen") ? this.#streams.screen : this.#streams.user;
-    const source = { label, kind: media.kind, media, encoding, recapture, group, muted: false, id: null };
-    media.onended = () => this.#deviceEnded(source);
-    await this.#publisher.add(source);
-    this.#emit("published", { label });
-    return media;
-  }
+  publishTrack(media, label, options = {}) { return this.#own.publish(media, label, options); }
 
-  async unpublish(label) {
-    const source = this.#publisher.sources.get(label);
-    release(source?.media);
-    await this.#publisher.remove(label);
-    this.#emit("published", { label });
-    if (label === "screen" && this.#publisher.sources.has("screen-audio")) await this.unpublish("screen-audio");
-  }
+  unpublish(label) { return this.#own.unpublish(label); }
 
   mute(label) { return this.setMuted(label, true); }
   unmute(label) { return this.setMuted(label, false); }
 
   // Muting the microphone sends silence no more; muting the camera also closes it, so that its light goes out.
-  async setMuted(label, muted) {
-    const source = this.#publisher.sources.get(label);
-    if (!source || source.muted === muted) return;
-    if (!muted && source.recapture && !source.media) {
-      source.media = await source.recapture();
-      source.media.onended = () => this.#deviceEnded(source);
-      await source.transceiver?.sender.replaceTrack(source.media);
-    }
-    source.muted = muted;
-    if (source.media) source.media.enabled = !muted;
-    if (source.id) this.#send({ type: "mute", track: source.id, muted });
-    if (muted && source.recapture) {
-      release(source.media);
-      source.media = null;
-      await source.transceiver?.sender.replaceTrack(null);
-    }
-    this.#emit("published", { label });
-  }
+  setMuted(label, muted) { return this.#own.setMuted(label, muted); }
 
   // What is published: label → {id, kind, media, muted}. `media` is null while a camera is muted.
   get published() {
@@ -178,7 +128,7 @@ export class Room extends EventTarget {
         return source?.id && describe("send", this.self.id, source);
       }),
       this.#statistics.of(this.#subscriber.connection, ({ mid }) => {
-        const track = this.#track(received.get(mid));
+        const track = this.#roster.track(received.get(mid));
         return track && describe("receive", track.participant, track);
       }),
     ]);
@@ -230,7 +180,7 @@ export class Room extends EventTarget {
     this.#quality.clear();
     this.#statistics.forget();
     this.#subscriber.open(this.#iceServers);
-    this.#replaceParticipants(participants);
+    this.#roster.replace(participants);
     if (this.#wanted) this.#send({ type: "subscribe", tracks: this.#wanted });
     this.#updateState();
     this.#joining?.resolve(this);
@@ -248,11 +198,11 @@ export class Room extends EventTarget {
   #close(reason, message) {
     if (this.state === "closed") return;
     clearTimeout(this.#retry);
-    for (const timer of this.#watchdogs.values()) clearTimeout(timer);
+    this.#watchdog.stop();
     this.#signalling.close();
     this.#publisher.close();
     this.#subscriber.close();
-    for (const { media } of this.#publisher.sources.values()) release(media);
+    this.#own.release();
     rooms.delete(this);
     this.state = "closed";
     this.#emit("state", { state: "closed", reason, message });
@@ -266,81 +216,33 @@ export class Room extends EventTarget {
       case "answer": return this.#publisher.answered(message);
       case "offer":
         return this.#subscriber.offered(message).catch((error) => this.#report("negotiation-failed", error.message));
-      case "participant": return message.event === "left" ? this.#left(message.participant.id) : this.#arrived(message.participant);
+      case "participant": return message.event === "left" ? this.#roster.left(message.participant.id) : this.#roster.arrived(message.participant);
       case "track": return this.#trackChanged(message);
       case "quality": return this.#qualityChanged(message.tracks);
       case "error": return this.#refused(message);
     }
   }
 
-  #refused({ code, message }) {
+  #refused({ code, message, target }) {
     if (this.#joining) return this.#refuseJoin(code, message);
-    if (code === "peer-failed") return this.#peerFailed(message);
+    if (code === "peer-failed") return this.#peerFailed(target);
     if (finalCodes.has(code) && (!this.#isJoined || code === "kicked" || code === "room-closed" || code === "replaced")) {
       return this.#close(code, message);
     }
     if (!this.#isJoined) return this.#signalling.abandon(); // e.g. draining: try again later
-    if (this.#publisher.isNegotiating) return this.#publisher.refused(new NeedletailError(code, message));
+    if (this.#publisher.isNegotiating && target !== "subscribe") return this.#publisher.refused(new NeedletailError(code, message));
     this.#report(code, message);
   }
 
-  #arrived({ id, name, tracks }) {
-    if (this.participants.has(id)) return;
-    const participant = { id, name, tracks: new Map() };
-    this.participants.set(id, participant);
-    this.#emit("participantjoined", { participant });
-    for (const track of tracks) this.#addTrack(participant, track);
+  #trackChanged(message) {
+    const ours = [...this.#publisher.sources.values()].find((source) => source.id === message.track.id);
+    if (ours) return this.setMuted(ours.label, message.track.muted); // an operator muted us
+    this.#roster.changed(message);
   }
 
-  #left(id) {
-    const participant = this.participants.get(id);
-    if (!participant) return;
-    for (const track of participant.tracks.values()) this.#removeTrack(participant, track);
-    this.participants.delete(id);
-    this.#emit("participantleft", { participant });
-  }
-
-  // After joining again: the list is the truth, whatever was known before.
-  #replaceParticipants(list) {
-    for (const id of [...this.participants.keys()]) this.#left(id);
-    for (const participant of list) this.#arrived(participant);
-  }
-
-  #trackChanged({ event, participant: id, track: info }) {
-    const participant = this.participants.get(id);
-    const ours = [...this.#publisher.sources.values()].find((source) => source.id === info.id);
-    if (ours) return this.setMuted(ours.label, info.muted); // an operator muted us
-    if (!participant) return;
-    if (event === "added") return this.#addTrack(participant, info);
-    const track = participant.tracks.get(info.id);
-    if (!track) return;
-    if (event === "removed") return this.#removeTrack(participant, track);
-    track.muted = info.muted;
-    this.#emit(info.muted ? "trackmuted" : "trackunmuted", { participant, track });
-  }
-
-  #addTrack(participant, info) {
-    if (participant.tracks.has(info.id)) return;
-    const track = { ...info, participant: participant.id, media: this.#subscriber.receiving.get(info.id)?.receiver.track ?? null };
-    participant.tracks.set(track.id, track);
-    this.#emit("trackadded", { participant, track });
-  }
-
-  #removeTrack(participant, track) {
-    participant.tracks.delete(track.id);
-    this.#quality.delete(`receive ${track.id}`);
-    this.#emit("trackremoved", { participant, track });
-  }
-
-  #attachMedia() {
-    for (const participant of this.participants.values()) {
-      for (const track of participant.tracks.values()) {
-        const media = this.#subscriber.receiving.get(track.id)?.receiver.track ?? null;
-        if (media === track.media) continue;
-        track.media = media;
-        this.#emit("trackmedia", { participant, track });
-      }
-    }
+  #rosterChanged(type, detail) {
+    if (type === "trackremoved") this.#quality.delete(`receive ${detail.track.id}`);
+    this.#emit(type, detail);
   }
 
   #qualityChanged(tracks) {
@@ -348,31 +250,19 @@ export class Room extends EventTarget {
     this.#emit("quality", { tracks });
   }
 
-  #track(id) {
-    for (const { tracks } of this.participants.values()) if (tracks.has(id)) return tracks.get(id);
-  }
-
   // -- Media that stops
 
   #mediaChanged(target) {
     const { connection } = target === "publish" ? this.#publisher : this.#subscriber;
-    const state = connection?.connectionState;
-    clearTimeout(this.#watchdogs.get(target));
-    if (state === "connected") this.#everConnected.add(connection);
-    if (state === "failed") this.#revive(target);
-    if (state === "disconnected") this.#watchdogs.set(target, setTimeout(() => this.#revive(target), patience));
+    this.#watchdog.changed(target, connection);
     this.#updateState();
   }
 
-  #revive(target) {
-    if (this.#isJoined) this.restart(target);
-  }
-
   // The server has given the peer up: an ICE restart cannot help any more, a new connection does.
-  async #peerFailed(message) {
+  async #peerFailed(target) {
+    if (target === "subscribe") return this.setSubscriptions(this.#wanted);
     if (this.#publisher.isNegotiating) return this.#signalling.abandon(); // it answers a peer that no longer exists
-    if (this.#publisher.connection && /\bpublish\b/.test(message)) await this.#publishAgain(() => this.#publisher.renew());
-    else this.setSubscriptions(this.#wanted);
+    if (this.#publisher.connection) await this.#publishAgain(() => this.#publisher.renew());
   }
 
   async #publishAgain(publish) {
@@ -392,47 +282,16 @@ export class Room extends EventTarget {
 
   #updateState() {
     if (this.state === "closed") return;
-    const interrupted = [this.#publisher.connection, this.#subscriber.connection].some(
-      (connection) => connection && connection.connectionState !== "connected"
-        && (this.#everConnected.has(connection) || connection.connectionState === "failed"));
+    const interrupted = [this.#publisher, this.#subscriber].some(({ connection }) => this.#watchdog.isInterrupted(connection));
     const state = this.#joining ? "connecting" : this.#isJoined && !interrupted ? "connected" : "reconnecting";
     if (state === this.state) return;
     this.state = state;
     this.#emit("state", { state });
   }
 
-  #deviceEnded(source) {
-    if (this.#publisher.sources.get(source.label) !== source) return;
-    if (!source.label.startsWith("screen")) this.#report("device-lost", `The ${source.label} was disconnected.`);
-    this.unpublish(source.label).catch((error) => this.#requestFailed(error));
-  }
+  #report(code, message) { this.#emit("error", { code, message }); }
 
-  #report(code, message) {
-    this.#emit("error", { code, message });
-  }
+  #send(message) { this.#signalling?.send(message); }
 
-  #send(message) {
-    this.#signalling?.send(message);
-  }
-
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-}
-
-async function capture(constraints, device) {
-  requireSecureContext();
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia(constraints);
-    return stream.getTracks()[0];
-  } catch (error) {
-    throw captureFailure(error, device);
-  }
-}
-
-// Stops a track that we stop on purpose: no one is told that its device ended.
-function release(media) {
-  if (!media) return;
-  media.onended = null;
-  media.stop();
+  #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }

@@ -5,9 +5,12 @@ import Wire
 /// controlling side, pick the pair by USE-CANDIDATE. It sends no checks of its own; the client's keep consent alive.
 ///
 /// ```
-///  no pair ── first nomination ──> selected ── better or later nomination elsewhere ──> selected (moved)
-///     │                               │
-///     └── 30 s without a check ───────┴── 30 s without a check on the pair ──> expired
+///  no pair ── first nomination ──> selected ── better or later nomination elsewhere, ──> selected (moved)
+///     │                               │         or the client's address changed
+///     ├── 30 s without a check        │
+///     ├── 30 s of checks that         └── 30 s without a check on the pair
+///     │   nominate nothing            │
+///     └──────────────> expired <──────┘
 /// ```
 public struct ICEAgent: Sendable {
   /// The credentials under which new checks are expected.
@@ -21,6 +24,8 @@ public struct ICEAgent: Sendable {
   private var selection: Selection?
   /// When the last valid check came on the selected pair; before there is one, on any.
   private var lastCheck: Instant
+  /// When the first valid check came.
+  private var firstCheck: Instant?
 
   /// Consent ends after this long without a check (RFC 7675 section 5.1).
   public static let consentLifetime = Interval.seconds(30)
@@ -48,11 +53,40 @@ public struct ICEAgent: Sendable {
 
   /// What became of a datagram.
   public enum Outcome: Hashable, Sendable {
-    /// Send this response (success or error) back on the tuple; the selected pair is what it was.
+    /// A valid check. Send this response back on the tuple; the selected pair is what it was.
     case respond([UInt8])
-    /// Send this response, and use this pair from now on: the first one, or another than before.
+    /// A valid check. Send this response, and use this pair from now on: the first one, or another than before.
     case selected([UInt8], FiveTuple)
+    /// Send this error response back on the tuple. It proves nobody's address.
+    case refused([UInt8], Refusal)
     case dropped(DropReason)
+  }
+
+  /// Why a request is answered with an error.
+  public enum Refusal: Hashable, Sendable, CaseIterable {
+    /// 400: no USERNAME or no MESSAGE-INTEGRITY.
+    case missingCredentials
+    /// 401.
+    case wrongUsername
+    /// 401: made with another password.
+    case badIntegrity
+    /// 420: an attribute that we would have to understand and do not.
+    case unknownAttribute
+    /// 487: the client thinks that it is controlled, too.
+    case roleConflict
+  }
+
+  /// Why there is nothing more to expect of the client.
+  public enum Expiry: Hashable, Sendable {
+    /// 30 s from the beginning without a valid check.
+    case noChecks
+    /// 30 s since the first valid check, and none has nominated. A lite agent has no valid pair and may send nothing
+    /// before (RFC 8445 sections 7.3.2 and 12.1.2), so no media flows. RFC 8445 sets no time for it; ours is as long as
+    /// consent lives, while clients nominate within a few round trips.
+    case notNominated
+    /// 30 s without a valid check on the selected pair: the client's consent to be sent to has ended (RFC 7675 section
+    /// 5.1). A lite agent sends no checks, so what it goes by are the client's.
+    case consentExpired
   }
 
   public enum DropReason: Hashable, Sendable {
@@ -81,18 +115,25 @@ public struct ICEAgent: Sendable {
     case .failure(let rejection): return refuse(request, datagram, rejection)
     case .success(let session):
       let response = Response(to: request, key: session.local.password)
-      if !request.unknownComprehensionRequired.isEmpty { return .respond(response.unknownAttributes()) }
+      if !request.unknownComprehensionRequired.isEmpty {
+        return .refused(response.unknownAttributes(), .unknownAttribute)
+      }
       // We are always controlled, and a client that hears 487 takes the other role.
-      if request.iceControlled != nil { return .respond(response.error(.roleConflict)) }
+      if request.iceControlled != nil { return .refused(response.error(.roleConflict), .roleConflict) }
       let isMoved = validCheck(request, of: session, on: tuple, now: now)
       let success = response.success(mapped: tuple.remote)
       return isMoved ? .selected(success, tuple) : .respond(success)
     }
   }
 
-  /// Whether the client has stopped to agree to receive: 30 s without a valid check on the selected pair (RFC 7675), or
-  /// without any while there is no pair. Nothing may be sent to it then.
-  public func consentExpired(now: Instant) -> Bool { now.since(lastCheck) >= Self.consentLifetime }
+  /// Whether it is over, and why. Nothing may be sent to the client then.
+  public func expired(now: Instant) -> Expiry? {
+    guard selection == nil, let firstCheck else {
+      guard now.since(lastCheck) >= Self.consentLifetime else { return nil }
+      return selection == nil ? .noChecks : .consentExpired
+    }
+    return now.since(firstCheck) >= Self.consentLifetime ? .notNominated : nil
+  }
 
   /// The local username fragment that a STUN request names, to find its peer. nil if it is not a request or has no
   /// USERNAME of the form "<local>:<remote>". Nothing is verified.
@@ -107,27 +148,28 @@ public struct ICEAgent: Sendable {
 
 extension ICEAgent {
   private struct Rejection: Error {
-    var reason: DropReason
+    var drop: DropReason
+    var refusal: Refusal
     var error: STUNErrorCode
   }
 
   /// The session whose credentials the request was made with (RFC 8489 section 9.1.3, RFC 8445 section 7.3).
   private func authenticate(_ request: STUNMessage, _ datagram: [UInt8]) -> Result<Session, Rejection> {
     guard let username = request.username, request.messageIntegrity != nil else {
-      return .failure(Rejection(reason: .missingCredentials, error: .badRequest))
+      return .failure(Rejection(drop: .missingCredentials, refusal: .missingCredentials, error: .badRequest))
     }
     guard let session = [current, previous].lazy.compactMap({ $0 }).first(where: { $0.accepts(username) }) else {
-      return .failure(Rejection(reason: .wrongUsername, error: .unauthorized))
+      return .failure(Rejection(drop: .wrongUsername, refusal: .wrongUsername, error: .unauthorized))
     }
     guard request.verifyIntegrity(of: datagram, key: Array(session.local.password.utf8)) else {
-      return .failure(Rejection(reason: .badIntegrity, error: .unauthorized))
+      return .failure(Rejection(drop: .badIntegrity, refusal: .badIntegrity, error: .unauthorized))
     }
     return .success(session)
   }
 
   private func refuse(_ request: STUNMessage, _ datagram: [UInt8], _ rejection: Rejection) -> Outcome {
     let response = Response(to: request, key: nil).error(rejection.error)
-    return response.count <= datagram.count ? .respond(response) : .dropped(rejection.reason)
+    return response.count <= datagram.count ? .refused(response, rejection.refusal) : .dropped(rejection.drop)
   }
 }
 
@@ -149,8 +191,11 @@ extension ICEAgent {
   private mutating func validCheck(
     _ request: STUNMessage, of session: Session, on tuple: FiveTuple, now: Instant
   ) -> Bool {
-    let isNew = session.local == current.local
-    let isSelected = request.useCandidate && nominate(request, isNew: isNew, on: tuple, now: now)
+    firstCheck = firstCheck ?? now
+    let check = Selection.Check(
+      pair: tuple, priority: request.priority ?? 0, transactionID: request.transactionID, at: now)
+    let isSelected =
+      request.useCandidate ? nominate(check, isNew: session.local == current.local) : isRebound(check)
     if selection == nil || selection?.pair == tuple {
       selection?.checked(at: now)
       lastCheck = now
@@ -158,17 +203,20 @@ extension ICEAgent {
     return isSelected
   }
 
-  private mutating func nominate(_ request: STUNMessage, isNew: Bool, on tuple: FiveTuple, now: Instant) -> Bool {
-    let nomination = Selection.Nomination(
-      pair: tuple, priority: request.priority ?? 0, transactionID: request.transactionID, at: now)
+  private mutating func nominate(_ check: Selection.Check, isNew: Bool) -> Bool {
     // The first nomination after an ICE restart is obeyed whatever the old pair was.
     let endsRestart = isNew && previous != nil
     if endsRestart { previous = nil }
-    guard let old = selection, !(endsRestart && old.pair != tuple) else {
-      let isMoved = selection?.pair != tuple
-      selection = Selection(nomination)
+    guard let old = selection, !(endsRestart && old.pair != check.pair) else {
+      let isMoved = selection?.pair != check.pair
+      selection = Selection(check)
       return isMoved
     }
-    return selection?.nominated(nomination) ?? false
+    return selection?.nominated(check) ?? false
+  }
+
+  /// While an ICE restart is under way the client looks for another pair, and will nominate it.
+  private mutating func isRebound(_ check: Selection.Check) -> Bool {
+    previous == nil && selection?.rebound(check) ?? false
   }
 }

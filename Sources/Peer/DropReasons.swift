@@ -1,7 +1,7 @@
 import ICE
 import SRTP
 
-/// The names under which ignored datagrams are counted.
+/// The names under which ignored and refused datagrams are counted.
 enum Dropped {
   static let peerClosed = PeerOutput.dropped(reason: "peer-closed")
   static let unknownKind = PeerOutput.dropped(reason: "not-webrtc")
@@ -21,6 +21,16 @@ enum Dropped {
     case .missingCredentials: .dropped(reason: "stun-missing-credentials")
     case .wrongUsername: .dropped(reason: "stun-wrong-username")
     case .badIntegrity: .dropped(reason: "stun-bad-integrity")
+    }
+  }
+
+  static func refused(_ refusal: ICEAgent.Refusal) -> PeerOutput {
+    switch refusal {
+    case .missingCredentials: .refused(reason: "400-missing-credentials")
+    case .wrongUsername: .refused(reason: "401-wrong-username")
+    case .badIntegrity: .refused(reason: "401-bad-integrity")
+    case .unknownAttribute: .refused(reason: "420-unknown-attribute")
+    case .roleConflict: .refused(reason: "487-role-conflict")
     }
   }
 

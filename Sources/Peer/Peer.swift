@@ -11,8 +11,9 @@ import Wire
 ///  new ── remote description, ──> checking ── both, and ──> connecting ── DTLS complete, ──> connected
 ///   │      or a valid check          │     a pair selected      │      fingerprint good          │
 ///   │                                │                          │                                │
-///   └── close ──────────┬── no check for 30 s ──┬── DTLS failed, ┬──── consent expired, close ───┘
-///                       └───────────────────────┴─ consent gone ─┴──> closed
+///   └── close ──────────┬── no check, or no ────┬── DTLS failed, ┬──── consent expired, close ───┘
+///                       │   nomination, for 30 s│   consent gone │
+///                       └───────────────────────┴────────────────┴──> closed
 /// ```
 /// DTLS begins when the client's description is known and ICE has selected a pair. Until then up to `earlyLimit` DTLS datagrams
 /// are kept, since a client may be faster than its own answer; retransmission repairs the rest. Whatever is not STUN counts
@@ -92,7 +93,7 @@ public final class Peer {
   /// Time passed: call every 20 to 50 ms.
   public func tick(now: Instant) -> [PeerOutput] {
     guard state != .closed else { return [] }
-    if ice.consentExpired(now: now) { return [fail(ice.selected == nil ? .noChecks : .consentExpired)] }
+    if let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }
     let pending = advance(now)
     guard state != .closed, let dtls else { return pending }
     return pending + perform(dtls.timeout(now: now))
@@ -119,8 +120,9 @@ extension Peer {
   private func receivedSTUN(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
     switch ice.received(datagram, on: tuple, now: now) {
     case .dropped(let reason): return [Dropped.stun(reason)]
+    case .refused(let response, let refusal): return [.send(response, tuple), Dropped.refused(refusal)]
     case .respond(let response):
-      if isSuccess(response) { checked(on: tuple) }
+      checked(on: tuple)
       return [.send(response, tuple)]
     case .selected(let response, let pair):
       checked(on: tuple)
@@ -133,9 +135,6 @@ extension Peer {
     validated.insert(tuple)
     if state == .new { state = .checking }
   }
-
-  /// Errors authenticate nobody's address. 0x0101 is a Binding success response (RFC 8489 section 5).
-  private func isSuccess(_ response: [UInt8]) -> Bool { response.starts(with: [0x01, 0x01]) }
 
   private func isVerified(_ tuple: FiveTuple) -> Bool { tuple == ice.selected || validated.contains(tuple) }
 }

@@ -1,4 +1,5 @@
 import DTLS
+import ICE
 import RTP
 import SRTP
 import Wire
@@ -15,6 +16,8 @@ public enum PeerOutput: Hashable, Sendable {
   case rtcp([RTCPPacket], receivedAt: Instant)
   /// The datagram was ignored. One of a small set of names, fit for a counter's label.
   case dropped(reason: String)
+  /// A STUN request was answered with an error. One of a small set of names that begin with the error's code.
+  case refused(reason: String)
   /// Over; nothing may be sent any more.
   case failed(PeerFailure)
   /// Over: the peer sent close_notify.
@@ -23,11 +26,22 @@ public enum PeerOutput: Hashable, Sendable {
 
 /// Why a peer ended by itself.
 public enum PeerFailure: Error, Hashable, Sendable {
-  /// 30 s without a valid check on the selected pair (RFC 7675 section 5.1).
-  case consentExpired
-  /// 30 s without any valid check and no pair yet.
-  case noChecks
+  case ice(ICEAgent.Expiry)
   case dtls(DTLSFailure)
+
+  /// For logs and messages, and of ICE fit for a counter's label.
+  public var name: String {
+    switch self {
+    case .ice(.noChecks): "no-checks"
+    case .ice(.notNominated): "not-nominated"
+    case .ice(.consentExpired): "consent-expired"
+    case .dtls(.timeout): "handshake-timeout"
+    case .dtls(.fingerprintMismatch): "fingerprint-mismatch"
+    case .dtls(.alert(let alert)): "DTLS alert: \(alert)"
+    case .dtls(.noProfile): "no common SRTP profile"
+    case .dtls(.protocolError(let reason)): "DTLS: \(reason)"
+    }
+  }
 }
 
 /// How far a peer has come; see `Peer`.

@@ -43,7 +43,10 @@ extension SFU {
       let present = others(than: id).filter(\.isVisible).map(info)
       commands.append(
         .message(
-          connection, .joined(participant: info(participant), participants: present, resume: participant.resumeSecret)))
+          connection,
+          .joined(
+            participant: info(participant), participants: present, iceServers: configuration.iceServers,
+            resume: participant.resumeSecret)))
       changedParticipants.insert(id)
     } catch {
       guard case .refused(let code, let message) = error else { return }
@@ -61,7 +64,7 @@ extension SFU {
 
   private mutating func want(_ wanted: [String]?, _ id: ParticipantID, on connection: ConnectionID, now: Instant) {
     guard participants[id]?.grants.canSubscribe == true else {
-      return refuse(connection, .forbidden, "the token does not allow subscribing")
+      return refuse(connection, .forbidden, "the token does not allow subscribing", about: .subscribe)
     }
     participants[id]?.wanted = wanted.map { Set($0.map(TrackID.init)) }
     changedParticipants.insert(id)
@@ -82,10 +85,11 @@ extension SFU {
   ) {
     switch (target, sdp) {
     case (.publish, let sdp?): publish(sdp, [:], by: id, on: connection, now: now)
-    case (.publish, nil): refuse(connection, .badMessage, "sdp: restart of the publish peer needs an offer")
+    case (.publish, nil):
+      refuse(connection, .badMessage, "sdp: restart of the publish peer needs an offer", about: .publish)
     case (.subscribe, _):
       guard let peer = participants[id]?.subscribePeer else {
-        return refuse(connection, .outOfOrder, "there is no subscribe peer to restart")
+        return refuse(connection, .outOfOrder, "there is no subscribe peer to restart", about: .subscribe)
       }
       restartICE(of: peer)
       // The answer to an offer from before the restart will not come any more.
@@ -94,7 +98,10 @@ extension SFU {
     }
   }
 
-  mutating func refuse(_ connection: ConnectionID, _ code: ErrorCode, _ message: String) {
-    commands.append(.message(connection, .error(code, message: message)))
+  /// `target`: the peer that it is about, if it is about one.
+  mutating func refuse(
+    _ connection: ConnectionID, _ code: ErrorCode, _ message: String, about target: PeerRole? = nil
+  ) {
+    commands.append(.message(connection, .error(code, message: message, target: target)))
   }
 }

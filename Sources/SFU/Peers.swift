@@ -82,6 +82,7 @@ extension SFU {
         captureControl(packets, from: id)
         received(packets, from: id, at: receivedAt)
       case .dropped(let reason): counters.datagramsDropped[reason, default: 0] += 1
+      case .refused(let reason): counters.iceRefusals[reason, default: 0] += 1
       case .failed(let failure): failed(id, failure, now: now)
       case .closed: ended(id, reason: "closed by the client", now: now)
       }
@@ -121,8 +122,7 @@ extension SFU {
 
   private mutating func failed(_ id: TransportID, _ failure: PeerFailure, now: Instant) {
     switch failure {
-    case .consentExpired: counters.iceFailures["consent-expired", default: 0] += 1
-    case .noChecks: counters.iceFailures["no-checks", default: 0] += 1
+    case .ice: counters.iceFailures[failure.name, default: 0] += 1
     case .dtls(.fingerprintMismatch):
       counters.dtlsHandshakes["fingerprint-mismatch", default: 0] += 1
       tell(
@@ -131,7 +131,7 @@ extension SFU {
     case .dtls(.timeout): counters.dtlsHandshakes["timeout", default: 0] += 1
     case .dtls: counters.dtlsHandshakes["failed", default: 0] += 1
     }
-    ended(id, reason: "\(failure)", now: now)
+    ended(id, reason: failure.name, now: now)
   }
 
   /// The peer is gone. A WHIP or WHEP participant is its peer; a WebSocket client hears of it and may negotiate anew.
@@ -167,10 +167,8 @@ extension SFU {
   }
 
   private mutating func tell(_ id: TransportID, _ code: ErrorCode, _ message: String) {
-    guard let participant = peers[id]?.participant, let connection = participants[participant]?.connection else {
-      return
-    }
-    commands.append(.message(connection, .error(code, message: message)))
+    guard let session = peers[id], let connection = participants[session.participant]?.connection else { return }
+    refuse(connection, code, message, about: session.role)
   }
 
   /// Who a peer is, for the log.

@@ -10,13 +10,13 @@ extension SFU {
     _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, on connection: ConnectionID, now: Instant
   ) {
     guard participants[id]?.grants.canPublish == true else {
-      return refuse(connection, .forbidden, "the token does not allow publishing")
+      return refuse(connection, .forbidden, "the token does not allow publishing", about: .publish)
     }
     do throws(SDPError) {
       let session = try negotiatePublish(sdp, labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
     } catch {
-      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message)
+      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
   }
 

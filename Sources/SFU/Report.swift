@@ -117,8 +117,10 @@ public struct SFUCounters: Sendable, Codable, Hashable {
   public var nacksSent: UInt64 = 0
   public var plisReceived: UInt64 = 0
   public var plisSent: UInt64 = 0
-  /// By reason: "consent-expired", "handshake-timeout", "no-checks".
+  /// Peers that ICE ended, by reason: "consent-expired", "no-checks", "not-nominated".
   public var iceFailures: [String: UInt64] = [:]
+  /// STUN requests answered with an error, by code and reason: "401-bad-integrity", "487-role-conflict", ….
+  public var iceRefusals: [String: UInt64] = [:]
   /// By result: "completed", "fingerprint-mismatch", "failed", "timeout".
   public var dtlsHandshakes: [String: UInt64] = [:]
   /// Seconds from join to the first media packet sent, one count per bound of `joinBounds` and one above.

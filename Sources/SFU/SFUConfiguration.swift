@@ -11,15 +11,19 @@ public struct SFUConfiguration: Sendable {
   public var maximumTracksPerParticipant: Int
   /// Of every source that has no limit of its own.
   public var rateLimit: RateLimit
+  /// Told to every client that joins.
+  public var iceServers: [ICEServer]
 
   public init(
     candidates: [SocketAddress], maximumRooms: Int = 1000, maximumParticipantsPerRoom: Int = 1000,
-    maximumTracksPerParticipant: Int = 16, rateLimit: RateLimit = RateLimit()
+    maximumTracksPerParticipant: Int = 16, rateLimit: RateLimit = RateLimit(),
+    iceServers: [ICEServer] = []
   ) {
     self.candidates = candidates
     self.maximumRooms = maximumRooms
     self.maximumParticipantsPerRoom = maximumParticipantsPerRoom
     self.maximumTracksPerParticipant = maximumTracksPerParticipant
     self.rateLimit = rateLimit
+    self.iceServers = iceServers
   }
 }

@@ -1,6 +1,7 @@
 /// What the server says over the WebSocket. Documented with examples in docs/signalling.md.
 public enum ServerMessage: Hashable, Sendable {
-  case joined(participant: ParticipantInfo, participants: [ParticipantInfo], resume: String)
+  case joined(
+    participant: ParticipantInfo, participants: [ParticipantInfo], iceServers: [ICEServer] = [], resume: String)
   /// Answers `publish` and `restart {publish}`; `tracks` names the track of each accepted mid.
   case answer(sdp: String, tracks: [String: TrackInfo])
   /// An offer of the subscribe peer; `tracks` says, by mid, whose track each active m-line carries.
@@ -9,7 +10,8 @@ public enum ServerMessage: Hashable, Sendable {
   case track(event: TrackEvent, participant: String, track: TrackInfo)
   /// Loss and lane of what this participant sends and receives: the tracks for which they changed, at most once a second.
   case quality([TrackQuality])
-  case error(ErrorCode, message: String)
+  /// `target`: the peer that it is about, if it is about one.
+  case error(ErrorCode, message: String, target: PeerRole? = nil)
 }
 
 public enum ParticipantEvent: String, Hashable, Sendable, Codable { case joined, left }

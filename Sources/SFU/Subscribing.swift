@@ -112,7 +112,7 @@ extension SFU {
   mutating func answered(_ sdp: String, by id: ParticipantID, on connection: ConnectionID, now: Instant) {
     guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber,
       subscriber.offer == .awaitingAnswer, var negotiation = subscriber.session
-    else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer") }
+    else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer", about: .subscribe) }
     do throws(SDPError) {
       let accepted = try negotiation.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
       guard let remote = negotiation.remote else { return }
@@ -124,7 +124,7 @@ extension SFU {
       reconcile(peer, now: now)
       changedParticipants.insert(id)
     } catch {
-      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message)
+      refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .subscribe)
     }
   }
 }

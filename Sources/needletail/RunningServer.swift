@@ -89,7 +89,8 @@ final class RunningServer: Sendable {
       maximumTracksPerParticipant: configuration.maximumTracks,
       rateLimit: RateLimit(
         packetsPerSecond: UInt32(clamping: configuration.maximumPacketsPerSecond),
-        bytesPerSecond: UInt32(clamping: configuration.maximumBytesPerSecond)))
+        bytesPerSecond: UInt32(clamping: configuration.maximumBytesPerSecond)),
+      iceServers: configuration.iceServers.compactMap { ICEServer($0) })
     let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
     return try eventLoop.flatSubmit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())

@@ -1,5 +1,8 @@
 """Calls between real browsers, over each lane: what arrives is whole, and it took the lane it should."""
 
+import pytest
+from harness.firefox import Firefox
+from harness.network import CLIENT_ADDRESS_V6, SERVER_ADDRESS_V6
 from harness.participant import Flow, Participant
 from harness.server import LaneCount
 from harness.waiting import wait_for
@@ -46,6 +49,40 @@ def test_three_chromiums(server, new_participant):
 def test_chromium_and_firefox(server, new_participant, firefox):
     people = [new_participant().join("mixed", "Ada"), Participant(firefox, server).join("mixed", "Grace")]
     assert_call(server, people)
+
+
+@pytest.fixture
+def another_firefox(network):
+    with network.clients.inside():
+        firefox = Firefox()
+    yield firefox
+    firefox.close()
+
+
+def test_two_firefoxes(server, firefox, another_firefox):
+    people = [Participant(page, server).join("foxes", name) for page, name in ((firefox, "Ada"), (another_firefox, "Grace"))]
+    assert_call(server, people)
+
+
+def test_media_over_ipv6(network, start_server, new_page):
+    with network.ipv6():
+        server = start_server(public_addresses=[SERVER_ADDRESS_V6])
+        people = [Participant(new_page(), server).join("six", name) for name in ("Ada", "Grace")]
+        assert_call(server, people)
+        peers = [peer for p in server.admin("/participants?room=six")["participants"] for peer in p["peers"]]
+        assert len(peers) == 4
+        for peer in peers:
+            assert peer["remote"].startswith(f"[{CLIENT_ADDRESS_V6}]:"), peer["remote"]
+
+
+def test_clients_hear_of_ice_servers(start_server, new_page):
+    server = start_server(ice_servers=["stun:192.0.2.1", "turn:ada:s%2Ccret@192.0.2.1:3478?transport=tcp"])
+    ada = Participant(new_page(), server).join("servers", "Ada", microphone=False)
+    (servers,) = ada.evaluate("() => connections.map((c) => c.getConfiguration().iceServers)")
+    assert [{key: server[key] for key in ("urls", "username", "credential") if server.get(key)} for server in servers] == [
+        {"urls": ["stun:192.0.2.1"]},
+        {"urls": ["turn:192.0.2.1:3478?transport=tcp"], "username": "ada", "credential": "s,cret"},
+    ]
 
 
 def test_720p_passes_one_megabit_within_15_seconds(server, new_participant):

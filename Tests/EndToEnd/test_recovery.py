@@ -1,5 +1,9 @@
 """Interruptions: what breaks comes back by itself."""
 
+import contextlib
+import json
+import subprocess
+
 import pytest
 from harness.participant import Flow, Participant
 from harness.waiting import wait_for
@@ -62,3 +66,127 @@ def test_lost_websocket(network, pair):
         wait_for(lambda: len(person.names) == 1, "the other one, once")
         person.wait_for_media(2)
         Flow(person).wait(30)
+
+
+# Keeps the page's WebSockets in `sockets`.
+WATCH_SOCKETS = """() => {
+  globalThis.sockets = [];
+  globalThis.WebSocket = class extends globalThis.WebSocket {
+    constructor(...all) { super(...all); sockets.push(this); }
+  };
+}"""
+
+
+@pytest.mark.parametrize("target, text, renewed", [("publish", "it is gone", True), ("subscribe", "not publish, the other", False)])
+def test_the_peer_that_the_server_names_is_made_anew(server, new_page, new_participant, target, text, renewed):
+    grace = new_participant().join("recovery", "Grace")
+    ada = Participant(new_page(), server)
+    ada.evaluate(WATCH_SOCKETS)
+    ada.join("recovery", "Ada")
+    for person in (ada, grace):
+        person.wait_for_media(2)
+    before, tracks = ada.evaluate("() => connections.length"), {entry["track"] for entry in grace.stats()}
+    message = {"type": "error", "code": "peer-failed", "message": text, "target": target}
+    ada.evaluate("(data) => sockets[0].onmessage({ data })", json.dumps(message))
+    if renewed:
+        wait_for(lambda: not tracks & {entry["track"] for entry in grace.stats()}, "the old tracks to go")
+    for person in (ada, grace):
+        person.wait_for_media(2)
+        Flow(person).wait(30)
+    assert (ada.evaluate("() => connections.length") > before) == renewed
+    assert ada.evaluate("() => [call.errors, sockets.length]") == [[], 1]
+
+
+@pytest.fixture
+def mixed_pair(server, new_participant, firefox):
+    """Ada on Firefox, Grace on Chromium."""
+    people = [Participant(firefox, server).join("recovery", "Ada"), new_participant().join("recovery", "Grace")]
+    for person in people:
+        person.wait_for_media(2)
+    return people
+
+
+def test_network_drop_with_firefox(network, mixed_pair):
+    ada, grace = mixed_pair
+    network.drop()
+    wait_for(lambda: ada.state == "reconnecting", "Firefox to notice", seconds=40)
+    network.restore()
+    for person in mixed_pair:
+        wait_for(lambda: person.state == "connected", "the page to recover", seconds=30)
+        wait_for(lambda: len(person.names) == 1, "the other one, once")
+        person.wait_for_media(2)
+        Flow(person).wait(30)
+
+
+def test_firefox_reloads_and_leaves(server, firefox, new_participant):
+    grace = new_participant().join("recovery", "Grace")
+    ids = lambda: grace.evaluate("() => [...call.participants.keys()]")
+    firefox.goto(f"{server.url}/?room=recovery&name=Ada&autojoin=1&quality=low")
+    grace.wait_for_media(2)
+    before = ids()
+    firefox.command("browsingContext.reload", {"context": firefox.context, "wait": "complete"})
+    wait_for(lambda: ids() not in ([], before), "Ada to be back")
+    assert grace.names == ["Ada"]
+    grace.wait_for_media(2)
+    firefox.evaluate("async () => [...(await import('/needletail.js')).rooms][0].leave()")
+    wait_for(lambda: grace.names == [], "Ada to be gone", seconds=5)
+    wait_for(lambda: not [s for s in server.admin("/streams")["sources"] if s["name"] == "Ada"], "Ada's sources to be gone")
+
+
+@contextlib.contextmanager
+def other_ports(network, ports):
+    """From now on a NAT sends what comes from these UDP ports of the clients from others, and brings the answers back."""
+    new = {port: 20000 + place for place, port in enumerate(ports)}
+    out = "".join(f"add rule ip remap output udp dport 3478 udp sport {old} udp sport set {port}\n" for old, port in new.items())
+    back = "".join(f"add rule ip remap input udp sport 3478 udp dport {port} udp dport set {old}\n" for old, port in new.items())
+    chains = ("add table ip remap\n"
+              "add chain ip remap output { type filter hook output priority 0; }\n"
+              "add chain ip remap input { type filter hook prerouting priority -300; }\n")
+    nft = ["ip", "netns", "exec", network.clients.name, "nft"]
+    subprocess.run([*nft, "-f", "-"], input=chains + out + back, text=True, check=True)
+    try:
+        yield set(new.values())
+    finally:
+        subprocess.run([*nft, "delete", "table", "ip", "remap"], check=True)
+
+
+@pytest.mark.parametrize("browser", ["Chromium", "Firefox"])
+def test_a_nat_changes_its_mapping(network, server, new_page, new_participant, request, browser):
+    """Chromium nominates its pair with every check, Firefox never again: both keep their connections."""
+    page = request.getfixturevalue("firefox") if browser == "Firefox" else new_page()
+    ada, grace = Participant(page, server).join("nat", "Ada"), new_participant().join("nat", "Grace")
+    for person in (ada, grace):
+        person.wait_for_media(2)
+
+    def ports():
+        peers = next(p["peers"] for p in server.admin("/participants?room=nat")["participants"] if p["name"] == "Ada")
+        return {int(peer["remote"].rsplit(":", 1)[1]) for peer in peers}
+
+    with other_ports(network, sorted(ports())) as new:
+        wait_for(lambda: ports() == new, lambda: f"the peers to move to {new}; {ports()}", seconds=25)
+        for person in (ada, grace):
+            Flow(person).wait(45)
+        assert ada.evaluate("() => connections.length") == 2, "the connections should have been kept"
+        assert server.admin("/status")["counters"]["iceFailures"] == {}
+
+
+def test_settings_of_lo_are_put_back_after_a_kill(network, start_server):
+    names = ["accept_local", "route_localnet"]
+    settings = lambda: [network.server.run("sysctl", "-n", f"net.ipv4.conf.lo.{name}").strip() for name in names]
+    assert settings() == ["0", "0"], "the test would prove nothing"
+    server = start_server(interfaces=["eth0", "lo"])
+    assert settings() == ["1", "1"]
+    server.kill()
+    assert settings() == ["1", "1"], "nobody could have put them back"
+    server.start()
+    assert settings() == ["1", "1"]
+    assert server.stop() == 0
+    assert settings() == ["0", "0"]
+    # What an operator has set, and no killed server, stays.
+    network.server.run("sysctl", "-w", "net.ipv4.conf.lo.accept_local=1")
+    try:
+        server.start()
+        assert server.stop() == 0
+        assert settings() == ["1", "0"]
+    finally:
+        network.server.run("sysctl", "-w", "net.ipv4.conf.lo.accept_local=0")

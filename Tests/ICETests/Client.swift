@@ -37,6 +37,8 @@ enum Event: Equatable {
 /// The agent under test, held by reference because `#expect` takes no mutating calls.
 final class Server {
   var agent: ICEAgent
+  /// Why requests were answered with errors.
+  private(set) var refusals: [ICEAgent.Refusal] = []
 
   init(_ agent: ICEAgent) { self.agent = agent }
 
@@ -46,6 +48,9 @@ final class Server {
     switch agent.received(datagram, on: tuple, now: now) {
     case .dropped(let reason): return .dropped(reason)
     case .respond(let bytes): return read(bytes, datagram, password)
+    case .refused(let bytes, let refusal):
+      refusals.append(refusal)
+      return read(bytes, datagram, password)
     case .selected(let bytes, let pair):
       return read(bytes, datagram, password) == .success(pair.remote) && pair == tuple
         ? .moved(pair.remote) : .unreadable

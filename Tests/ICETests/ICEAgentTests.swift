@@ -26,6 +26,24 @@ struct ICEAgentTests {
     #expect(agent.agent.selected == a)
   }
 
+  @Test func everyRefusalHasItsReason() {
+    var stranger = client
+    stranger.server.password = "guessed"
+    var foreign = client
+    foreign.fragment = "other"
+    var unknown = client.message().message(transactionID: .random())
+    unknown.attributes.append(.other(type: 0x7abc, value: []))
+    let unsigned = client.message().message(transactionID: .random())
+    for request in [
+      unsigned.encode(fingerprint: true), foreign.check(), stranger.check(),
+      unknown.encode(integrityKey: Array(credentials.password.utf8), fingerprint: true),
+      client.check(role: .controlled(tieBreaker: 1)),
+    ] {
+      _ = agent.answer(request, on: a, at: at(0))
+    }
+    #expect(agent.refusals == ICEAgent.Refusal.allCases)
+  }
+
   @Test func theMappedAddressOfIPv6() {
     let v6 = FiveTuple(local: SocketAddress(.v6(1, 1), 3478), remote: SocketAddress(.v6(0x2001_0db8_0000_0000, 7), 555))
     #expect(agent.answer(client.check(nominate: true), on: v6, at: at(0)) == .moved(v6.remote))
@@ -74,7 +92,7 @@ struct ICEAgentTests {
         let user = STUNMessage(
           class: .request, transactionID: .random(), attributes: [.username(String(repeating: "u", count: length))])
         let bytes = user.encode(integrityKey: key)
-        guard case .respond(let response) = agent.agent.received(bytes, on: a, now: at(0)) else { continue }
+        guard case .refused(let response, _) = agent.agent.received(bytes, on: a, now: at(0)) else { continue }
         #expect(response.count <= bytes.count)
       }
     }
@@ -92,7 +110,7 @@ struct ICEAgentTests {
     message.attributes += [.other(type: 0x7abc, value: [1]), .other(type: 0xc057, value: [1])]
     let bytes = message.encode(integrityKey: Array(credentials.password.utf8), fingerprint: true)
     #expect(agent.answer(bytes, on: a, at: at(0)) == .error(420, isAuthenticated: true))
-    guard case .respond(let response) = agent.agent.received(bytes, on: a, now: at(0)) else {
+    guard case .refused(let response, .unknownAttribute) = agent.agent.received(bytes, on: a, now: at(0)) else {
       return #expect(Bool(false))
     }
     #expect(try STUNMessage.decode(response).unknownAttributes == [0x7abc])

@@ -56,6 +56,82 @@ struct NominationTests {
     #expect(agent.agent.selected == c)
   }
 
+  /// A client that nominates once, as Firefox does, with a PRIORITY that differs from that of its consent checks.
+  private func nominateOnce() {
+    #expect(nominate(a, 0x6e7f_00ff, 0) == .moved(a.remote))
+    #expect(check(a, 5) == .success(a.remote))
+  }
+
+  private static let consent: UInt32 = 0x7e7f_00ff
+
+  private func check(_ pair: FiveTuple, _ seconds: Double, _ priority: UInt32 = consent) -> Event {
+    agent.answer(client.check(priority: priority), on: pair, at: at(seconds))
+  }
+
+  @Test func aNewNATMappingIsFollowedWithoutANomination() {
+    nominateOnce()
+    #expect(check(b, 10) == .success(b.remote))
+    #expect(agent.agent.selected == a)
+    #expect(check(b, 15) == .moved(b.remote))
+    #expect(check(b, 20) == .success(b.remote))
+    #expect(agent.agent.expired(now: at(49.9)) == nil)
+    // And once more.
+    #expect(check(c, 25) == .success(c.remote))
+    #expect(check(c, 30) == .moved(c.remote))
+    #expect(agent.agent.selected == c)
+  }
+
+  @Test func aPairThatIsStillCheckedIsKept() {
+    nominateOnce()
+    for second in stride(from: 10.0, to: 60, by: 5) {
+      #expect(check(b, second) == .success(b.remote))
+      #expect(check(b, second + 1) == .success(b.remote))
+      #expect(check(a, second + 2) == .success(a.remote))
+    }
+    #expect(agent.agent.selected == a)
+  }
+
+  @Test func oneCheckSentAgainMovesNothing() {
+    nominateOnce()
+    let captured = client.check(priority: Self.consent)
+    for second in stride(from: 6.0, to: 34, by: 1) {
+      #expect(agent.answer(captured, on: b, at: at(second)) == .success(b.remote))
+    }
+    #expect(agent.agent.expired(now: at(35)) == .consentExpired)
+  }
+
+  @Test func anotherCandidateHasToBeNominated() {
+    nominateOnce()
+    let otherHome = tuple(2000, server: 0x0a00_0002)
+    for second in stride(from: 6.0, to: 34, by: 4) {
+      #expect(check(b, second, 0x7e7f_1eff) == .success(b.remote))
+      #expect(check(otherHome, second + 1) == .success(otherHome.remote))
+    }
+    #expect(agent.agent.selected == a)
+  }
+
+  @Test func strangersCannotPretendANewMapping() {
+    nominateOnce()
+    var stranger = client
+    stranger.server.password = "guessed"
+    for second in stride(from: 6.0, to: 34, by: 4) {
+      #expect(
+        agent.answer(stranger.check(priority: Self.consent), on: b, at: at(second))
+          == .error(401, isAuthenticated: false))
+    }
+    #expect(agent.agent.expired(now: at(35)) == .consentExpired)
+  }
+
+  @Test func whileRestartingOnlyANominationMoves() {
+    nominateOnce()
+    let renewed = Client(server: .random())
+    agent.agent.restart(local: renewed.server, remote: ICECredentials(usernameFragment: "browser", password: ""))
+    for second in stride(from: 10.0, to: 30, by: 4) {
+      #expect(agent.answer(renewed.check(priority: Self.consent), on: b, at: at(second)) == .success(b.remote))
+    }
+    #expect(agent.agent.selected == a)
+  }
+
   @Test func roamingToALowerPriorityOnceTheOldPairIsSilent() {
     #expect(nominate(a, 200, 0) == .moved(a.remote))
     #expect(nominate(b, 100, 1) == .success(b.remote))
@@ -92,17 +168,30 @@ struct NominationTests {
   }
 
   @Test func consentNeedsChecksOnTheSelectedPair() {
-    #expect(!agent.agent.consentExpired(now: at(29.9)))
-    #expect(agent.agent.consentExpired(now: at(30)))
-    #expect(agent.answer(client.check(), on: b, at: at(20)) == .success(b.remote))
-    #expect(!agent.agent.consentExpired(now: at(49.9)))
-
     #expect(nominate(a, 100, 30) == .moved(a.remote))
     #expect(agent.answer(client.check(), on: b, at: at(59)) == .success(b.remote))
-    #expect(!agent.agent.consentExpired(now: at(59.9)))
-    #expect(agent.agent.consentExpired(now: at(60)))
+    #expect(agent.agent.expired(now: at(59.9)) == nil)
+    #expect(agent.agent.expired(now: at(60)) == .consentExpired)
     #expect(agent.answer(client.check(), on: a, at: at(59.9)) == .success(a.remote))
-    #expect(!agent.agent.consentExpired(now: at(89.8)))
+    #expect(agent.agent.expired(now: at(89.8)) == nil)
+  }
+
+  @Test func withoutAnyCheckItIsOver() {
+    #expect(agent.agent.expired(now: at(29.9)) == nil)
+    #expect(agent.agent.expired(now: at(30)) == .noChecks)
+    #expect(agent.answer(Client(server: .random()).check(), on: a, at: at(29)) == .error(401, isAuthenticated: false))
+    #expect(agent.agent.expired(now: at(30)) == .noChecks)
+  }
+
+  @Test func checksThatNeverNominateKeepNothingAlive() {
+    for second in 20..<50 {
+      #expect(agent.answer(client.check(), on: a, at: at(Double(second))) == .success(a.remote))
+    }
+    #expect(agent.agent.expired(now: at(49.9)) == nil)
+    #expect(agent.agent.expired(now: at(50)) == .notNominated)
+    #expect(nominate(a, 100, 50) == .moved(a.remote))
+    #expect(agent.agent.expired(now: at(79.9)) == nil)
+    #expect(agent.agent.expired(now: at(80)) == .consentExpired)
   }
 
   @Test func onlyValidChecksKeepConsent() {
@@ -113,7 +202,7 @@ struct NominationTests {
     #expect(
       agent.answer(client.check(role: .controlled(tieBreaker: 1)), on: a, at: at(20))
         == .error(487, isAuthenticated: true))
-    #expect(agent.agent.consentExpired(now: at(30)))
+    #expect(agent.agent.expired(now: at(30)) == .consentExpired)
   }
 
   @Test func restartKeepsTheOldPairUntilTheNewSessionNominates() {

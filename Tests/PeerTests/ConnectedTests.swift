@@ -77,6 +77,16 @@ import Wire
     #expect(call.connections == 1)
   }
 
+  @Test func aNewNATMappingMovesTheConnectedPeer() throws {
+    let call = try Call()
+    call.connect()
+    call.now = call.now.advanced(by: .seconds(5))
+    #expect(call.check(on: Call.elsewhere, nominate: false).isEmpty)
+    call.now = call.now.advanced(by: .seconds(5))
+    #expect(call.check(on: Call.elsewhere, nominate: false) == [.moved(Call.elsewhere)])
+    #expect(call.peer.selected == Call.elsewhere)
+  }
+
   @Test func aMoveDuringTheHandshakeIsReportedByTheConnection() throws {
     let call = try Call()
     call.setRemote()
@@ -136,7 +146,7 @@ import Wire
     call.advance(.milliseconds(29_999))
     #expect(call.peer.state == .connected)
     call.advance(.milliseconds(1))
-    #expect(call.events.last == .failed(.consentExpired))
+    #expect(call.events.last == .failed(.ice(.consentExpired)))
     #expect(call.peer.state == .closed)
     #expect(call.peer.send(rtcp: RTCPTests.packets) == nil)
     #expect(call.peer.close().isEmpty, "nothing may be sent without consent")
@@ -148,7 +158,20 @@ import Wire
     call.advance(.milliseconds(29_999))
     #expect(call.events.isEmpty)
     call.advance(.milliseconds(1))
-    #expect(call.events == [.failed(.noChecks)])
+    #expect(call.events == [.failed(.ice(.noChecks))])
+  }
+
+  @Test func checksWithoutANomination() throws {
+    let call = try Call()
+    call.setRemote()
+    for _ in 0..<29 {
+      call.check(nominate: false)
+      call.advance(.seconds(1))
+    }
+    #expect(call.events.isEmpty)
+    call.advance(.seconds(1))
+    #expect(call.events == [.failed(.ice(.notNominated))])
+    #expect(call.peer.state == .closed)
   }
 
   @Test func aHandshakeThatNeverEnds() throws {

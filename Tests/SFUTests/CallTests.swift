@@ -12,7 +12,7 @@ import Wire
     let bob = Client("bob", in: world)
     ann.join()
     bob.join()
-    let present = bob.heard.compactMap { if case .joined(_, let others, _) = $0 { others.map(\.name) } else { nil } }
+    let present = bob.heard.compactMap { if case .joined(_, let others, _, _) = $0 { others.map(\.name) } else { nil } }
     #expect(present == [["ann"]])
     let news = ann.heard.compactMap { if case .participant(.joined, let who) = $0 { who.name } else { nil } }
     #expect(news == ["bob"])
@@ -250,6 +250,53 @@ import Wire
     #expect(moves.first?.1 == ann.publishing?.tuple)
   }
 
+  @Test func aSubscribePeerThatEndsIsNamed() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    let bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+    try ann.publish()
+    try bob.answer()
+    for _ in 0..<31 {
+      world.advance(.seconds(1))
+      try ann.publishing?.check(by: try #require(ann.answers.last))
+    }
+    #expect(bob.errors == [.peerFailed])
+    #expect(bob.targets == [.subscribe])
+    #expect(ann.errors.isEmpty)
+  }
+
+  @Test func aPeerThatIsNeverNominatedEnds() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish(connecting: false)
+    for _ in 0..<31 {
+      try ann.publishing?.check(by: try #require(ann.answers.last), nominate: false)
+      world.advance(.seconds(1))
+    }
+    #expect(ann.errors == [.peerFailed])
+    #expect(world.sfu.report(now: world.now).counters.iceFailures == ["not-nominated": 1])
+    #expect(
+      ann.heard.contains { if case .error(_, let text, _) = $0 { text.contains("not-nominated") } else { false } })
+  }
+
+  @Test func aNewNATMappingMovesTheRoute() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let answer = try #require(ann.answers.last)
+    ann.publishing?.roam()
+    for _ in 0..<2 {
+      world.advance(.seconds(5))
+      try ann.publishing?.check(by: answer, nominate: false)
+    }
+    let moves = world.routes.compactMap { if case .moveTransport(_, let tuple) = $0 { tuple } else { nil } }
+    #expect(moves == [ann.publishing?.tuple])
+  }
+
   @Test func lostConsentEndsThePeerButNotTheParticipant() throws {
     let world = try World()
     let ann = Client("ann", in: world)
@@ -258,6 +305,7 @@ import Wire
     for _ in 0..<31 { world.advance(.seconds(1)) }
     #expect(world.routes.removedTransports.count == 1)
     #expect(ann.errors == [.peerFailed])
+    #expect(ann.targets == [.publish])
     #expect(world.sfu.report(now: world.now).counters.iceFailures == ["consent-expired": 1])
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
   }

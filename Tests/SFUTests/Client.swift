@@ -31,13 +31,15 @@ final class Client {
 
   var heard: [ServerMessage] { world.messages(to: connection) }
   var joined: (id: String, resume: String)? {
-    heard.lazy.compactMap { if case .joined(let me, _, let resume) = $0 { (me.id, resume) } else { nil } }.first
+    heard.lazy.compactMap { if case .joined(let me, _, _, let resume) = $0 { (me.id, resume) } else { nil } }.first
   }
   var offers: [(sdp: String, tracks: [String: SubscribedTrack])] {
     heard.compactMap { if case .offer(let sdp, let tracks) = $0 { (sdp, tracks) } else { nil } }
   }
   var answers: [String] { heard.compactMap { if case .answer(let sdp, _) = $0 { sdp } else { nil } } }
-  var errors: [ErrorCode] { heard.compactMap { if case .error(let code, _) = $0 { code } else { nil } } }
+  var errors: [ErrorCode] { heard.compactMap { if case .error(let code, _, _) = $0 { code } else { nil } } }
+  /// The peers that errors were about.
+  var targets: [PeerRole] { heard.compactMap { if case .error(_, _, let target) = $0 { target } else { nil } } }
 
   /// Publishes by a real browser's offer and, unless told otherwise, connects.
   func publish(_ vector: String = "chromium-156-sendonly-av", connecting: Bool = true) throws {

@@ -92,6 +92,34 @@ import Wire
     #expect(world.sfu.report(now: world.now).counters.datagramsDropped == ["unknown-peer": 2])
   }
 
+  @Test func refusedChecksAreCountedByReason() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish(connecting: false)
+    let answer = try #require(ann.answers.last)
+    try ann.publishing?.check(by: answer, password: "guessed")
+    try ann.publishing?.check(by: answer, password: "guessed again")
+    try ann.publishing?.check(by: answer, role: .controlled(tieBreaker: 7))
+    try ann.publishing?.check(by: answer)
+    let counters = world.sfu.report(now: world.now).counters
+    #expect(counters.iceRefusals == ["401-bad-integrity": 2, "487-role-conflict": 1])
+    #expect(counters.iceFailures.isEmpty && counters.datagramsDropped.isEmpty)
+  }
+
+  @Test func errorsSayWhichPeerTheyAreAbout() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    ann.say(.publish(sdp: "nonsense", sources: [:]))
+    ann.say(.restart(target: .publish, sdp: nil))
+    ann.say(.answer(sdp: "v=0"))
+    ann.say(.restart(target: .subscribe, sdp: nil))
+    #expect(ann.targets == [.publish, .publish, .subscribe, .subscribe])
+    ann.say(.mute(track: "nobody's", muted: true))
+    #expect(ann.errors.count == 5 && ann.targets.count == 4)
+  }
+
   @Test func operatorsKickMuteAndClose() throws {
     let world = try World()
     let ann = Client("ann", in: world)

@@ -90,7 +90,7 @@ import Wire
     let watcher = Client("ann", in: world)
     watcher.join("live")
     let present = watcher.heard.compactMap {
-      if case .joined(_, let others, _) = $0 { others.map(\.name) } else { nil }
+      if case .joined(_, let others, _, _) = $0 { others.map(\.name) } else { nil }
     }
     #expect(present == [["camera"]], "viewers are not announced")
   }

@@ -25,10 +25,12 @@ final class World {
   private var lastPort: UInt16 = 40_000
   private var lastID: UInt64 = 0
 
-  init(rooms: Int = 10, participants: Int = 10, rateLimit: RateLimit = RateLimit()) throws {
+  init(rooms: Int = 10, participants: Int = 10, rateLimit: RateLimit = RateLimit(), iceServers: [ICEServer] = [])
+    throws
+  {
     let configuration = SFUConfiguration(
       candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms,
-      maximumParticipantsPerRoom: participants, rateLimit: rateLimit)
+      maximumParticipantsPerRoom: participants, rateLimit: rateLimit, iceServers: iceServers)
     sfu = SFU(configuration: configuration, certificate: try World.server, now: now)
   }
 
@@ -104,13 +106,16 @@ final class BrowserPeer {
     deliver()
   }
 
-  func check(by sdp: String) throws {
+  func check(
+    by sdp: String, nominate: Bool = true, password: String? = nil,
+    role: ConnectivityCheck.Role = .controlling(tieBreaker: 7)
+  ) throws {
     let description = try SessionDescription.parse(sdp)
     let section = try #require(description.media.first { $0.iceUfrag != nil })
     let username = "\(try #require(section.iceUfrag)):\(credentials.usernameFragment)"
     let check = ConnectivityCheck(
-      username: username, password: try #require(section.icePwd), priority: 1, role: .controlling(tieBreaker: 7),
-      useCandidate: true)
+      username: username, password: try password ?? #require(section.icePwd), priority: 1, role: role,
+      useCandidate: nominate)
     send(check.encode(transactionID: .random()))
   }
 

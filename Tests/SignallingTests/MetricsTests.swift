@@ -44,6 +44,7 @@ import Testing
   @Test func writesEveryMetric() {
     var report = Report()
     report.counters.iceFailures = ["no-checks": 2]
+    report.counters.iceRefusals = ["401-bad-integrity": 5]
     report.counters.joinSeconds[1] = 3
     report.counters.joinSeconds[8] = 1
     report.counters.joinSecondsSum = 20.5
@@ -59,7 +60,9 @@ import Testing
       #"needletail_fastpath_verdicts_total{verdict="to \"xsk\""} 4"#, "needletail_srtp_auth_failures_total 0",
       "needletail_srtp_replays_total 0", #"needletail_nacks_total{direction="in"} 0"#,
       #"needletail_plis_total{direction="out"} 0"#,
-      #"needletail_ice_failures_total{reason="no-checks"} 2"#, "# TYPE needletail_dtls_handshakes_total counter",
+      #"needletail_ice_failures_total{reason="no-checks"} 2"#,
+      #"needletail_ice_refusals_total{reason="401-bad-integrity"} 5"#,
+      "# TYPE needletail_dtls_handshakes_total counter",
       #"needletail_join_seconds_bucket{le="0.1"} 0"#, #"needletail_join_seconds_bucket{le="0.2"} 3"#,
       #"needletail_join_seconds_bucket{le="10"} 3"#, #"needletail_join_seconds_bucket{le="+Inf"} 4"#,
       "needletail_join_seconds_sum 20.5",

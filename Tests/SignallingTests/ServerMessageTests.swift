@@ -24,6 +24,14 @@ import Testing
       ], "iceServers": [String](), "resume": "s",
     ]
     #expect(try object(.joined(participant: me, participants: [other], resume: "s")) == expected)
+    let servers = [
+      ICEServer(urls: ["stun:a"]), ICEServer(urls: ["turn:b?transport=tcp"], username: "u", credential: "p"),
+    ]
+    let told = try object(.joined(participant: me, participants: [], iceServers: servers, resume: "s"))["iceServers"]
+    let inBrowsersTerms: NSArray = [
+      ["urls": ["stun:a"]], ["urls": ["turn:b?transport=tcp"], "username": "u", "credential": "p"] as [String: Any],
+    ]
+    #expect(told as? NSArray == inBrowsersTerms)
   }
 
   @Test func encodesOffersEventsAndErrors() throws {
@@ -32,6 +40,9 @@ import Testing
         == ["type": "offer", "sdp": "v=0\r\n", "tracks": ["0": ["participant": "p", "track": "t"]]])
     #expect(
       try object(.error(.roomFull, message: "full")) == ["type": "error", "code": "room-full", "message": "full"])
+    #expect(
+      try object(.error(.peerFailed, message: "gone", target: .subscribe))
+        == ["type": "error", "code": "peer-failed", "message": "gone", "target": "subscribe"])
     let track = TrackInfo(id: "t", kind: "audio", label: nil, codecs: [], muted: true)
     #expect(
       try object(.track(event: .muted, participant: "p", track: track)) == [

@@ -19,11 +19,11 @@ private struct ServerEnvelope: Encodable {
     var fields = encoder.container(keyedBy: FieldName.self)
     func put(_ name: String, _ value: some Encodable) throws { try fields.encode(value, forKey: FieldName(name)) }
     switch message {
-    case .joined(let participant, let participants, let resume):
+    case .joined(let participant, let participants, let iceServers, let resume):
       try put("type", "joined")
       try put("participant", participant)
       try put("participants", participants)
-      try put("iceServers", [String]())
+      try put("iceServers", iceServers)
       try put("resume", resume)
     case .answer(let sdp, let tracks):
       try put("type", "answer")
@@ -45,10 +45,11 @@ private struct ServerEnvelope: Encodable {
     case .quality(let tracks):
       try put("type", "quality")
       try put("tracks", tracks.map(FiniteQuality.init))
-    case .error(let code, let text):
+    case .error(let code, let text, let target):
       try put("type", "error")
       try put("code", code)
       try put("message", text)
+      if let target { try put("target", target) }
     }
   }
 }

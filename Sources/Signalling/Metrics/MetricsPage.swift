@@ -54,8 +54,12 @@ public struct MetricsPage {
       "needletail_plis_total", .counter, "Picture loss indications by direction.",
       byDirection(counters.plisReceived, counters.plisSent))
     page.metric(
-      "needletail_ice_failures_total", .counter, "Peers that ended for want of ICE checks, by reason.",
+      "needletail_ice_failures_total", .counter,
+      "Peers that ended for want of ICE checks or of a nomination, by reason.",
       byName("reason", counters.iceFailures))
+    page.metric(
+      "needletail_ice_refusals_total", .counter, "STUN requests answered with an error, by its code and reason.",
+      byName("reason", counters.iceRefusals))
     page.metric(
       "needletail_dtls_handshakes_total", .counter, "DTLS handshakes by result.",
       byName("result", counters.dtlsHandshakes))

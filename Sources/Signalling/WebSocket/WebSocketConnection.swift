@@ -141,7 +141,7 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   /// `text` is the message, encoded.
   func deliver(_ message: ServerMessage, _ text: ByteBuffer) {
-    if case .joined(let participant, _, _) = message {
+    if case .joined(let participant, _, _, _) = message {
       grants = offeredGrants
       log[metadataKey: "participant"] = "\(participant.id)"
     }

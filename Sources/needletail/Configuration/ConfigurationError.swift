@@ -17,8 +17,8 @@ struct ConfigurationError: Error, CustomStringConvertible {
   }
 
   static func notAllowed(_ value: SettingValue, for setting: Setting, at origin: String) -> ConfigurationError {
-    // A secret that is too short is still a secret.
-    let found = setting.name == "token-secret" ? "this value" : value.description
+    // A secret that is too short is still a secret, and ICE servers have passwords.
+    let found = ["token-secret", "ice-servers"].contains(setting.name) ? "this value" : value.description
     return ConfigurationError(
       origin: origin, problem: "\(setting.name): \(found) is not allowed; it must be \(setting.allowed)")
   }

@@ -11,6 +11,7 @@ struct ServerConfiguration {
 
   var mediaPort = 3478
   var publicAddresses: [String] = []
+  var iceServers: [String] = []
   var interfaces: [String] = []
   var lane = "auto"
   var kernelProgram = "auto"

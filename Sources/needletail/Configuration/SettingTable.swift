@@ -1,4 +1,5 @@
 import Forwarding
+import SFU
 import Signalling
 import Wire
 
@@ -48,6 +49,12 @@ extension Setting {
         defaultText: "the addresses of this host's interfaces",
         help: "Addresses clients send media to, most preferred first: for NAT, containers and clouds. "
           + "They replace the host's own."),
+      Setting(
+        name: "ice-servers", kind: .list(allowed: ICEServer.form, \.iceServers, { ICEServer($0) != nil }),
+        defaultText: "none",
+        help:
+          "STUN and TURN servers that clients are told of when they join. Everyone who may join learns the password "
+          + "of a TURN server; what :, @, comma and % stand for in it is percent-encoded."),
       Setting(
         name: "interfaces", kind: .list(allowed: "interface names", \.interfaces, isNotEmpty),
         defaultText: "all that are up",
