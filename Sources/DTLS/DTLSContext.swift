@@ -2,9 +2,9 @@ import COpenSSL
 
 /// The settings every association shares, as an OpenSSL SSL_CTX: DTLS 1.2, forward secrecy and authenticated encryption
 /// only, a certificate from both sides, SRTP keys as the purpose; no resumption.
+// @unchecked Sendable although a pointer is not: init alone changes the SSL_CTX. Afterwards it is only given to SSL_new,
+// which OpenSSL allows from any thread, and the reference that each SSL takes is counted atomically.
 final class DTLSContext: @unchecked Sendable {
-  // Sendable although a pointer is not: init alone changes the SSL_CTX. Afterwards it is only given to SSL_new, which
-  // OpenSSL allows from any thread, and the reference that each SSL takes is counted atomically.
   let pointer: OpaquePointer
 
   /// RFC 8827 section 6.5 demands the first. RSA ones are for peers whose certificate is RSA; ours is ECDSA.

@@ -99,8 +99,9 @@ extension DatagramChannel {
 }
 
 /// OpenSSL's table of the functions above, made once and never freed.
+// @unchecked Sendable although a pointer is not: init alone writes the table, `static let` publishes it, OpenSSL only
+// reads it.
 private final class DatagramBIOMethod: @unchecked Sendable {
-  // Sendable although a pointer is not: init alone writes the table, `static let` publishes it, OpenSSL only reads it.
   let pointer: OpaquePointer?
 
   static let shared = DatagramBIOMethod()

@@ -2,9 +2,9 @@ import COpenSSL
 import Wire
 
 /// An ECDSA P-256 key and a certificate signed with it.
+// @unchecked Sendable although pointers are not: both are set in init and only read afterwards, and OpenSSL counts its
+// references to X509 and EVP_PKEY objects atomically.
 final class SelfSignedCertificate: @unchecked Sendable {
-  // Sendable although pointers are not: both are set in init and only read afterwards, and OpenSSL counts its references
-  // to X509 and EVP_PKEY objects atomically.
   let x509: OpaquePointer
   let key: OpaquePointer
 

@@ -29,10 +29,10 @@ public final class SRTCPSession {
   private static let largestDatagram = 65_535
 
   /// Runs srtp_init, which must happen exactly once in a process and before any other use of libsrtp.
-  public static let libraryIsReady: Bool = srtp_init() == srtp_err_status_ok
+  public static let isLibSRTPReady: Bool = srtp_init() == srtp_err_status_ok
 
   public init(inbound inboundKeys: SRTPKeys, outbound outboundKeys: SRTPKeys) throws(SRTCPSetupError) {
-    guard Self.libraryIsReady else { throw SRTCPSetupError(status: srtp_err_status_init_fail.rawValue) }
+    guard Self.isLibSRTPReady else { throw SRTCPSetupError(status: srtp_err_status_init_fail.rawValue) }
     inbound = try Self.makeSession(inboundKeys, ssrc: ssrc_any_inbound)
     do {
       outbound = try Self.makeSession(outboundKeys, ssrc: ssrc_any_outbound)

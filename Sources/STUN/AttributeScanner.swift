@@ -30,7 +30,9 @@ struct AttributeScanner {
     if reader.isAtEnd { return nil }
     let start = reader.position
     guard let type = reader.u16(), let length = reader.u16() else { throw .badLength }
-    guard let value = reader.take(Int(length)), reader.skip(-Int(length) & 3) else { throw .truncatedAttribute(type) }
+    guard let value = reader.take(Int(length)), reader.advance(by: -Int(length) & 3) else {
+      throw .truncatedAttribute(type)
+    }
     return Attribute(start: start, type: type, value: value)
   }
 }

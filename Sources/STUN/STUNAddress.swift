@@ -28,7 +28,7 @@ enum STUNAddress {
   /// nil for an unknown family or a size that is not the family's.
   init?(_ value: ArraySlice<UInt8>) {
     var reader = ByteReader(value)
-    guard reader.skip(1), let family = reader.u8(), let port = reader.u16() else { return nil }
+    guard reader.advance(by: 1), let family = reader.u8(), let port = reader.u16() else { return nil }
     switch (family, reader.remaining) {
     case (1, 4):
       guard let ip = reader.u32() else { return nil }

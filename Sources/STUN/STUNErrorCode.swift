@@ -36,7 +36,7 @@ public struct STUNErrorCode: Hashable, Sendable {
 
   init?(_ value: ArraySlice<UInt8>) {
     var reader = ByteReader(value)
-    guard reader.skip(2), let hundreds = reader.u8(), let number = reader.u8(), number < 100 else { return nil }
+    guard reader.advance(by: 2), let hundreds = reader.u8(), let number = reader.u8(), number < 100 else { return nil }
     guard let reason = String(validating: reader.rest(), as: UTF8.self) else { return nil }
     self.init(code: UInt16(hundreds & 7) * 100 + UInt16(number), reason: reason)
   }

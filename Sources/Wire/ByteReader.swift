@@ -43,7 +43,8 @@ public struct ByteReader: Sendable {
     return bytes[position...]
   }
 
-  public mutating func skip(_ count: Int) -> Bool { take(count) != nil }
+  /// Passes over `count` octets; false, and nothing is passed over, if there are fewer.
+  public mutating func advance(by count: Int) -> Bool { take(count) != nil }
 
   private mutating func integer<T: FixedWidthInteger & UnsignedInteger>() -> T? {
     let size = T.bitWidth / 8

@@ -111,11 +111,11 @@ struct KernelLaneBench {
       patience -= 1
     } while !subject.isReady && patience > 0
     guard subject.isReady else { throw BenchFailure("\(path.rawValue), \(fanout) sinks: \(subject.state)") }
-    let before = subject.settledCopies()
+    let before = settled(subject.copies)
     let ranBefore = processorTime(subject, pair)
     try send(&sender, fanout, pair, seconds: secondsPerRound)
     let ran = processorTime(subject, pair) - ranBefore
-    let copies = subject.settledCopies() - before
+    let copies = settled(subject.copies) - before
     guard copies > 0 else { throw BenchFailure("\(path.rawValue), \(fanout) sinks: no copies; \(subject.state)") }
     return Double(ran) / Double(copies)
   }

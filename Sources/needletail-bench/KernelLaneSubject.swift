@@ -2,7 +2,6 @@ import CXDP
 import FastPath
 import Forwarding
 import Glibc
-import Synchronization
 import Wire
 
 /// What forwards clear RTP.
@@ -13,18 +12,6 @@ protocol KernelLaneSubject {
   var state: String { get }
   func copies() -> UInt64
   func stop()
-}
-
-extension KernelLaneSubject {
-  func settledCopies() -> UInt64 {
-    var last = copies()
-    while true {
-      Clock.sleep(.milliseconds(1200))
-      let now = copies()
-      if now == last { return now }
-      last = now
-    }
-  }
 }
 
 /// The fast path with a clear publisher (the first address) and clear receivers (the others).
@@ -71,49 +58,19 @@ struct ClearFastPath: KernelLaneSubject {
 }
 
 /// A plain loop: recv; for each receiver a copy of the header rewritten; sendmsg for each, or sendmmsg for all.
-final class ClearLoop: KernelLaneSubject, Sendable {
-  let threadName = "reference"
+struct ClearLoop: KernelLaneSubject {
+  let threadName = ReferenceLoop.threadName
   let isReady = true
   let state = ""
-  private let socket: CInt
-  private let sent = Atomic<UInt64>(0)
-  private let isStopping = Atomic<Bool>(false)
-  private let hasStopped = Atomic<Bool>(false)
+  private let loop: ReferenceLoop
 
   init(_ media: SocketAddress, _ addresses: [SocketAddress], sendsMany: Bool, cpu: Int) throws {
-    socket = try LaneScene.openSocket(media.ip, port: media.port).0
-    var patience = timeval(tv_sec: 0, tv_usec: 50_000)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    for option in [SO_RCVBUFFORCE, SO_SNDBUFFORCE] {
-      var size: CInt = 8 << 20
-      setsockopt(socket, SOL_SOCKET, option, &size, 4)
-    }
-    let names = addresses.dropFirst().map(LaneScene.name)
-    let name = threadName
-    let body = Body { [self] in
-      linux_pthread_setname(pthread_self(), name)
-      var set: UInt64 = 1 << UInt64(cpu)
-      linux_pthread_setaffinity(pthread_self(), 8, &set)
-      forward(names, sendsMany)
-      hasStopped.store(true, ordering: .releasing)
-    }
-    var thread = pthread_t()
-    pthread_create(
-      &thread, nil,
-      { context in
-        if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
-        return nil
-      }, Unmanaged.passRetained(body).toOpaque())
-    pthread_detach(thread)
-  }
-
-  private final class Body: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    let receivers = Array(addresses.dropFirst())
+    loop = try ReferenceLoop(media, cpu: cpu) { loop in Self.forward(loop, receivers.map(LaneScene.name), sendsMany) }
   }
 
   /// Each copy is its own header and the payload as received.
-  private func forward(_ names: [sockaddr_in], _ sendsMany: Bool) {
+  private static func forward(_ loop: ReferenceLoop, _ names: [sockaddr_in], _ sendsMany: Bool) {
     let packet = UnsafeMutableRawPointer.allocate(byteCount: 2048, alignment: 64)
     let headers = UnsafeMutableRawPointer.allocate(byteCount: 16 * names.count, alignment: 64)
     let addresses = UnsafeMutablePointer<sockaddr_in>.allocate(capacity: names.count)
@@ -135,8 +92,8 @@ final class ClearLoop: KernelLaneSubject, Sendable {
       messages[i].msg_hdr.msg_iovlen = 2
       vectors[2 * i] = iovec(iov_base: headers + 16 * i, iov_len: 12)
     }
-    while !isStopping.load(ordering: .relaxed) {
-      let count = recv(socket, packet, 2048, 0)
+    while !loop.isStopping {
+      let count = recv(loop.socket, packet, 2048, 0)
       guard count > 12 else { continue }
       let sequence = UInt16(bigEndian: packet.load(fromByteOffset: 2, as: UInt16.self)) &+ 17
       let timestamp = UInt32(bigEndian: packet.load(fromByteOffset: 4, as: UInt32.self)) &+ 4711
@@ -150,31 +107,29 @@ final class ClearLoop: KernelLaneSubject, Sendable {
         header.storeBytes(of: UInt32(0xb001 + i).bigEndian, toByteOffset: 8, as: UInt32.self)
         vectors[2 * i + 1] = iovec(iov_base: packet + 12, iov_len: count - 12)
       }
-      send(messages, names.count, sendsMany)
+      send(messages, names.count, sendsMany, by: loop)
     }
   }
 
-  private func send(_ messages: UnsafeMutablePointer<linux_mmsghdr>, _ count: Int, _ sendsMany: Bool) {
+  private static func send(
+    _ messages: UnsafeMutablePointer<linux_mmsghdr>, _ count: Int, _ sendsMany: Bool, by loop: ReferenceLoop
+  ) {
     var done = 0
     if sendsMany {
       while done < count {
-        let taken = linux_sendmmsg(socket, messages + done, UInt32(count - done), 0)
+        let taken = linux_sendmmsg(loop.socket, messages + done, UInt32(count - done), 0)
         guard taken > 0 else { break }
         done += Int(taken)
       }
     } else {
-      for i in 0..<count where sendmsg(socket, &messages[i].msg_hdr, 0) > 0 { done += 1 }
+      for i in 0..<count where sendmsg(loop.socket, &messages[i].msg_hdr, 0) > 0 { done += 1 }
     }
-    sent.add(UInt64(done), ordering: .relaxed)
+    loop.count(done)
   }
 
-  func copies() -> UInt64 { sent.load(ordering: .relaxed) }
+  func copies() -> UInt64 { loop.copies }
 
-  func stop() {
-    isStopping.store(true, ordering: .relaxed)
-    while !hasStopped.load(ordering: .acquiring) { Clock.sleep(.milliseconds(5)) }
-    close(socket)
-  }
+  func stop() { loop.stop() }
 }
 
 extension KernelLaneBench.Path {

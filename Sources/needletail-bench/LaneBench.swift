@@ -106,10 +106,10 @@ struct LaneBench {
     let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(burstsPerSecond))
     let warm = packets.count - bursts * burst
     scene.send(packets[..<warm], burst: burst, pause: pause, cpu: Self.clientCPU)
-    let before = forwarder.settledCounts()
+    let before = settled(forwarder.counts)
     let ranBefore = scene.processorTime(of: forwarder)
     scene.send(packets[warm...], burst: burst, pause: pause, cpu: Self.clientCPU)
-    let after = forwarder.settledCounts()
+    let after = settled(forwarder.counts)
     // Only now: what waited in a socket's buffer is forwarded, and counted, after the last was sent.
     let ran = scene.processorTime(of: forwarder) - ranBefore
     let copies = after.all - before.all

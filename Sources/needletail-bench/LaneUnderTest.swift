@@ -4,7 +4,6 @@ import FastPath
 import Forwarding
 import Glibc
 import SRTP
-import Synchronization
 import Wire
 
 /// Copies sent: all of them, and those on the lane that is measured.
@@ -18,19 +17,6 @@ protocol LaneUnderTest {
   var threadName: String { get }
   func counts() -> LaneCounts
   func stop()
-}
-
-extension LaneUnderTest {
-  /// Counts, once they stay what they are for longer than the fast path takes to publish them.
-  func settledCounts() -> LaneCounts {
-    var last = counts()
-    while true {
-      Clock.sleep(.milliseconds(1200))
-      let now = counts()
-      if now == last { return now }
-      last = now
-    }
-  }
 }
 
 /// The fast path on one lane.
@@ -82,54 +68,26 @@ struct FastPathUnderTest: LaneUnderTest {
 }
 
 /// The plain loop: recvfrom, unprotect; for each receiver copy, rewrite, protect, sendto.
-final class ReferenceUnderTest: LaneUnderTest, Sendable {
-  let threadName = "reference"
-  private let socket: CInt
-  private let sent = Atomic<UInt64>(0)
-  private let isStopping = Atomic<Bool>(false)
-  private let hasStopped = Atomic<Bool>(false)
+struct ReferenceUnderTest: LaneUnderTest {
+  let threadName = ReferenceLoop.threadName
+  private let loop: ReferenceLoop
 
   init(_ scene: LaneScene, cpu: Int) throws {
-    socket = try LaneScene.openSocket(scene.media.ip, port: scene.media.port).0
-    var patience = timeval(tv_sec: 0, tv_usec: 50_000)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    for option in [SO_RCVBUFFORCE, SO_SNDBUFFORCE] {
-      var size: CInt = 8 << 20
-      setsockopt(socket, SOL_SOCKET, option, &size, 4)
-    }
-    let (publisherKeys, receiverKeys) = (scene.publisherKeys, scene.receiverKeys)
-    let addresses = scene.receiverAddresses
-    let name = threadName
-    let body = Body { [self] in
-      linux_pthread_setname(pthread_self(), name)
-      var set: UInt64 = 1 << UInt64(cpu)
-      linux_pthread_setaffinity(pthread_self(), 8, &set)
-      try? forward(publisherKeys, Array(zip(addresses, receiverKeys)))
-      hasStopped.store(true, ordering: .releasing)
-    }
-    var thread = pthread_t()
-    pthread_create(
-      &thread, nil,
-      { context in
-        if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
-        return nil
-      }, Unmanaged.passRetained(body).toOpaque())
-    pthread_detach(thread)
+    let publisher = scene.publisherKeys
+    let receivers = Array(zip(scene.receiverAddresses, scene.receiverKeys))
+    loop = try ReferenceLoop(scene.media, cpu: cpu) { loop in try? Self.forward(loop, publisher, receivers) }
   }
 
-  private final class Body: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  private func forward(_ publisher: SRTPKeys, _ receivers: [(SocketAddress, SRTPKeys)]) throws {
+  private static func forward(
+    _ loop: ReferenceLoop, _ publisher: SRTPKeys, _ receivers: [(SocketAddress, SRTPKeys)]
+  ) throws {
     let opener = try LibSRTPSession(publisher, ssrc: ssrc_any_inbound)
     let sinks = try receivers.map { (LaneScene.name($0.0), try LibSRTPSession($0.1, ssrc: ssrc_any_outbound)) }
     let received = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
     let copy = received + 2048
     defer { received.deallocate() }
-    while !isStopping.load(ordering: .relaxed) {
-      let count = recv(socket, received, 2048, 0)
+    while !loop.isStopping {
+      let count = recv(loop.socket, received, 2048, 0)
       guard count > 12 else { continue }
       var length = CInt(count)
       guard srtp_unprotect(opener.session, received, &length) == srtp_err_status_ok else { continue }
@@ -140,23 +98,18 @@ final class ReferenceUnderTest: LaneUnderTest, Sendable {
         var copyLength = length
         guard srtp_protect(sink.1.session, copy, &copyLength) == srtp_err_status_ok else { continue }
         withUnsafePointer(to: sink.0) {
-          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = sendto(socket, copy, Int(copyLength), 0, $0, 16) }
+          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            _ = sendto(loop.socket, copy, Int(copyLength), 0, $0, 16)
+          }
         }
       }
-      sent.add(UInt64(sinks.count), ordering: .relaxed)
+      loop.count(sinks.count)
     }
   }
 
-  func counts() -> LaneCounts {
-    let count = sent.load(ordering: .relaxed)
-    return LaneCounts(all: count, wanted: count)
-  }
+  func counts() -> LaneCounts { LaneCounts(all: loop.copies, wanted: loop.copies) }
 
-  func stop() {
-    isStopping.store(true, ordering: .relaxed)
-    while !hasStopped.load(ordering: .acquiring) { Clock.sleep(.milliseconds(5)) }
-    close(socket)
-  }
+  func stop() { loop.stop() }
 }
 
 /// A libsrtp session for one direction.
@@ -164,7 +117,7 @@ final class LibSRTPSession {
   let session: srtp_t
 
   init(_ keys: SRTPKeys, ssrc: srtp_ssrc_type_t) throws {
-    guard SRTCPSession.libraryIsReady else { throw BenchFailure("libsrtp does not start") }
+    guard SRTCPSession.isLibSRTPReady else { throw BenchFailure("libsrtp does not start") }
     var policy = srtp_policy_t()
     for part in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {

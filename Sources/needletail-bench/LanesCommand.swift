@@ -12,7 +12,16 @@ struct LanesCommand: ParsableCommand {
 
   @Option(help: "Turns of each way to forward.") var rounds = 3
 
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("How many receivers clear RTP has, in turn.", valueName: "count"))
+  var sinks = KernelLaneBench().fanouts
+
   @Option(help: "Write a picture (SVG) of what clear RTP costs to this file.") var picture: String?
+
+  func validate() throws {
+    guard rounds >= 1 else { throw ValidationError("--rounds is 1 or more.") }
+    guard sinks.allSatisfy({ 1...256 ~= $0 }) else { throw ValidationError("--sinks are 1 to 256 each.") }
+  }
 
   func run() throws {
     if !clear {
@@ -21,7 +30,7 @@ struct LanesCommand: ParsableCommand {
     }
     guard !encrypted else { return }
     print("\nclear RTP, in the kernel or by plain loops that rewrite the same headers\n")
-    let (costs, delays) = try KernelLaneBench(rounds: rounds).run()
+    let (costs, delays) = try KernelLaneBench(fanouts: sinks, rounds: rounds).run()
     print(KernelLaneBench.table(costs))
     print("\nclear RTP, delay from the publisher's send to the receivers' interface, 16 sinks\n")
     print(KernelLatencyBench.table(delays))

@@ -48,7 +48,7 @@ final class Oracle {
   private let session: srtp_t
 
   init(_ keys: SRTPKeys, inbound: Bool) throws {
-    guard SRTCPSession.libraryIsReady else { throw TestFailure() }
+    guard SRTCPSession.isLibSRTPReady else { throw TestFailure() }
     var policy = srtp_policy_t()
     for path in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {

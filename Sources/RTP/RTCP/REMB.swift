@@ -38,7 +38,7 @@ public struct REMB: Hashable, Sendable {
 
   static func isREMB(_ raw: RawRTCPPacket) -> Bool {
     var reader = ByteReader(raw.content)
-    return reader.skip(8) && reader.u32() == identifier
+    return reader.advance(by: 8) && reader.u32() == identifier
   }
 
   init(_ raw: RawRTCPPacket) throws(RTCPError) {
