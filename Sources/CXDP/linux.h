@@ -2,6 +2,7 @@
  * layouts), and constants of Linux. */
 #pragma once
 
+#include <linux/if_packet.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>

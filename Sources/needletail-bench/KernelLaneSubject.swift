@@ -10,7 +10,6 @@ protocol KernelLaneSubject {
   var isReady: Bool { get }
   /// For people, when it does not become ready.
   var state: String { get }
-  func copies() -> UInt64
   func stop()
 }
 
@@ -53,7 +52,6 @@ struct ClearFastPath: KernelLaneSubject {
   private var source: SourceStatistics? { fastPath.statistics().sources.first }
   var isReady: Bool { source?.lane == .kernel && source?.laneReason.hasPrefix(program) == true }
   var state: String { "\(source?.lane.rawValue ?? "no source"): \(source?.laneReason ?? "")" }
-  func copies() -> UInt64 { fastPath.statistics().sinks.reduce(0) { $0 + $1.packetsOnKernel } }
   func stop() { fastPath.stop() }
 }
 
@@ -126,8 +124,6 @@ struct ClearLoop: KernelLaneSubject {
     }
     loop.count(done)
   }
-
-  func copies() -> UInt64 { loop.copies }
 
   func stop() { loop.stop() }
 }

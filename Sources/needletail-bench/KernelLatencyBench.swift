@@ -1,28 +1,30 @@
-import CXDP
 import Glibc
 import Wire
 
 /// How long clear RTP is on its way: from the publisher's send to the arrival of each copy at the receivers' network
-/// interface, by XDP and by the plain sendmsg loop, in turns within one run. Nothing else is to do meanwhile, and idle
+/// interface, by XDP and by the plain sendmsg loop, in turns within one run. The load is that of some publishers' video,
+/// which the loop bears with half its processor: pictures of several packets, sent at once, at random moments. Idle
 /// processors are kept from sleeping deeply.
 struct KernelLatencyBench {
   struct Row {
     var path: KernelLaneBench.Path
-    var copies: Int
+    var copies: UInt64
+    var lost: UInt64
     /// Nanoseconds.
     var median: UInt64
     var p99: UInt64
   }
 
   var receivers = 16
-  var packetsPerSecond = 500
-  var payloadLength = 1188
+  var packetsPerPicture = 5
+  var picturesPerSecond = 2000
   var rounds = 2
-  var secondsPerRound = 2.0
+  var secondsPerRound = 2
+
+  /// By each way in each round.
+  private var copiesSent: UInt64 { UInt64(picturesPerSecond * secondsPerRound * packetsPerPicture * receivers) }
 
   func run(_ pair: NetworkPair) throws -> [Row] {
-    let hold = WakeupLatencyHold()
-    defer { _ = hold.isHeld }
     guard let client = IPAddress(NetworkPair.clientAddress), let server = IPAddress(NetworkPair.serverAddress) else {
       throw BenchFailure("no addresses")
     }
@@ -30,33 +32,38 @@ struct KernelLatencyBench {
       try (0...receivers).map { _ in try LaneScene.openSocket(client, port: 0) }
     }
     defer { for socket in sockets { close(socket.0) } }
-    var on: CInt = 1
-    for socket in sockets { setsockopt(socket.0, SOL_SOCKET, SO_TIMESTAMPNS, &on, 4) }
     let media = SocketAddress(server, 3479)
+    let addresses = sockets.map(\.1)
+    let frame = FrameSender.frame(
+      from: addresses[0], to: media, payload: FrameSender.stampedPacket(ssrc: LaneScene.publisherSSRC))
+    let sender = try LaneScene.inside(pair.client) { try FrameSender(pair) }
+    try pair.coalesce(NetworkPair.senderFarEnd, packets: 0, nanoseconds: 0)
     var delays: [KernelLaneBench.Path: [UInt64]] = [:]
     for _ in 0..<rounds {
       for path in [KernelLaneBench.Path.xdp, .sendmsg] {
-        let addresses = sockets.map(\.1)
         let subject = try LaneScene.inside(pair.server) {
           try path.start(media, addresses, cpu: KernelLaneBench.serverCPU)
         }
         defer { subject.stop() }
         for thread in KernelLaneBench.threads(subject, pair) { ThreadPlacement.raisePriority(of: thread) }
-        delays[path, default: []] += try measure(subject, path, sockets.map(\.0), media)
+        let counts = try measure(subject, path, pair) { send(frame, by: sender, pictures: $0) }
+        delays[path] = zip(delays[path] ?? counts.map { _ in 0 }, counts).map { $0 + $1 }
       }
     }
-    return delays.map { path, delays in
-      let sorted = delays.sorted()
-      return Row(
-        path: path, copies: sorted.count, median: sorted[sorted.count / 2], p99: sorted[sorted.count * 99 / 100])
+    return delays.map { path, counts in
+      Row(
+        path: path, copies: counts.reduce(0, +), lost: copiesSent * UInt64(rounds) - counts.reduce(0, +),
+        median: FrameDrain.delay(counts, share: 0.5),
+        p99: FrameDrain.delay(counts, share: 0.99))
     }.sorted { $0.median < $1.median }
   }
 
   static func table(_ rows: [Row]) -> String {
-    var lines = ["way to forward   copies   median us   p99 us"]
+    var lines = ["way to forward   copies   lost %   median us   p99 us"]
     for row in rows {
       lines.append(
         Columns.pad(row.path.rawValue, 17) + Columns.pad("\(row.copies)", 9)
+          + Columns.pad(Columns.hundredths(100 * Double(row.lost) / Double(row.copies + row.lost)), 9)
           + Columns.pad(Columns.tenths(Double(row.median) / 1000), 12) + Columns.tenths(Double(row.p99) / 1000))
     }
     if let first = rows.first, let last = rows.last, first.p99 > 0 {
@@ -69,76 +76,53 @@ struct KernelLatencyBench {
 
   // MARK: One way
 
+  /// Copies by their delay (`FrameDrain.counts`).
   private func measure(
-    _ subject: any KernelLaneSubject, _ path: KernelLaneBench.Path, _ sockets: [CInt], _ media: SocketAddress
+    _ subject: any KernelLaneSubject, _ path: KernelLaneBench.Path, _ pair: NetworkPair,
+    _ send: (_ pictures: Int) -> Void
   ) throws -> [UInt64] {
     let placement = ThreadPlacement(cpu: KernelLaneBench.clientCPU, isUninterrupted: false)
     defer { placement.restore() }
     var patience = 20
     repeat {
-      send(sockets[0], media, seconds: 0.3) {}
+      send(picturesPerSecond / 3)
       patience -= 1
     } while !subject.isReady && patience > 0
     guard subject.isReady else { throw BenchFailure("\(path.rawValue): \(subject.state)") }
-    for socket in sockets.dropFirst() { _ = Self.arrivals(socket) }
-    var delays: [UInt64] = []
-    send(sockets[0], media, seconds: secondsPerRound) {
-      for socket in sockets.dropFirst() { delays += Self.arrivals(socket) }
+    let drain = try LaneScene.inside(pair.client) { try FrameDrain(interface: "peer0") }
+    send(picturesPerSecond * secondsPerRound)
+    Clock.sleep(.milliseconds(50))
+    let counts = drain.counts()
+    guard counts.reduce(0, +) > copiesSent / 100 * 95 else {
+      throw BenchFailure("\(path.rawValue): of \(copiesSent) copies \(counts.reduce(0, +)) arrived")
     }
-    guard !delays.isEmpty else { throw BenchFailure("\(path.rawValue): nothing arrived") }
-    return delays
+    return counts
   }
 
-  /// `meanwhile` runs between packets, when the last one's copies have long arrived.
-  private func send(_ socket: CInt, _ media: SocketAddress, seconds: Double, meanwhile: () -> Void) {
-    let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(packetsPerSecond))
-    var packet = [UInt8](repeating: 0x5a, count: 12 + payloadLength)
-    packet.replaceSubrange(0..<12, with: [0x80, 96, 0, 0, 0, 0, 0, 1, 0, 0, 0xaa, 0xaa])
-    var name = LaneScene.name(media)
-    for sequence in 0..<Int(seconds * Double(packetsPerSecond)) {
-      packet[2] = UInt8(sequence >> 8 & 0xff)
-      packet[3] = UInt8(sequence & 0xff)
-      withUnsafeBytes(of: Self.now) { packet.replaceSubrange(12..<20, with: $0) }
-      withUnsafePointer(to: &name) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = sendto(socket, packet, packet.count, 0, $0, 16) }
-      }
-      Clock.sleep(pause)
-      meanwhile()
+  private func send(_ frame: [UInt8], by sender: FrameSender, pictures: Int) {
+    var moments = Moments(perSecond: Double(picturesPerSecond))
+    var next = Clock.now
+    for _ in 0..<pictures {
+      next = next.advanced(by: moments.next())
+      let wait = next.since(Clock.now)
+      if wait > .zero { Clock.sleep(wait) }
+      for _ in 0..<packetsPerPicture { sender.send(CollectionOfOne(frame), isStamped: true) }
     }
   }
 
-  /// By the clock of the kernel's time stamps.
-  private static var now: UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-  }
+  /// Random moments (a Poisson process), the same in every turn.
+  private struct Moments {
+    let perSecond: Double
+    private var state: UInt64 = 1
 
-  /// The delays of what waits at a socket: when it came to the interface, less the time written in it.
-  private static func arrivals(_ socket: CInt) -> [UInt64] {
-    var delays: [UInt64] = []
-    withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 8) { data in
-      withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { control in
-        while true {
-          var vector = iovec(iov_base: data.baseAddress, iov_len: data.count)
-          let count = withUnsafeMutablePointer(to: &vector) { vector in
-            var message = msghdr()
-            message.msg_iov = vector
-            message.msg_iovlen = 1
-            message.msg_control = control.baseAddress
-            message.msg_controllen = control.count
-            return recvmsg(socket, &message, CInt(MSG_DONTWAIT))
-          }
-          guard count >= 20 else { return }
-          // A control message of 16 octets' header and a struct timespec.
-          let seconds = control.load(fromByteOffset: 16, as: Int.self)
-          let nanoseconds = control.load(fromByteOffset: 24, as: Int.self)
-          let arrival = UInt64(seconds) * 1_000_000_000 + UInt64(nanoseconds)
-          let sent = data.loadUnaligned(fromByteOffset: 12, as: UInt64.self)
-          if arrival > sent { delays.append(arrival - sent) }
-        }
-      }
+    init(perSecond: Double) { self.perSecond = perSecond }
+
+    /// The time until the next.
+    mutating func next() -> Interval {
+      // A linear congruential generator (Knuth's MMIX).
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let share = Double(state >> 11) / Double(1 << 53 as UInt64)
+      return Interval(nanoseconds: UInt64(-log(1 - share) / perSecond * 1e9))
     }
-    return delays
   }
 }

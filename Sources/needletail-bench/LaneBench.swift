@@ -47,17 +47,11 @@ struct LaneBench {
     defer { withExtendedLifetime(signals) {} }
     let pair = try NetworkPair(cleanup: cleanup)
     try pair.pinThreads(serverCPU: Self.serverCPU, clientCPU: Self.clientCPU)
-    try coalesce(pair)
+    // Otherwise each copy wakes a thread on the other processor at the sender's expense, which no network card does.
+    try pair.coalesce("peer0", packets: 1000, nanoseconds: 50_000)
     var rows: [Row] = []
     for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180] { rows += try measure(profile, pair) }
     return rows
-  }
-
-  /// Has the receivers' end wait 50 µs for more packets, as network cards do. Otherwise each copy wakes a thread on the
-  /// other processor, at the sender's expense, which no network card does.
-  private func coalesce(_ pair: NetworkPair) throws {
-    let settings = "cd /sys/class/net/peer0 && echo 1000 > napi_defer_hard_irqs && echo 50000 > gro_flush_timeout"
-    try Shell.run("ip", "netns", "exec", pair.client, "sh", "-c", settings)
   }
 
   static func table(_ rows: [Row]) -> String {
@@ -98,17 +92,17 @@ struct LaneBench {
   {
     let warmUp = 0.7
     let bursts = Int(secondsPerRound * Double(burstsPerSecond))
-    let packets = try scene.packets(
+    let frames = try scene.frames(
       count: (Int(warmUp * Double(burstsPerSecond)) + bursts) * burst, payloadLength: payloadLength)
     let forwarder = try scene.start(path, cpu: Self.serverCPU)
     defer { forwarder.stop() }
     scene.raisePriority(of: forwarder)
     let pause = Interval(nanoseconds: 1_000_000_000 / UInt64(burstsPerSecond))
-    let warm = packets.count - bursts * burst
-    scene.send(packets[..<warm], burst: burst, pause: pause, cpu: Self.clientCPU)
+    let warm = frames.count - bursts * burst
+    scene.send(frames[..<warm], burst: burst, pause: pause, cpu: Self.clientCPU)
     let before = settled(forwarder.counts)
     let ranBefore = scene.processorTime(of: forwarder)
-    scene.send(packets[warm...], burst: burst, pause: pause, cpu: Self.clientCPU)
+    scene.send(frames[warm...], burst: burst, pause: pause, cpu: Self.clientCPU)
     let after = settled(forwarder.counts)
     // Only now: what waited in a socket's buffer is forwarded, and counted, after the last was sent.
     let ran = scene.processorTime(of: forwarder) - ranBefore

@@ -14,6 +14,8 @@ final class LaneScene {
   let receiverKeys: [SRTPKeys]
   let media: SocketAddress
   private let pair: NetworkPair
+  private let sender: FrameSender
+  /// Never read, as the receivers' are not: what overflows is dropped at the client's expense.
   private let publisher: CInt
   private(set) var publisherAddress: SocketAddress
   private(set) var receiverAddresses: [SocketAddress] = []
@@ -27,35 +29,34 @@ final class LaneScene {
       throw BenchFailure("no addresses")
     }
     media = SocketAddress(server, 3478)
-    // Their sockets are never read: what overflows is dropped at the receivers' expense.
     let sockets = try Self.inside(pair.client) { try (0...count).map { _ in try Self.openSocket(client, port: 0) } }
     (publisher, publisherAddress) = sockets[0]
     receivers = sockets[1...].map(\.0)
     receiverAddresses = sockets[1...].map(\.1)
-    Self.connect(publisher, to: media)
+    sender = try Self.inside(pair.client) { try FrameSender(pair) }
   }
 
   deinit { for socket in receivers + [publisher] { close(socket) } }
 
   /// The publisher's packets, protected: the same for every turn, since what forwards always starts anew. At most 65 535.
-  func packets(count: Int, payloadLength: Int) throws -> [[UInt8]] {
+  func frames(count: Int, payloadLength: Int) throws -> [[UInt8]] {
     let protector = try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound)
     let payload = [UInt8](repeating: 0x5a, count: payloadLength)
     return try (1...min(count, 65_535)).map { number in
       let sequence = [UInt8(number >> 8), UInt8(number & 0xff)]
-      return try protector.protect([0x80, 96] + sequence + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
+      let packet = try protector.protect([0x80, 96] + sequence + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
+      return FrameSender.frame(from: publisherAddress, to: media, payload: packet)
     }
   }
 
-  /// `burst` packets at once, then a pause, until all are sent: from a processor where neither what forwards nor its
-  /// receivers can interrupt a burst.
-  func send(_ packets: ArraySlice<[UInt8]>, burst: Int, pause: Interval, cpu: Int) {
+  /// `burst` frames at once, then a pause, until all are sent.
+  func send(_ frames: ArraySlice<[UInt8]>, burst: Int, pause: Interval, cpu: Int) {
     let placement = ThreadPlacement(cpu: cpu)
     defer { placement.restore() }
     var next = Clock.now
-    var left = packets
+    var left = frames
     while !left.isEmpty {
-      for packet in left.prefix(burst) { _ = Glibc.send(publisher, packet, packet.count, 0) }
+      sender.send(left.prefix(burst))
       left = left.dropFirst(burst)
       next = next.advanced(by: pause)
       let wait = next.since(Clock.now)
@@ -110,13 +111,6 @@ final class LaneScene {
     name.sin_port = address.port.bigEndian
     if case .v4(let ip) = address.ip { name.sin_addr.s_addr = ip.bigEndian }
     return name
-  }
-
-  private static func connect(_ socket: CInt, to address: SocketAddress) {
-    var name = name(address)
-    withUnsafePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = Glibc.connect(socket, $0, 16) }
-    }
   }
 
   /// Runs `body` in a namespace: sockets and threads that it makes stay there.

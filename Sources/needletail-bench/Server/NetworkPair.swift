@@ -13,6 +13,8 @@ struct NetworkPair: Sendable {
   static let clientAddress = "10.77.0.2"
   static let serverHardwareAddress: [UInt8] = [0x02, 0x4e, 0x54, 0, 0, 1]
   static let clientHardwareAddress: [UInt8] = [0x02, 0x4e, 0x54, 0, 0, 2]
+  static let senderNearEnd = "sender0"
+  static let senderFarEnd = "sender1"
   private static let prefix = "ntbench-"
 
   let server: String
@@ -53,6 +55,26 @@ struct NetworkPair: Sendable {
       try Shell.run("taskset", "-pc", "\(clientCPU)", "\(thread)")
       ThreadPlacement.raisePriority(of: thread)
     }
+  }
+
+  /// A second cable, both ends in the client's namespace, for what is to come into the first as XDP frames. Its far end
+  /// takes packets off by a timer, hence several at once.
+  func addSenderCable() throws {
+    Shell.attempt("ip", "-n", client, "link", "del", Self.senderNearEnd)
+    try Shell.run(
+      "ip", "-n", client, "link", "add", Self.senderNearEnd, "numrxqueues", "1", "numtxqueues", "1", "type", "veth",
+      "peer", "name", Self.senderFarEnd, "numrxqueues", "1", "numtxqueues", "1")
+    try Shell.run("ip", "-n", client, "link", "set", Self.senderFarEnd, "up")
+    try Shell.run("ip", "-n", client, "link", "set", Self.senderNearEnd, "up")
+    try coalesce(Self.senderFarEnd, packets: 1000, nanoseconds: 50_000)
+  }
+
+  /// Has an interface of the client's namespace take packets off by a timer of `nanoseconds`, and only after that many
+  /// times without a packet by interrupt again. 0 for interrupts alone.
+  func coalesce(_ interface: String, packets: Int, nanoseconds: Int) throws {
+    let settings =
+      "cd /sys/class/net/\(interface) && echo \(packets) > napi_defer_hard_irqs && echo \(nanoseconds) > gro_flush_timeout"
+    try Shell.run("ip", "netns", "exec", client, "sh", "-c", settings)
   }
 
   private static func words(_ namespace: String, _ cpu: Int) -> [String] {
