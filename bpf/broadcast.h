@@ -163,7 +163,7 @@ static __always_inline enum fp_verdict make_copy(struct xdp_md *context)
 	length = bpf_ntohs(udp->len) - sizeof(*udp);
 	if (parse_rtp(udp + 1, end, length, &shape) != FP_CONTINUE)
 		return FP_VERDICT_copy_failed;
-	if (rewrite(data, end, sink, &original, udp->check, 0) != 1)
+	if (rewrite(data, end, sink, &original, hops_left(ethernet + 1, is_v6), udp->check, 0) != 1)
 		return FP_VERDICT_copy_unwanted;
 	count_copy(sink, length, shape.payload_octets);
 	return FP_VERDICT_copy_sent;

@@ -100,16 +100,20 @@ static __always_inline void rewrite_rtp(struct rtp_start *rtp, const struct rtp_
 	rtp->ssrc = sink->ssrc;
 }
 
-static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct fp_sink *sink)
+static __always_inline __u8 smaller(__u8 a, __u8 b) { return a < b ? a : b; }
+
+static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct fp_sink *sink, __u8 hops)
 {
 	__builtin_memcpy(&ip->saddr, sink->tuple.local.bytes + 12, 4);
 	__builtin_memcpy(&ip->daddr, sink->tuple.remote.bytes + 12, 4);
+	ip->ttl = smaller(hops, sink->hop_limit);
 	ip->check = 0;
 	ip->check = ~fold(sum_words(ip, sizeof(*ip) / 2));
 }
 
-static __always_inline void rewrite_ipv6(struct ipv6hdr *ip, const struct fp_sink *sink)
+static __always_inline void rewrite_ipv6(struct ipv6hdr *ip, const struct fp_sink *sink, __u8 hops)
 {
+	ip->hop_limit = smaller(hops, sink->hop_limit);
 	__builtin_memcpy(&ip->saddr, sink->tuple.local.bytes, 16);
 	__builtin_memcpy(&ip->daddr, sink->tuple.remote.bytes, 16);
 }
@@ -125,11 +129,18 @@ static __always_inline int count_hop(void *ip, int is_v6)
 	return v4->ttl > 1 ? v4->ttl-- : 0;
 }
 
-/* Makes the frame at `data` the copy for `sink`: untagged Ethernet. `rest` is `sum_of_rest`. With `is_partial` the
+/* What is left of the time to live. */
+static __always_inline __u8 hops_left(const void *ip, int is_v6)
+{
+	return is_v6 ? ((const struct ipv6hdr *)ip)->hop_limit : ((const struct iphdr *)ip)->ttl;
+}
+
+/* Makes the frame at `data` the copy for `sink`: untagged Ethernet. `original` and `hops` are the packet's, which an
+ * earlier copy may have overwritten. `rest` is `sum_of_rest`. With `is_partial` the
  * network stack finishes the checksum. 0 if the sink does not take its payload type, -1 if the frame is too short,
  * which was checked before. */
 static __always_inline int rewrite(void *data, void *end, const struct fp_sink *sink, const struct rtp_start *original,
-                                   __u16 rest, int is_partial)
+                                   __u8 hops, __u16 rest, int is_partial)
 {
 	struct ethhdr *ethernet = data;
 	void *ip = ethernet + 1;
@@ -152,9 +163,9 @@ static __always_inline int rewrite(void *data, void *end, const struct fp_sink *
 	__builtin_memcpy(ethernet->h_dest, sink->destination, 6);
 	__builtin_memcpy(ethernet->h_source, sink->source, 6);
 	if (is_v6)
-		rewrite_ipv6(ip, sink);
+		rewrite_ipv6(ip, sink, hops);
 	else
-		rewrite_ipv4(ip, sink);
+		rewrite_ipv4(ip, sink, hops);
 	udp->source = sink->tuple.local_port;
 	udp->dest = sink->tuple.remote_port;
 	rewrite_rtp(rtp, original, sink, payload_type);

@@ -11,7 +11,8 @@ struct copies {
 	__u32 length;
 	__u32 payload_octets;
 	__u16 rest;
-	__u16 is_partial;
+	__u8 is_partial;
+	__u8 hops;
 };
 
 /* Whether the network stack will finish the checksum: then a change of the payload leaves it as it is. */
@@ -36,7 +37,7 @@ static long make_copy(__u32 index, struct copies *copies)
 
 	if (!sink)
 		return 1;
-	outcome = rewrite(data, end, sink, &copies->original, copies->rest, copies->is_partial);
+	outcome = rewrite(data, end, sink, &copies->original, copies->hops, copies->rest, copies->is_partial);
 	if (outcome != 1) {
 		count(outcome ? FP_VERDICT_copy_failed : FP_VERDICT_copy_unwanted);
 		return 0;
@@ -68,6 +69,7 @@ static __always_inline enum fp_verdict forward(struct __sk_buff *skb, const stru
 		return FP_VERDICT_drop_hop_limit;
 	count_arrival(source, state, &shape, length, now);
 	__builtin_memcpy(&copies.original, packet->payload, sizeof(copies.original));
+	copies.hops = hops_left(packet->ip, is_v6);
 	copies.payload_octets = shape.payload_octets;
 	copies.rest = sum_of_rest(packet->ip, is_v6, udp, end);
 	if (may_be_unfinished(packet->ip, is_v6, udp) && udp->check)

@@ -21,7 +21,7 @@ static __always_inline enum fp_verdict steer_to_xsk(struct xdp_md *context)
 
 /* The one sink's copy, in place. */
 static __always_inline enum fp_verdict send_back(struct xdp_md *context, const struct fp_source *source,
-                                                 const struct rtp_shape *shape, __u32 length, __u16 rest)
+                                                 const struct rtp_shape *shape, __u32 length, __u8 hops, __u16 rest)
 {
 	void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	__u32 key = source->first_sink;
@@ -30,7 +30,7 @@ static __always_inline enum fp_verdict send_back(struct xdp_md *context, const s
 
 	if (!sink || !copy_rtp_start(data, end, &original))
 		return FP_VERDICT_drop_no_way;
-	if (rewrite(data, end, sink, &original, rest, 0) != 1)
+	if (rewrite(data, end, sink, &original, hops, rest, 0) != 1)
 		return FP_VERDICT_drop_unwanted_payload_type;
 	count_copy(sink, length, shape->payload_octets);
 	return FP_VERDICT_tx;
@@ -45,6 +45,7 @@ static __always_inline enum fp_verdict forward(struct xdp_md *context, const str
 	__u32 length = packet->payload_length;
 	struct rtp_shape shape = {};
 	__u16 rest;
+	__u8 hops;
 	enum fp_verdict verdict = parse_rtp(packet->payload, end, length, &shape);
 
 	if (verdict != FP_CONTINUE)
@@ -52,11 +53,12 @@ static __always_inline enum fp_verdict forward(struct xdp_md *context, const str
 	if (!count_hop(packet->ip, is_v6))
 		return FP_VERDICT_drop_hop_limit;
 	count_arrival(source, state, &shape, length, now);
+	hops = hops_left(packet->ip, is_v6);
 	rest = sum_of_rest(packet->ip, is_v6, packet->payload - sizeof(struct udphdr), end);
 	if (packet->tag_length && bpf_xdp_adjust_head(context, sizeof(struct vlan_tag)))
 		return FP_VERDICT_drop_no_way;
 	if (source->broadcast == 0 && source->interface == context->ingress_ifindex)
-		return send_back(context, source, &shape, length, rest);
+		return send_back(context, source, &shape, length, hops, rest);
 	return broadcast(context, source, is_v6, rest);
 }
 

@@ -24,6 +24,10 @@ struct FramePath {
     var vlan: UInt16?
   }
 
+  /// To a group: no further than the link (RFC 1112 section 6.1).
+  static let multicastHopLimit: UInt8 = 1
+  private static let hopLimit: UInt8 = 64
+
   init() {}
 
   /// nil if the two addresses are of different families.
@@ -41,7 +45,8 @@ struct FramePath {
     writer.u16(isV6 ? 0x86dd : 0x0800)
     linkLength = writer.count
     let addresses = tuple.local.ip.bytes + tuple.remote.ip.bytes
-    writer.append(isV6 ? [0x60, 0, 0, 0, 0, 0, 17, 64] : [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0])
+    let hops = tuple.remote.ip.isMulticast ? Self.multicastHopLimit : Self.hopLimit
+    writer.append(isV6 ? [0x60, 0, 0, 0, 0, 0, 17, hops] : [0x45, 0, 0, 0, 0, 0, 0x40, 0, hops, 17, 0, 0])
     writer.append(addresses)
     writer.u16(tuple.local.port)
     writer.u16(tuple.remote.port)

@@ -252,6 +252,7 @@ extension fp_sink {
     ssrc = copy.sink.ssrc.bigEndian
     timestamp_offset = copy.sink.timestampOffset
     sequence_offset = copy.sink.sequenceOffset
+    hop_limit = copy.tuple.remote.ip.isMulticast ? FramePath.multicastHopLimit : .max
     let bytes = copy.tuple.local.ip.bytes + copy.tuple.remote.ip.bytes
     let addresses = bytes.withUnsafeBytes { bytes in bytes.baseAddress.map { Checksum.sum($0, bytes.count) } ?? 0 }
     let rest = UInt64(tuple.local_port) + UInt64(tuple.remote_port) + UInt64(UInt16(17).bigEndian)

@@ -34,8 +34,8 @@ extension NetlinkSocket {
     guard let answer = ask(request).first, answer.type == RTM_NEWROUTE else { return nil }
     let type = answer.body.dropFirst(7).first
     let attributes = answer.attributes(after: 12)
-    // Only to one host, and without encapsulation.
-    guard type == UInt8(RTN_UNICAST) || type == UInt8(RTN_LOCAL), attributes[Int(RTA_ENCAP.rawValue)] == nil,
+    // To a host or a group, and without encapsulation.
+    guard let type, Self.usableTypes.contains(type), attributes[Int(RTA_ENCAP.rawValue)] == nil,
       let interface = attributes[Int(RTA_OIF.rawValue)]
     else { return nil }
     let metrics = NetlinkMessage.attributes(in: attributes[Int(RTA_METRICS.rawValue)] ?? [])
@@ -43,6 +43,8 @@ extension NetlinkSocket {
       interface: interface.u32(0), gateway: Self.gateway(attributes),
       mtu: metrics[RTAX_MTU].map { Int($0.u32(0)) })
   }
+
+  private static let usableTypes: Set<UInt8> = [UInt8(RTN_UNICAST), UInt8(RTN_LOCAL), UInt8(RTN_MULTICAST)]
 
   /// Int(RTA_GATEWAY.rawValue), or Int(RTA_VIA.rawValue) where the gateway is of the other family.
   private static func gateway(_ attributes: [Int: ArraySlice<UInt8>]) -> IPAddress? {

@@ -83,6 +83,9 @@ struct NextHops {
     if link.isLoopback {
       return .neighbour(hardwareAddress: [UInt8](repeating: 0, count: 6), interface: link.index, mtu: route.mtu)
     }
+    if let group = tuple.remote.ip.groupHardwareAddress {
+      return .neighbour(hardwareAddress: group, interface: link.index, mtu: route.mtu)
+    }
     let gateway = route.gateway ?? tuple.remote.ip
     guard let neighbour = netlink.neighbour(gateway, interface: link.index) else {
       netlink.use(gateway, interface: link.index)

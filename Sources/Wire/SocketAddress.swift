@@ -41,6 +41,21 @@ public enum IPAddress: Hashable, Sendable {
     }
   }
 
+  /// 224/4 or ff00::/8.
+  public var isMulticast: Bool {
+    switch self {
+    case .v4(let a): a >> 28 == 0xe
+    case .v6(let high, _): high >> 56 == 0xff
+    }
+  }
+
+  /// The Ethernet address of a multicast group (RFC 1112 section 6.4, RFC 2464 section 7); nil for others.
+  public var groupHardwareAddress: [UInt8]? {
+    guard isMulticast else { return nil }
+    let bytes = bytes
+    return isV6 ? [0x33, 0x33] + bytes.suffix(4) : [0x01, 0x00, 0x5e, bytes[1] & 0x7f] + bytes.suffix(2)
+  }
+
   public var isV6: Bool { if case .v6 = self { true } else { false } }
 
   /// The address in network order: 4 or 16 bytes.

@@ -332,14 +332,16 @@ def multicast_route(network):
         network.server.run("ip", "route", "del", "239.0.0.0/8", "dev", "eth0")
 
 
-def test_a_multicast_receiver(network, start_server, sender, new_receiver):
-    """By whichever lane: a group is not a neighbour."""
+@pytest.mark.parametrize("program", ["auto", "tc"])
+def test_a_multicast_receiver(network, start_server, sender, new_receiver, program):
+    """Stays on the link (RFC 1112), whatever time to live its source and the other receivers have."""
     with multicast_route(network):
-        server = start_server()
+        server = start_server(**{"kernel-program": program})
         receivers = [new_receiver(group="239.1.2.3"), new_receiver()]
         types = call_of_clear(server, sender, receivers)
-        wait_for_lane(server, ["kernel", "xsk", "socket"], sinks=2)
+        wait_for_lane(server, ["kernel"], sinks=2)
         with sender.stream():
             wait_for_packets(receivers, 200)
         wait_for_packets(receivers, sender.sent - 1)
         assert_whole(receivers, types, 0, sender.sent - 1)
+        assert receivers[0].hops == {1} and min(receivers[1].hops) > 1

@@ -63,6 +63,11 @@ import Wire
         $0.payload = TestFrame.rtp(length: 0)
         $0.payload[0] = 0xa0
       },
+      Row("a sink whose time to live is limited", "tx", tc: "broadcast") { $0.payload = TestFrame.rtp(ssrc: 13) },
+      Row("a time to live below a sink's limit", "tx", tc: "broadcast") {
+        $0.payload = TestFrame.rtp(ssrc: 13)
+        $0.timeToLive = 3
+      },
       Row("time to live 1", "drop_hop_limit") { $0.timeToLive = 1 },
       Row("time to live 0", "drop_hop_limit") { $0.timeToLive = 0 },
       Row("a payload type that is not copied", "drop_unwanted_payload_type", tc: "broadcast") { $0.payload[1] = 97 },
@@ -87,7 +92,8 @@ import Wire
     return v4 + v6 + [tagged]
   }()
 
-  /// SSRC 7 is routed to one sink; 10 has used up its rate; 11 has a sink out of range; 12 one by another interface.
+  /// SSRC 7 is routed to one sink; 10 has used up its rate; 11 has a sink out of range; 12 one by another interface; 13 one
+  /// that limits the time to live.
   static func program(_ action: fp_action, object: TestProgram.Object) throws -> TestProgram {
     let program = try TestProgram(object)
     for (remote, local, sink) in [("10.0.0.2", "10.0.0.1", UInt32(3)), ("fd00::2", "fd00::1", 4)] {
@@ -95,21 +101,27 @@ import Wire
         remote: fp_address(testing: remote), local: fp_address(testing: local), remote_port: UInt16(5000).bigEndian,
         local_port: TestProgram.mediaPort.bigEndian)
       program.set("fp_transports", tuple, fp_transport(id: 1))
-      for ssrc in [UInt32(7), 10, 11, 12] {
+      for ssrc in [UInt32(7), 10, 11, 12, 13] {
         var source = fp_source(testing: action)
         (source.state, source.first_sink, source.sink_count, source.interface) = (ssrc, sink, 1, 1)
         if ssrc == 10 { source.packet_interval = 1_000_000 }
         if ssrc == 11 { source.first_sink = UInt32(FP_MAX_SINKS.rawValue) }
         if ssrc == 12 { (source.interface, source.sink_count, source.broadcast) = (77, 2, 2) }
+        if ssrc == 13 { source.first_sink += 2 }
         program.set("fp_sources", fp_source_key(tuple: tuple, ssrc: ssrc.bigEndian), source)
       }
-      program.set("fp_sinks", sink, Self.sink(remote: remote == "10.0.0.2" ? "10.0.0.9" : "fd00::9", local: local))
+      var value = Self.sink(remote: remote == "10.0.0.2" ? "10.0.0.9" : "fd00::9", local: local)
+      program.set("fp_sinks", sink, value)
+      value.hop_limit = limit
+      program.set("fp_sinks", sink + 2, value)
     }
     var exhausted = fp_source_state()
     exhausted.packets_until = .max / 2
     program.set("fp_source_states", UInt32(10), exhausted)
     return program
   }
+
+  private static let limit: UInt8 = 5
 
   private static func sink(remote: String, local: String) -> fp_sink {
     var sink = fp_sink()
@@ -121,7 +133,7 @@ import Wire
     sink.tuple = fp_tuple(
       remote: fp_address(testing: remote), local: fp_address(testing: local), remote_port: UInt16(7000).bigEndian,
       local_port: TestProgram.mediaPort.bigEndian)
-    (sink.interface, sink.ssrc) = (1, UInt32(0x0102_0304).bigEndian)
+    (sink.interface, sink.ssrc, sink.hop_limit) = (1, UInt32(0x0102_0304).bigEndian, .max)
     (sink.sequence_offset, sink.timestamp_offset) = (0xfffe, 0xffff_0000)
     let words = (IPAddress(remote)?.bytes ?? []) + (IPAddress(local)?.bytes ?? [])
     let ports =
@@ -167,7 +179,8 @@ import Wire
     copy.vlanTags = []
     (copy.source, copy.destination) = frame.source == "10.0.0.2" ? ("10.0.0.1", "10.0.0.9") : ("fd00::1", "fd00::9")
     (copy.sourcePort, copy.destinationPort) = (TestProgram.mediaPort, 7000)
-    copy.timeToLive = frame.timeToLive - 1
+    let isLimited = frame.payload[11] == 13
+    copy.timeToLive = isLimited ? min(limit, frame.timeToLive - 1) : frame.timeToLive - 1
     copy.payload[1] = frame.payload[1] & 0x80 | 100
     copy.payload.replaceSubrange(2..<12, with: [0xff, 0xff, 0xff, 0xff, 0, 1, 1, 2, 3, 4])
     copy.checksum = .whole

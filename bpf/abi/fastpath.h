@@ -102,7 +102,8 @@ struct fp_sink {
 	__u32 ssrc; /* network order */
 	__u32 timestamp_offset;
 	__u16 sequence_offset;
-	__u16 reserved;
+	__u8 hop_limit; /* at most this time to live */
+	__u8 reserved;
 	/* One's-complement sum, in memory order, of addresses, ports and protocol, not folded. */
 	__u32 sum;
 	__u8 payload_types[128]; /* FP_UNMAPPED: not copied */

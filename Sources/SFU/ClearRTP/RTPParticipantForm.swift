@@ -271,14 +271,6 @@ extension RTPParticipant {
 }
 
 extension IPAddress {
-  /// 224/4 or ff00::/8.
-  var isMulticast: Bool {
-    switch self {
-    case .v4(let a): a >> 28 == 0xe
-    case .v6(let high, _): high >> 56 == 0xff
-    }
-  }
-
   var isUnspecified: Bool { self == .v4(0) || self == .v6(0, 0) }
 
   /// Why nobody can be there; nil: somebody can.

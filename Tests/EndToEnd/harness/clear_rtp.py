@@ -51,6 +51,7 @@ class ClearSender:
         self.socket = bound_socket(namespace, address)
         self.ssrc, self.payload_type = ssrc, payload_type
         self.to = (server, MEDIA_PORT)
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTTL, 1)
         self.remote = text(self.socket.getsockname())
         self.sent = 0
 
@@ -89,10 +90,11 @@ class ClearSender:
 
 
 class ClearReceiver:
-    """Keeps all RTP that comes, in order. `group`: an IPv4 multicast group to receive."""
+    """Keeps all RTP that comes, in order, and notes their times to live. `group`: an IPv4 multicast group to receive."""
 
     def __init__(self, namespace, address=CLIENT_ADDRESS, group=None):
         self.packets = []
+        self.hops = set()
         self._error = None
         self.socket = bound_socket(namespace, group or address)
         if group:
@@ -111,7 +113,9 @@ class ClearReceiver:
     def _receive(self):
         while not self._is_over.is_set():
             try:
-                self.packets.append(Packet.parse(self.socket.recv(2048)))
+                packet, control, _, _ = self.socket.recvmsg(2048, 64)
+                self.hops.update(int.from_bytes(value, "little") for *_, value in control)
+                self.packets.append(Packet.parse(packet))
             except TimeoutError:
                 pass
             except (AssertionError, OSError) as error:
