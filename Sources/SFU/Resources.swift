@@ -99,7 +99,8 @@ extension SFU {
     }
     let resource = Identifier.secret()
     peers[peer]?.resource = (resource, tag)
-    return .created(resource: resource, answer: answer.serialized(), entityTag: tag)
+    return .created(
+      resource: resource, answer: answer.serialized(), entityTag: tag, iceServers: configuration.iceServers)
   }
 
   /// Trickled candidates need nothing of an ICE-lite agent; new credentials are an ICE restart (RFC 9725 section 4.3).

@@ -54,7 +54,7 @@ public enum ResourceRequest: Hashable, Sendable {
 
 public enum ResourceResponse: Hashable, Sendable {
   /// 201. `resource` is an unguessable path component; the entity tag is without quotes.
-  case created(resource: String, answer: String, entityTag: String)
+  case created(resource: String, answer: String, entityTag: String, iceServers: [ICEServer] = [])
   /// 204 for candidates.
   case accepted
   /// 200 with the fragment that answers an ICE restart.

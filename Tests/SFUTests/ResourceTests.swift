@@ -23,7 +23,7 @@ import Wire
     let viewer = Client("bob", in: world)
     viewer.join("live")
     let peer = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else {
+    guard case .created(let resource, let answer, let tag, _) = try whip(peer, in: world) else {
       return #expect(Bool(false), "not created")
     }
     try peer.connect(by: answer)
@@ -40,7 +40,7 @@ import Wire
   @Test func aNewWHIPPublisherOfANameReplacesTheOld() throws {
     let world = try World()
     let first = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
+    guard case .created(_, let answer, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
     try first.connect(by: answer)
     _ = try whip(BrowserPeer(in: world), in: world)
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
@@ -52,7 +52,7 @@ import Wire
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, let tag) = try whip(peer, in: world) else {
+    guard case .created(let resource, let answer, let tag, _) = try whip(peer, in: world) else {
       return #expect(Bool(false))
     }
     try peer.connect(by: answer)
@@ -81,9 +81,11 @@ import Wire
       .subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
     #expect(try ask(play, of: world).status == 404)
     let camera = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
+    guard case .created(_, let answer, _, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
     try camera.connect(by: answer)
-    guard case .created(_, let played, _) = try ask(play, of: world) else { return #expect(Bool(false), "not played") }
+    guard case .created(_, let played, _, _) = try ask(play, of: world) else {
+      return #expect(Bool(false), "not played")
+    }
     try viewer.connect(by: played)
     #expect(world.routes.sinks.count == 3)
     #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
@@ -98,7 +100,9 @@ import Wire
   @Test func aViewerEndsWithItsPublisher() throws {
     let world = try World()
     let camera = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
+    guard case .created(let resource, let answer, _, _) = try whip(camera, in: world) else {
+      return #expect(Bool(false))
+    }
     try camera.connect(by: answer)
     let viewer = try BrowserPeer(in: world)
     let offer = try Vectors.offer("firefox-153-recvonly-av", as: viewer)

@@ -45,7 +45,12 @@ final class FakeCalls: CallControl {
   private func respond(_ request: ResourceRequest) -> ResourceResponse {
     switch request {
     case .create(_, _, "nobody", _, _): .failed(status: 404, .notFound, detail: "nobody publishes nothing")
-    case .create: .created(resource: "r1", answer: "v=0\r\n", entityTag: "tag1")
+    case .create:
+      .created(
+        resource: "r1", answer: "v=0\r\n", entityTag: "tag1",
+        iceServers: ["stun:stun.example.org", "turn:ada:p%22%5Cw@turn.example.org?transport=tcp"].compactMap {
+          ICEServer($0)
+        })
     case .patch(_, _, _, _, _, let tag?) where tag == "*":
       .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
     case .patch(_, _, _, _, _, let tag) where tag != "tag1": .failed(status: 412, .outOfOrder, detail: "another tag")

@@ -16,6 +16,11 @@ import Testing
     #expect(response.headers["content-type"] == "application/sdp")
     #expect(response.headers["location"] == "/\(path)/my%20room/Anna/r1")
     #expect(response.headers["etag"] == "\"tag1\"")
+    #expect(
+      response.headers["link"] == """
+        <stun:stun.example.org>; rel="ice-server", <turn:turn.example.org?transport=tcp>; rel="ice-server"; \
+        username="ada"; credential="p\\"\\\\w"; credential-type="password"
+        """)
     #expect(response.headers["access-control-allow-origin"] == "*")
     #expect(response.headers["access-control-expose-headers"]?.contains("Location") == true)
     let asked = try server.withCalls { calls in

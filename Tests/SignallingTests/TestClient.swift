@@ -117,7 +117,9 @@ final class TestClient {
     var headers: [String: String] = [:]
     for line in lines.dropFirst() where line.contains(": ") {
       let parts = line.components(separatedBy: ": ")
-      headers[parts[0].lowercased()] = parts.dropFirst().joined(separator: ": ")
+      let value = parts.dropFirst().joined(separator: ": ")
+      // Fields of one name are one list (RFC 9110 section 5.3).
+      headers[parts[0].lowercased()] = headers[parts[0].lowercased()].map { "\($0), \(value)" } ?? value
     }
     let length = hasBody ? Int(headers["content-length"] ?? "0") ?? 0 : 0
     let status = Int(lines[0].split(separator: " ")[1]) ?? 0

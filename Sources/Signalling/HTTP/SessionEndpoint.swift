@@ -49,11 +49,12 @@ struct SessionEndpoint {
   /// The HTTP response for what the SFU said of the request to `route`.
   func reply(_ response: ResourceResponse, _ route: Route) -> HTTPReply {
     switch response {
-    case .created(let resource, let answer, let entityTag):
-      let headers: HTTPHeaders = [
+    case .created(let resource, let answer, let entityTag, let iceServers):
+      var headers: HTTPHeaders = [
         "content-type": Self.sdp, "location": Self.location(route, resource), "etag": "\"\(entityTag)\"",
         "accept-patch": Self.fragment, "cache-control": "no-store",
       ]
+      for link in iceServers.flatMap(Self.links) { headers.add(name: "link", value: link) }
       return HTTPReply(.created, headers: headers, body: [UInt8](answer.utf8))
     case .accepted: return HTTPReply(.noContent)
     case .restarted(let fragment, let entityTag):
@@ -120,6 +121,20 @@ struct SessionEndpoint {
       throw Refusal(.badRequest, ErrorCode.badSDP.rawValue, "the body must be \(what); it is empty or not UTF-8")
     }
     return text
+  }
+
+  /// A STUN or TURN server as a Link header field per URL (RFC 9725 section 4.6).
+  static func links(_ server: ICEServer) -> [String] {
+    var parameters = "; rel=\"ice-server\""
+    if let username = server.username, let credential = server.credential {
+      parameters += "; username=\(quoted(username)); credential=\(quoted(credential)); credential-type=\"password\""
+    }
+    return server.urls.map { "<\($0)>\(parameters)" }
+  }
+
+  /// A quoted-string of RFC 9110 section 5.6.4.
+  private static func quoted(_ text: String) -> String {
+    "\"" + text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
   }
 
   private static func location(_ route: Route, _ resource: String) -> String {
