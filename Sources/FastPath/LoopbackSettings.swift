@@ -3,7 +3,7 @@ import Glibc
 /// The two kernel settings without which `lo` drops what AF_XDP sends into it as martian: `accept_local` and
 /// `route_localnet`. Set on `lo` alone, where they open nothing to the network, and put back afterwards.
 ///
-/// What they were is noted in /run, so that a later start can put back what a killed process left behind. Without that
+/// What they were is noted in /run, so that the next start puts back what a killed process left behind. Without that
 /// note (no right to write it, or another host's /run) settings found as needed are taken to be the operator's.
 struct LoopbackSettings {
   /// Values before, by setting; those that were right already are not here.
@@ -20,14 +20,9 @@ struct LoopbackSettings {
   static func hold(log: FastPath.Log) throws(LaneRefusal) -> LoopbackSettings {
     let (note, notePath) = openNote()
     var before: [(name: String, value: String)] = []
-    let left = note >= 0 ? parse(TextFile.read(note)) : [:]
     for name in names {
       let value = (TextFile.read(path(name)) ?? "").filter { !$0.isWhitespace }
-      if value == "1" {
-        // Set by a process that did not live to put it back.
-        if let original = left[name] { before.append((name, original)) }
-        continue
-      }
+      if value == "1" { continue }
       guard TextFile.write("1", to: path(name)) else {
         let error = SystemError.text(errno)
         let held = LoopbackSettings(before: before, note: note, notePath: notePath)
@@ -41,6 +36,14 @@ struct LoopbackSettings {
     let settings = LoopbackSettings(before: before, note: note, notePath: notePath)
     settings.writeNote()
     return settings
+  }
+
+  /// Puts back what a process of this network namespace changed that is not there any more.
+  static func sweep(log: FastPath.Log) {
+    let (note, notePath) = openNote(flags: O_RDWR)
+    guard note >= 0 else { return }
+    let left = parse(TextFile.read(note)).sorted { $0.key < $1.key }
+    LoopbackSettings(before: left.map { ($0.key, $0.value) }, note: note, notePath: notePath).release(log: log)
   }
 
   /// Puts back what was changed.
@@ -60,11 +63,11 @@ struct LoopbackSettings {
   // MARK: The note
 
   /// One per network namespace. Another process that holds it has its own note of what was before.
-  private static func openNote() -> (CInt, String) {
+  private static func openNote(flags: CInt = O_RDWR | O_CREAT) -> (CInt, String) {
     var status = stat()
     guard stat("/proc/thread-self/ns/net", &status) == 0 else { return (-1, "") }
     let path = "/run/needletail-lo-\(status.st_ino)"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { return (-1, path) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)

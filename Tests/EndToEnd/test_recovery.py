@@ -182,6 +182,12 @@ def test_settings_of_lo_are_put_back_after_a_kill(network, start_server):
     assert settings() == ["1", "1"]
     assert server.stop() == 0
     assert settings() == ["0", "0"]
+    # A server that wants nothing of lo puts them back as well.
+    server.start()
+    server.kill()
+    assert settings() == ["1", "1"]
+    start_server(interfaces=["eth0"], lane="socket")
+    assert settings() == ["0", "0"]
     # What an operator has set, and no killed server, stays.
     network.server.run("sysctl", "-w", "net.ipv4.conf.lo.accept_local=1")
     try:
