@@ -186,8 +186,9 @@ def test_settings_of_lo_are_put_back_after_a_kill(network, start_server):
     server.start()
     server.kill()
     assert settings() == ["1", "1"]
-    start_server(interfaces=["eth0"], lane="socket")
+    modest = start_server(interfaces=["eth0"], lane="socket")
     assert settings() == ["0", "0"]
+    assert modest.stop() == 0
     # What an operator has set, and no killed server, stays.
     network.server.run("sysctl", "-w", "net.ipv4.conf.lo.accept_local=1")
     try:

@@ -11,6 +11,7 @@ from .network import CLIENT_ADDRESS, SERVER_ADDRESS
 
 MEDIA_PORT = 3478
 SO_RCVBUFFORCE = 33  # beyond net.core.rmem_max
+IP_RECVTTL = 12
 PAYLOAD_LENGTH = 160
 TICKS = 960
 
@@ -51,7 +52,6 @@ class ClearSender:
         self.socket = bound_socket(namespace, address)
         self.ssrc, self.payload_type = ssrc, payload_type
         self.to = (server, MEDIA_PORT)
-        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTTL, 1)
         self.remote = text(self.socket.getsockname())
         self.sent = 0
 
@@ -100,6 +100,7 @@ class ClearReceiver:
         if group:
             membership = socket.inet_aton(group) + socket.inet_aton(address)
             self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
         self.remote = text(self.socket.getsockname())
         self.socket.settimeout(0.1)
         self._is_over = threading.Event()
