@@ -23,6 +23,7 @@ struct fp_progress {
 	__u32 counter;      /* of the packet whose clones come */
 	__u32 first_sink;
 	__u32 slot; /* of the next clone */
+	__u32 made; /* copies of the bulk on its way to the driver */
 };
 
 struct {
@@ -166,5 +167,6 @@ static __always_inline enum fp_verdict make_copy(struct xdp_md *context)
 	if (rewrite(data, end, sink, &original, hops_left(ethernet + 1, is_v6), udp->check, 0) != 1)
 		return FP_VERDICT_copy_unwanted;
 	count_copy(sink, length, shape.payload_octets);
+	progress->made++;
 	return FP_VERDICT_copy_sent;
 }

@@ -100,7 +100,10 @@ static __always_inline void rewrite_rtp(struct rtp_start *rtp, const struct rtp_
 	rtp->ssrc = sink->ssrc;
 }
 
-static __always_inline __u8 smaller(__u8 a, __u8 b) { return a < b ? a : b; }
+static __always_inline __u8 smaller(__u8 a, __u8 b)
+{
+	return a < b ? a : b;
+}
 
 static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct fp_sink *sink, __u8 hops)
 {

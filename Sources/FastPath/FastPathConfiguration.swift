@@ -6,7 +6,7 @@ public enum LaneChoice: String, Hashable, Sendable, CaseIterable {
   case xsk
   /// UDP sockets alone: no program is loaded.
   case socket
-  /// Like `auto`: what cannot be forwarded in the kernel takes the next lane.
+  /// Like `auto`, but what can be forwarded in the kernel stays there even where bursts of copies get lost.
   case kernel
 }
 

@@ -49,6 +49,11 @@ final class KernelLane {
   var tables: KernelTables
   var tc: TCProgram?
   var avoidsXDP = false
+  /// Whether the worker makes copies that an interface had no room for.
+  var retreats = true
+  /// nil: they cannot be counted.
+  var overflows: Overflows?
+  var overflowReason = ""
   /// Why there is no TC program, or why it is not on an interface.
   var tcReason = ""
   var tcRefusals: [UInt32: String] = [:]
@@ -73,6 +78,11 @@ final class KernelLane {
       tc = try TCProgram(port: port, sharing: program)
     } catch {
       tcReason = error.reason
+    }
+    do throws(LaneRefusal) {
+      overflows = try Overflows(sharing: program)
+    } catch {
+      overflowReason = error.reason
     }
   }
 

@@ -60,9 +60,26 @@ extension XSKLane {
   /// Brings the kernel's routes up to date. Cheap when nothing changed.
   mutating func chooseLanes(_ forwarder: inout Forwarder, now: Instant) {
     kernel?.clean(now: now, into: &forwarder)
+    followOverflows(now: now)
     guard let dirty = kernel?.dirty, !dirty.isEmpty else { return }
     kernel?.dirty = []
     for id in dirty { choose(id, &forwarder, now: now) }
+  }
+
+  private mutating func followOverflows(now: Instant) {
+    guard let (losses, hasEnded) = kernel?.overflows?.turn(interfaces.attachedIndices, now: now),
+      kernel?.retreats == true
+    else { return }
+    for loss in losses {
+      log(
+        "warning", "an interface had no room for copies of bursts; the worker makes them for a while",
+        [
+          "interface": links[loss.interface]?.name ?? "\(loss.interface)", "lost": "\(loss.lost)",
+          "made": "\(loss.made)",
+          "seconds": "\(Int(loss.retreat.seconds))",
+        ])
+    }
+    if hasEnded || !losses.isEmpty { kernel?.markAllDirty() }
   }
 
   private mutating func choose(_ id: SourceID, _ forwarder: inout Forwarder, now: Instant) {
@@ -118,7 +135,13 @@ extension XSKLane {
     var copies: [KernelLane.Copy] = []
     do throws(LaneRefusal) {
       for sink in route.sinks { copies.append(try copy(sink, from: source, mtu: incoming.mtu)) }
-      return .kernel(try program(copies, incoming), copies)
+      let program = try program(copies, incoming)
+      if case .xdp(let interface, _) = program, kernel?.retreats == true,
+        kernel?.overflows?.isRetreating(interface) == true
+      {
+        return .worker(reason: "\(links[interface]?.name ?? "its interface") had no room for bursts of copies")
+      }
+      return .kernel(program, copies)
     } catch {
       return .worker(reason: error.reason)
     }
@@ -254,7 +277,7 @@ extension XSKLane {
   var programs: [ProgramStatus] { interfaces.program.programs() + (kernel?.tc?.programs() ?? []) }
 
   var kernelVerdicts: [VerdictCount] {
-    guard let counts = kernel?.tc?.verdictCounts() else { return [] }
-    return counts.map { VerdictCount(name: $0.name, count: $0.count) }
+    let lost = kernel?.overflows.map { [VerdictCount(name: "xdp_copy_overflow", count: $0.lost)] } ?? []
+    return lost + (kernel?.tc?.verdictCounts() ?? []).map { VerdictCount(name: $0.name, count: $0.count) }
   }
 }

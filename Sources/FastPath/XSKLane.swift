@@ -55,8 +55,12 @@ struct XSKLane: ~Copyable {
       do throws(LaneRefusal) {
         kernel = try KernelLane(port: port, program)
         kernel?.avoidsXDP = configuration.kernelLaneAvoidsXDP
+        kernel?.retreats = configuration.lane != .kernel
         if let reason = kernel?.tcReason, !reason.isEmpty {
           log("warning", "TC does not forward clear RTP", ["reason": reason])
+        }
+        if let reason = kernel?.overflowReason, !reason.isEmpty {
+          log("warning", "copies that an interface has no room for are not seen", ["reason": reason])
         }
       } catch {
         log("notice", "there is no kernel lane", ["reason": error.reason])

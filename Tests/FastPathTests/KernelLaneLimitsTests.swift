@@ -57,6 +57,29 @@ import Wire
     #expect(source(3, scene)?.lane != .kernel && source(2, scene)?.lane == .kernel)
   }
 
+  /// A poll of many packets to many sinks is more than a veth ring holds: what is lost is counted, and the worker, which
+  /// waits for room, makes the copies.
+  @Test func burstsThatOverflowTheInterfaceGoByTheWorker() throws {
+    let scene = try Scene(.xdp, receivers: 30)
+    defer { scene.call.fastPath.stop() }
+    // Packets wait for the thread, and it takes many at a time.
+    try shell("ip netns exec \(scene.network.server) sh -c 'echo 1 > /sys/class/net/v0/threaded'")
+    scene.waitForKernel(.xdp)
+    var next = 0
+    let isRetreating = eventually {
+      scene.send(next..<next + 60)
+      next += 60
+      return scene.source?.lane != .kernel && scene.source?.laneReason.contains("no room for bursts") == true
+    }
+    #expect(isRetreating, "\(String(describing: scene.source))")
+    let lost = scene.call.fastPath.statistics().verdicts.first { $0.name == "xdp_copy_overflow" }
+    #expect(lost.map { $0.count > 0 } == true)
+    #expect(scene.call.told.lines.contains { $0.contains("had no room for copies of bursts") })
+    for receiver in 0..<30 { _ = scene.received(receiver) }
+    scene.send(30_000..<30_050)
+    for receiver in 0..<30 { #expect(scene.received(receiver) == Array(30_000..<30_050), "receiver \(receiver)") }
+  }
+
   @Test func withoutRoomInTheTablesASourceGoesByTheWorkerWhole() throws {
     let scene = try Scene(.tc, receivers: 2)
     defer { scene.call.fastPath.stop() }

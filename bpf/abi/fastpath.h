@@ -120,6 +120,12 @@ struct fp_sink_counters {
 	__u64 last_sent;  /* to some milliseconds */
 };
 
+/* Value of `fp_overflows`: copies that XDP made for an interface. */
+struct fp_overflow {
+	__u64 made;
+	__u64 lost; /* of them: the interface had no room */
+};
+
 /* Value of `fp_traces`: how a source is looked at. One processor receives a flow, so that one writes. */
 struct fp_trace {
 	__u32 source; /* SourceID */

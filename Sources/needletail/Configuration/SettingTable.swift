@@ -61,7 +61,8 @@ extension Setting {
         help: "Interfaces the fast path attaches to."),
       Setting(
         name: "lane", kind: .choice(["auto", "kernel", "xsk", "socket"], \.lane), defaultText: "auto",
-        help: "How media travels. auto takes the fastest lane that each interface can do and says which and why."),
+        help: "How media travels. auto takes the fastest lane that each interface can do and says which and why. "
+          + "kernel is like auto, but stays in the kernel even where bursts of copies get lost."),
       Setting(
         name: "kernel-program", kind: .choice(["auto", "tc"], \.kernelProgram), defaultText: "auto",
         help: "What forwards clear RTP in the kernel. auto takes XDP, and TC where XDP cannot send."),
