@@ -6,7 +6,9 @@ import Wire
 /// rewrite the same headers and send with sendmmsg or sendmsg, in turns within one run.
 ///
 /// Counted is the processor time of the thread that forwards and of the NAPI thread of the server's end of the cable,
-/// which is where the kernel lane runs. Sender and receivers run on the other processor and are not counted. A copy counts
+/// which is where the kernel lane runs. Sender and receivers are not counted. The receivers' end of the cable runs on the
+/// other processor, or on the same as a network card's completions do (copies are freed where they are made, and memory
+/// stays in the cache); of each way the better one counts, which is the first for the loops. A copy counts
 /// once it arrived at the receivers' interface. Idle processors are kept from sleeping deeply.
 struct KernelLaneBench {
   enum Path: String, CaseIterable {
@@ -15,12 +17,17 @@ struct KernelLaneBench {
     case sendmmsg, sendmsg
   }
 
+  /// Where the receivers' end of the cable runs.
+  enum ReceiverPlace: CaseIterable { case otherProcessor, sameProcessor }
+
   struct Row {
     var fanout: Int
     var nanosecondsPerCopy: [Path: Double]
   }
 
   var fanouts = [1, 4, 16, 64, 256]
+  /// Fewer than a veth ring holds, except where one packet makes more.
+  var copiesPerBurst = 192
   var rounds = 3
   var secondsPerRound = 1.0
 
@@ -42,12 +49,16 @@ struct KernelLaneBench {
       try Shell.run("ip", "netns", "exec", pair.client, "ethtool", "-K", "peer0", "gro", state)
       try Shell.run("ip", "netns", "exec", pair.server, "ethtool", "-K", "eth0", "gro", state)
     }
-    try pair.pinThreads(serverCPU: Self.serverCPU, clientCPU: Self.clientCPU)
-    // Otherwise each copy wakes a thread on the other processor at the sender's expense, which no network card does.
-    try pair.coalesce("peer0", packets: 1000, nanoseconds: 50_000)
     let costs = try fanouts.map { try measure(fanout: $0, pair) }
-    try pair.coalesce("peer0", packets: 0, nanoseconds: 0)
     return (costs, try KernelLatencyBench().run(pair))
+  }
+
+  /// `waits`: for more copies, where it runs on the other processor. Otherwise each wakes a thread there at the
+  /// sender's expense, which no network card does.
+  static func place(_ receivers: ReceiverPlace, _ pair: NetworkPair, waits: Bool) throws {
+    let isOther = receivers == .otherProcessor
+    try pair.pinThreads(serverCPU: serverCPU, clientCPU: isOther ? clientCPU : serverCPU)
+    try pair.coalesce("peer0", packets: isOther && waits ? 1000 : 0, nanoseconds: isOther && waits ? 50_000 : 0)
   }
 
   static func table(_ rows: [Row]) -> String {
@@ -80,20 +91,35 @@ struct KernelLaneBench {
       from: sockets[0].1, to: media, payload: FrameSender.stampedPacket(ssrc: LaneScene.publisherSSRC))
     let sender = try LaneScene.inside(pair.client) { try FrameSender(pair) }
     let drain = try LaneScene.inside(pair.client) { try FrameDrain(interface: "peer0") }
-    var costs: [Path: [Double]] = [:]
+    let addresses = sockets.map(\.1)
+    var costs: [Path: [ReceiverPlace: [Double]]] = [:]
     for _ in 0..<rounds {
       for path in Path.allCases {
-        let addresses = sockets.map(\.1)
-        let subject = try LaneScene.inside(pair.server) { try path.start(media, addresses, cpu: Self.serverCPU) }
-        defer { subject.stop() }
-        for thread in Self.threads(subject, pair) { ThreadPlacement.raisePriority(of: thread) }
         let send = { self.send(frame, by: sender, fanout, seconds: $0) }
-        let cost = try measure(subject, path, send, drain, pair, fanout)
-        Progress.note("\(fanout) sinks, \(path.rawValue): \(Int(cost)) ns")
-        costs[path, default: []].append(cost)
+        let found = try Self.patiently {
+          let subject = try LaneScene.inside(pair.server) { try path.start(media, addresses, cpu: Self.serverCPU) }
+          defer { subject.stop() }
+          for thread in Self.threads(subject, pair) { ThreadPlacement.raisePriority(of: thread) }
+          return try ReceiverPlace.allCases.map { receivers in
+            try Self.place(receivers, pair, waits: true)
+            return (receivers, try measure(subject, path, send, drain, pair, fanout))
+          }
+        }
+        for (receivers, cost) in found { costs[path, default: [:]][receivers, default: []].append(cost) }
+        Progress.note("\(fanout) sinks, \(path.rawValue): \(found.map { "\(Int($0.1)) ns" }.joined(separator: ", "))")
       }
     }
-    return Row(fanout: fanout, nanosecondsPerCopy: costs.mapValues { $0.sorted()[$0.count / 2] })
+    return Row(
+      fanout: fanout,
+      nanosecondsPerCopy: costs.mapValues { $0.values.map { $0.sorted()[$0.count / 2] }.min() ?? .nan })
+  }
+
+  /// Tries three times: a machine shared with others may stall, and then the receivers' ring overflows.
+  static func patiently<R>(_ body: () throws -> R) throws -> R {
+    for _ in 0..<2 {
+      do { return try body() } catch { Progress.note("\(error); once more") }
+    }
+    return try body()
   }
 
   private func measure(
@@ -115,14 +141,15 @@ struct KernelLaneBench {
       throw BenchFailure(
         "\(path.rawValue), \(fanout) sinks: of \(sent * fanout) copies \(arrived) arrived; \(subject.state)")
     }
+    guard subject.isReady else { throw BenchFailure("\(path.rawValue), \(fanout) sinks: \(subject.state)") }
     return Double(ran) / Double(arrived)
   }
 
-  /// A veth ring full of copies every other millisecond, which all ways to forward can bear. Returns the packets sent.
+  /// A veth ring of copies, or nearly, every other millisecond, which all ways to forward can bear. Returns the packets sent.
   private func send(_ frame: [UInt8], by sender: FrameSender, _ fanout: Int, seconds: Double) -> Int {
     let placement = ThreadPlacement(cpu: Self.clientCPU, isUninterrupted: false)
     defer { placement.restore() }
-    let burst = max(1, FrameSender.capacity / fanout)
+    let burst = max(1, copiesPerBurst / fanout)
     let bursts = Int(seconds * 500)
     var next = Clock.now
     for _ in 0..<bursts {

@@ -75,7 +75,7 @@ final class FrameSender {
 
   private static func redirect(_ interface: String, to other: String) throws -> CInt {
     let program = try XDPInstruction.load(
-      [.set(1, CInt(if_nametoindex(other))), .set(2, 0), .call(23 /* bpf_redirect */), .exit], "bench_redirect")
+      [.set(1, CInt(if_nametoindex(other))), .set(2, 0), .call(.redirect), .exit], "bench_redirect")
     defer { close(program) }
     return try XDPInstruction.attach(program, to: interface)
   }
@@ -156,11 +156,11 @@ final class FrameDrain {
         .load(5, from: 2, at: 12, bytes: 2), .jumpUnless(5, equals: 0x0008, over: 19),
         .load(5, from: 2, at: 23, bytes: 1), .jumpUnless(5, equals: CInt(IPPROTO_UDP), over: 17),
         .load(6, from: 2, at: Int16(Self.timeOffset), bytes: 8),
-        .call(5 /* bpf_ktime_get_ns */), .subtract(0, 6), .shiftRight(0, Self.bucketShift),
+        .call(.monotonicTime), .subtract(0, 6), .shiftRight(0, Self.bucketShift),
         .jumpUnlessGreater(0, than: CInt(Self.buckets - 1), over: 1), .set(0, CInt(Self.buckets - 1)),
         .store(10, at: -4, 0), .copy(2, from: 10), .add(2, -4),
       ] + XDPInstruction.loadMap(1, histogram) + [
-        .call(1 /* bpf_map_lookup_elem */), .jumpIf(0, equals: 0, over: 2),
+        .call(.mapLookup), .jumpIf(0, equals: 0, over: 2),
         .set(1, 1), .addAtomically(0, at: 0, 1),
         .set(0, CInt(XDP_DROP.rawValue)), .exit,
         .set(0, CInt(XDP_PASS.rawValue)), .exit,
@@ -239,11 +239,17 @@ struct XDPInstruction {
   static func jumpUnlessGreater(_ register: UInt8, than value: CInt, over count: Int16) -> Self {
     .init(0xb5, register, offset: count, value: value)
   }
-  /// A helper function, by its number in <linux/bpf.h>.
-  static func call(_ helper: CInt) -> Self { .init(0x85, value: helper) }
+  /// The kernel's functions, by their numbers in <linux/bpf.h>.
+  enum Helper: CInt {
+    case mapLookup = 1
+    case monotonicTime = 5
+    case redirect = 23
+  }
+
+  static func call(_ helper: Helper) -> Self { .init(0x85, value: helper.rawValue) }
   /// Two instructions.
   static func loadMap(_ register: UInt8, _ map: CInt) -> [Self] {
-    [.init(0x18, register, 1 /* BPF_PSEUDO_MAP_FD */, value: map), .init(0)]
+    [.init(0x18, register, UInt8(BPF_PSEUDO_MAP_FD), value: map), .init(0)]
   }
 
   /// The descriptor of a loaded XDP program.
