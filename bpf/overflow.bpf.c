@@ -30,8 +30,11 @@ int needletail_overflow(__u64 *arguments)
 		return 0;
 	made = progress->made;
 	progress->made = 0;
-	bpf_map_update_elem(&fp_overflows, &index, &none, BPF_NOEXIST);
 	overflow = bpf_map_lookup_elem(&fp_overflows, &index);
+	if (!overflow) {
+		bpf_map_update_elem(&fp_overflows, &index, &none, BPF_NOEXIST);
+		overflow = bpf_map_lookup_elem(&fp_overflows, &index);
+	}
 	if (!overflow)
 		return 0;
 	__sync_fetch_and_add(&overflow->made, made);

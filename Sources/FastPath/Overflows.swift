@@ -10,11 +10,13 @@ final class Overflows {
   private let object: OpaquePointer
   private let link: OpaquePointer
   private let table: CInt
+  /// By interface, as is all that follows.
   private var counts: [UInt32: fp_overflow] = [:]
-  private var retreats: [UInt32: Retreat] = [:]
-  private var due = Instant.zero
-
   private var lastLosses: [UInt32: Instant] = [:]
+  private var retreats: [UInt32: Retreat] = [:]
+  /// All copies lost so far, of all interfaces.
+  private(set) var lost: UInt64 = 0
+  private var due = Instant.zero
 
   private struct Retreat {
     var until: Instant
@@ -61,9 +63,6 @@ final class Overflows {
     bpf_object__close(object)
   }
 
-  /// All copies lost so far, of all interfaces.
-  var lost: UInt64 { counts.values.reduce(0) { $0 &+ $1.lost } }
-
   /// Whether copies for the interface are the worker's for now.
   func isRetreating(_ interface: UInt32) -> Bool { retreats[interface]?.isOver == false }
 
@@ -71,6 +70,7 @@ final class Overflows {
   func turn(_ interfaces: Set<UInt32>, now: Instant) -> (losses: [Loss], hasEnded: Bool) {
     guard now >= due else { return ([], false) }
     due = now.advanced(by: Self.interval)
+    for gone in counts.keys where !interfaces.contains(gone) { forget(gone) }
     var hasEnded = false
     for (interface, retreat) in retreats where !retreat.isOver && now >= retreat.until {
       retreats[interface]?.isOver = true
@@ -79,12 +79,21 @@ final class Overflows {
     return (interfaces.compactMap { loss($0, now: now) }, hasEnded)
   }
 
+  private func forget(_ interface: UInt32) {
+    var key = interface
+    bpf_map_delete_elem(table, &key)
+    counts[interface] = nil
+    lastLosses[interface] = nil
+    retreats[interface] = nil
+  }
+
   private func loss(_ interface: UInt32, now: Instant) -> Loss? {
     var key = interface
     var count = fp_overflow()
     guard bpf_map_lookup_elem(table, &key, &count) == 0 else { return nil }
     let before = counts.updateValue(count, forKey: interface) ?? fp_overflow()
     let (made, lost) = (count.made &- before.made, count.lost &- before.lost)
+    self.lost &+= lost
     guard Self.isTooMuch(lost, of: made), !isRetreating(interface) else { return nil }
     let last = lastLosses.updateValue(now, forKey: interface)
     guard let last, now.since(last) <= Self.recurrence else { return nil }
