@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 
+import pytest
 from harness.aiortc_client import Session
 from harness.capture import CaptureFile, capture, start_capture
 from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
@@ -132,8 +133,9 @@ def test_as_on_the_wire_and_in_clear(server, network, aiortc, tmp_path):
     assert_others_open_it(paths[1], clear)
 
 
-def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server, network, tmp_path):
-    server = start_server()
+@pytest.mark.parametrize("program", ["auto", "tc"])
+def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server, network, tmp_path, program):
+    server = start_server(kernel_program=program)
     add_camera(server)
     add_recorder(server)
     with network.clients.inside():
@@ -164,6 +166,24 @@ def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server
     recorder.close()
     assert got == list(range(got[0], sent[0])) and got[0] < 25, "loss at a change of lanes"
     assert {p.payload[12:] for p in file.rtp("out")} <= {sample(number) for number in range(sent[0])}
+
+
+def test_a_server_that_stops_leaves_the_file_whole(start_server, network, tmp_path):
+    server = start_server()
+    add_camera(server)
+    path = tmp_path / "a.pcapng"
+    with tone(network) as sent:
+        running = start_capture(server, path, "--seconds", "60")
+        wait_for(lambda: "capture begins" in server.log.read_text(), "the capture to begin")
+        before = sent[0]
+        wait_for(lambda: sent[0] > before + 50, "a second of sound")
+        assert server.stop() == 0
+        said = "".join(running.communicate(timeout=10))
+    assert running.returncode == 3 and "what came" in said and "no server answers" in said, (running.returncode, said)
+    file = CaptureFile(path)
+    assert len(file.rtp("in")) > 20
+    assert_continuous(file.rtp("in"))
+    assert_others_open_it(path, file)
 
 
 def test_refusals(server, tmp_path):

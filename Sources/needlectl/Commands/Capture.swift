@@ -78,6 +78,8 @@ struct Capture: ParsableCommand {
       last = try copy(resource, to: &output, signals)
     } catch {
       _ = try? common.client.delete(resource, query: [:])
+      standardError(
+        "needlectl: the capture ends early; what came (\(Reading.bytes(UInt64(output.count)))) is in \(file)")
       throw error
     }
     try tell(
