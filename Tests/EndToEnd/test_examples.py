@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
+from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
 from harness.participant import Participant
 from harness.server import BINARY, ROOT
 from harness.waiting import wait_for
@@ -119,3 +120,38 @@ def test_scapy_interrupted_leaves_nothing(tmp_path):
             assert line
         assert len(namespaces_of(run)) == 4
     assert run.returncode == 130
+
+
+PLAYERS = {
+    # Ends by itself once it has shown so many pictures.
+    "GStreamer": "gst-launch-1.0 -q filesrc location={sdp} ! sdpdemux ! decodebin ! video/x-raw ! fakesink num-buffers=50",
+    "ffplay": "ffplay -hide_banner -protocol_whitelist file,udp,rtp -nodisp -t 3 -autoexit -stats {sdp}",
+}
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_players_open_the_sdp_file_of_a_receiver(start_server, network, player):
+    server = start_server()
+    there = ["ip", "netns", "exec", network.clients.name]
+    server.needlectl("rtp", "add", "--room", "studio", "--name", "camera", "--send", "--remote", f"{CLIENT_ADDRESS}:15004",
+                     "--codec", "vp8", "--payload-type", "96")
+    server.needlectl("rtp", "add", "--room", "studio", "--name", "player", "--receive", "--remote", f"{CLIENT_ADDRESS}:15016",
+                     "--codec", "vp8", "--payload-type", "100", "--rtcp", "mux")
+    sdp = server.folder / "player.sdp"
+    sdp.write_bytes(subprocess.check_output([
+        BINARY.parent / "needlectl", "rtp", "sdp", "--room", "studio", "--name", "player", "--socket",
+        server.keys["admin-socket"]]))
+    camera = subprocess.Popen([
+        *there, *"gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=25/1 ! vp8enc "
+        "deadline=1 keyframe-max-dist=25 ! rtpvp8pay pt=96 ! udpsink bind-port=15004 port=3478".split(),
+        f"host={SERVER_ADDRESS}", f"bind-address={CLIENT_ADDRESS}"])
+    try:
+        result = subprocess.run(
+            [*there, *PLAYERS[player].format(sdp=sdp).split()], capture_output=True, text=True, timeout=60,
+            env=os.environ | {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"})
+    finally:
+        camera.kill()
+        camera.wait()
+    assert result.returncode == 0, result.stderr
+    if player == "ffplay":
+        assert "Video: vp8" in result.stderr and "320x180" in result.stderr, result.stderr
