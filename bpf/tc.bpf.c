@@ -133,7 +133,8 @@ static __always_inline enum fp_verdict judge(struct __sk_buff *skb)
 	/* A tag in the frame itself is left to the worker. */
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return FP_VERDICT_pass_not_ip;
-	if (skb->len > FP_MAX_FRAME)
+	/* Several packets that are to be cut apart later are one here. */
+	if (skb->len > FP_MAX_FRAME || skb->gso_size)
 		return FP_VERDICT_pass_oversize;
 	if (skb->data_end - skb->data < skb->len)
 		bpf_skb_pull_data(skb, skb->len);

@@ -8,10 +8,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* Not in every libc's <sched.h> and <sys/socket.h>. */
+/* Not in every libc's <sched.h>, <sys/socket.h> and <netinet/udp.h>. */
 enum linux_constant {
 	LINUX_CLONE_NEWNET = 0x40000000,
 	LINUX_SOL_XDP = 283,
+	LINUX_UDP_SEGMENT = 103,
 };
 
 /* struct mmsghdr */

@@ -10,6 +10,10 @@ struct SocketPath {
   private(set) var nameLength: socklen_t = 0
   private(set) var controlLength: UInt32 = 0
   private(set) var isV6 = false
+  /// For `SendBatch`: which of its messages goes here, as far as that is still so.
+  var openMessage = 0
+  /// Whether the kernel may cut a message to here into datagrams; false once it refused.
+  var takesSegments = true
 
   static let nameOffset = 0
   static let controlOffset = 32
@@ -26,5 +30,7 @@ struct SocketPath {
     target.pointee.nameLength = name.length
     target.pointee.controlLength = UInt32(controlLength)
     target.pointee.isV6 = tuple.remote.ip.isV6
+    // Into `lo` a message goes uncut, and another server's XDP program there would take it for one packet.
+    target.pointee.takesSegments = !tuple.remote.ip.isLoopback
   }
 }

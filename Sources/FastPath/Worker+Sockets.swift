@@ -100,12 +100,12 @@ extension Worker {
   @inline(__always)
   private mutating func sendSocketBatches(now: Instant) {
     if sendV4.count > 0 {
-      sendV4.send(to: setup.sockets.v4) { copy, isSent in
+      sendV4.send { copy, isSent in
         forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
       }
     }
     if sendV6.count > 0 {
-      sendV6.send(to: setup.sockets.v6) { copy, isSent in
+      sendV6.send { copy, isSent in
         forwarder.account(copies.copies[copy], sentOn: isSent ? .socket : nil, now: now)
       }
     }

@@ -20,8 +20,8 @@ struct Worker: ~Copyable {
   var memory: PacketMemory
   var copies = CopyBatch()
   var received = ReceiveBatch()
-  var sendV4 = SendBatch()
-  var sendV6 = SendBatch()
+  var sendV4: SendBatch
+  var sendV6: SendBatch
   var paths = PathTable()
   /// nil: there is only the socket lane, for `socketLaneReason`.
   var xskLane: XSKLane?
@@ -44,6 +44,8 @@ struct Worker: ~Copyable {
 
   init(_ setup: Setup) throws(FastPathError) {
     self.setup = setup
+    sendV4 = SendBatch(setup.sockets.v4)
+    sendV6 = SendBatch(setup.sockets.v6)
     memory = try PacketMemory(frameCount: PacketMemory.defaultFrameCount)
     let now = Instant.current()
     statisticsDue = now.advanced(by: Self.statisticsInterval)

@@ -21,7 +21,7 @@
 
     /// nil if the engine has no ipsec-mb.
     init?(_ keys: SRTPSessionKeys, _ engine: borrowing IPsecMBEngine) {
-      guard let manager = engine.manager else { return nil }
+      guard let manager = engine.wide else { return nil }
       let is256 = keys.profile == .aeadAES256GCM
       guard let encrypt = is256 ? manager.pointee.gcm256_enc : manager.pointee.gcm128_enc,
         let decrypt = is256 ? manager.pointee.gcm256_dec : manager.pointee.gcm128_dec
@@ -48,7 +48,7 @@
     deinit { material.deallocate() }
 
     @inline(__always)
-    func sealGCM(_ work: SealingWork, engine: borrowing IPsecMBEngine) {
+    func sealGCM(_ work: PacketWork, engine: borrowing IPsecMBEngine) {
       work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: engine.vector)
       let out = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
       encrypt(
@@ -60,20 +60,18 @@
 
     /// Decrypts in place. False if the tag behind the payload is wrong; the payload is garbage then.
     @inline(__always)
-    func openGCM(
-      _ packet: UnsafeMutableRawPointer, headerLength: Int, payloadLength: Int, salt: SessionSalt, ssrc: UInt32,
-      index: UInt64, engine: borrowing IPsecMBEngine
-    ) -> Bool {
-      salt.writeGCMVector(ssrc: ssrc, index: index, to: engine.vector)
-      let text = (packet + headerLength).assumingMemoryBound(to: UInt8.self)
+    func openGCM(_ work: PacketWork, engine: borrowing IPsecMBEngine) -> Bool {
+      work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: engine.vector)
+      let text = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
       var tag = (UInt64(0), UInt64(0))
       return withUnsafeMutableBytes(of: &tag) { tag in
         guard let tag = tag.baseAddress else { return false }
         decrypt(
-          material.assumingMemoryBound(to: gcm_key_data.self), engine.context, text, text, UInt64(payloadLength),
-          engine.vector.assumingMemoryBound(to: UInt8.self), packet.assumingMemoryBound(to: UInt8.self),
-          UInt64(headerLength), tag.assumingMemoryBound(to: UInt8.self), 16)
-        return tagsAreEqual(tag, text + payloadLength, count: 16)
+          material.assumingMemoryBound(to: gcm_key_data.self), engine.context, text, text,
+          UInt64(work.payloadLength), engine.vector.assumingMemoryBound(to: UInt8.self),
+          work.packet.assumingMemoryBound(to: UInt8.self), UInt64(work.headerLength),
+          tag.assumingMemoryBound(to: UInt8.self), 16)
+        return tagsAreEqual(tag, text + work.payloadLength, count: 16)
       }
     }
 

@@ -72,7 +72,7 @@ struct OpenSSLContexts {
   private var tag: UnsafeMutableRawPointer { scratch + 16 }
 
   /// Encrypts the payload behind its header and appends the tag. False if OpenSSL refuses.
-  func sealGCM(_ work: SealingWork) -> Bool {
+  func sealGCM(_ work: PacketWork) -> Bool {
     work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: scratch)
     let out = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
     let iv = scratch.assumingMemoryBound(to: UInt8.self)
@@ -88,59 +88,59 @@ struct OpenSSLContexts {
   }
 
   /// Checks the tag behind the payload and decrypts in place. False if it is wrong; the payload is garbage then.
-  func openGCM(
-    _ packet: UnsafeMutableRawPointer, headerLength: Int, payloadLength: Int, salt: SessionSalt, ssrc: UInt32,
-    index: UInt64
-  ) -> Bool {
-    salt.writeGCMVector(ssrc: ssrc, index: index, to: scratch)
-    let text = (packet + headerLength).assumingMemoryBound(to: UInt8.self)
+  func openGCM(_ work: PacketWork) -> Bool {
+    work.salt.writeGCMVector(ssrc: work.ssrc, index: work.index, to: scratch)
+    let text = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
     let iv = scratch.assumingMemoryBound(to: UInt8.self)
-    let aad = packet.assumingMemoryBound(to: UInt8.self)
+    let aad = work.packet.assumingMemoryBound(to: UInt8.self)
+    let payloadLength = work.payloadLength
     var count: CInt = 0
     return EVP_DecryptInit_ex(cipher, nil, nil, nil, iv) == 1
       && EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, 16, text + payloadLength) == 1
-      && EVP_DecryptUpdate(cipher, nil, &count, aad, CInt(headerLength)) == 1
+      && EVP_DecryptUpdate(cipher, nil, &count, aad, CInt(work.headerLength)) == 1
       && (payloadLength == 0 || EVP_DecryptUpdate(cipher, text, &count, text, CInt(payloadLength)) == 1)
       && EVP_DecryptFinal_ex(cipher, tag.assumingMemoryBound(to: UInt8.self), &count) == 1
   }
 
-  /// AES-CM: XORs the keystream of (SSRC, index) onto `count` octets, from `input` to `output`.
-  func applyKeystream(
-    from input: UnsafeRawPointer, to output: UnsafeMutableRawPointer, count: Int, salt: SessionSalt, ssrc: UInt32,
-    index: UInt64
-  ) -> Bool {
-    guard count > 0 else { return true }
-    salt.writeCounterBlock(ssrc: ssrc, index: index, to: scratch)
+  /// AES-CM with HMAC-SHA1: encrypts the payload behind its header and appends the tag, cut to 80 bits. False if OpenSSL
+  /// refuses.
+  func sealCM(_ work: PacketWork) -> Bool {
+    guard applyKeystream(work), let tag = authenticate(work) else { return false }
+    (work.packet + work.length).copyMemory(from: tag, byteCount: SRTPProfile.aes128CMHMACSHA180.tagLength)
+    return true
+  }
+
+  /// AES-CM with HMAC-SHA1: checks the tag behind the packet and decrypts the payload. False if the tag is wrong.
+  func openCM(_ work: PacketWork) -> Bool {
+    guard let tag = authenticate(work),
+      tagsAreEqual(tag, work.packet + work.length, count: SRTPProfile.aes128CMHMACSHA180.tagLength)
+    else { return false }
+    return applyKeystream(work)
+  }
+
+  /// XORs the keystream of (SSRC, index) onto the payload, from where it lies to behind the header.
+  private func applyKeystream(_ work: PacketWork) -> Bool {
+    guard work.payloadLength > 0 else { return true }
+    work.salt.writeCounterBlock(ssrc: work.ssrc, index: work.index, to: scratch)
+    let output = (work.packet + work.headerLength).assumingMemoryBound(to: UInt8.self)
     var written: CInt = 0
     return EVP_EncryptInit_ex(cipher, nil, nil, nil, scratch.assumingMemoryBound(to: UInt8.self)) == 1
       && EVP_EncryptUpdate(
-        cipher, output.assumingMemoryBound(to: UInt8.self), &written, input.assumingMemoryBound(to: UInt8.self),
-        CInt(count)) == 1
+        cipher, output, &written, work.payload.assumingMemoryBound(to: UInt8.self), CInt(work.payloadLength)) == 1
   }
 
-  /// The HMAC-SHA1 of `count` octets of `packet` and the rollover counter of `index` (RFC 3711 section 4.2): 20 octets,
-  /// valid until the next call. nil if OpenSSL refuses.
-  func authenticate(_ packet: UnsafeRawPointer, count: Int, index: UInt64) -> UnsafeRawPointer? {
+  /// The HMAC-SHA1 of the packet and its rollover counter (RFC 3711 section 4.2): 20 octets, valid until the next call. nil
+  /// if OpenSSL refuses.
+  private func authenticate(_ work: PacketWork) -> UnsafeRawPointer? {
     guard let authenticator else { return nil }
-    scratch.storeBytes(of: UInt32(truncatingIfNeeded: index >> 16).bigEndian, as: UInt32.self)
+    scratch.storeBytes(of: UInt32(truncatingIfNeeded: work.index >> 16).bigEndian, as: UInt32.self)
     var length = 0
     let digest = tag.assumingMemoryBound(to: UInt8.self)
     guard EVP_MAC_init(authenticator, nil, 0, nil) == 1,
-      EVP_MAC_update(authenticator, packet.assumingMemoryBound(to: UInt8.self), count) == 1,
+      EVP_MAC_update(authenticator, work.packet.assumingMemoryBound(to: UInt8.self), work.length) == 1,
       EVP_MAC_update(authenticator, scratch.assumingMemoryBound(to: UInt8.self), 4) == 1,
       EVP_MAC_final(authenticator, digest, &length, 20) == 1, length == 20
     else { return nil }
     return UnsafeRawPointer(digest)
-  }
-
-  /// AES-CM with HMAC-SHA1: encrypts the payload behind its header and appends the tag, cut to 80 bits. False if OpenSSL
-  /// refuses.
-  func sealCM(_ work: SealingWork) -> Bool {
-    let isEncrypted = applyKeystream(
-      from: work.payload, to: work.packet + work.headerLength, count: work.payloadLength, salt: work.salt,
-      ssrc: work.ssrc, index: work.index)
-    guard isEncrypted, let tag = authenticate(work.packet, count: work.length, index: work.index) else { return false }
-    (work.packet + work.length).copyMemory(from: tag, byteCount: SRTPProfile.aes128CMHMACSHA180.tagLength)
-    return true
   }
 }

@@ -17,25 +17,24 @@ public struct RTPOpener: ~Copyable {
   public init?(_ keys: SRTPSessionKeys, engine: borrowing CryptographyEngine) {
     profile = keys.profile
     salt = SessionSalt(keys.salt)
-    // One packet at a time, HMAC-SHA1 is quicker by OpenSSL's SHA instructions than in one of ipsec-mb's many lanes.
     #if arch(x86_64)
-      let ipsecMB = keys.profile == .aes128CMHMACSHA180 ? nil : IPsecMBSession(keys, engine.ipsecMB)
-      let isComplete = ipsecMB != nil
+      let ipsecMB = IPsecMBSession(keys, engine.ipsecMB)
+      let needsOpenSSL = ipsecMB == nil
       self.ipsecMB = consume ipsecMB
     #else
-      let isComplete = false
+      let needsOpenSSL = true
     #endif
-    if isComplete {
-      openSSL = nil
-    } else {
+    if needsOpenSSL {
       guard let session = OpenSSLSession(keys, .opening) else { return nil }
       openSSL = consume session
+    } else {
+      openSSL = nil
     }
   }
 
   /// Opens one SRTP packet of `length` octets in place: the payload is decrypted where it is.
   ///
-  /// Returns the octets of the RTP packet; 0 if it is not genuine, and then the payload may be garbage.
+  /// Returns the octets of the RTP packet; 0 if it is not genuine, and then payload and tag may be garbage.
   @inline(__always)
   public func open(
     _ packet: UnsafeMutableRawPointer, headerLength: Int, length: Int, ssrc: UInt32, index: UInt64,
@@ -43,41 +42,34 @@ public struct RTPOpener: ~Copyable {
   ) -> Int {
     let payloadLength = length &- headerLength &- profile.tagLength
     guard headerLength >= 12, payloadLength >= 0, length <= largestProtectedPacket else { return 0 }
-    let isGenuine: Bool
+    let work = PacketWork(
+      packet: packet, headerLength: headerLength, payload: packet + headerLength, payloadLength: payloadLength,
+      salt: salt, ssrc: ssrc, index: index)
     #if arch(x86_64)
-      isGenuine =
-        switch ipsecMB {
-        case .some(let session):
-          session.openGCM(
-            packet, headerLength: headerLength, payloadLength: payloadLength, salt: salt, ssrc: ssrc, index: index,
-            engine: engine.ipsecMB)
-        case .none:
-          openByOpenSSL(packet, headerLength: headerLength, payloadLength: payloadLength, ssrc: ssrc, index: index)
-        }
+      let isGenuine = ipsecMB != nil ? openByIPsecMB(work, engine: &engine) : openByOpenSSL(work)
     #else
-      isGenuine = openByOpenSSL(
-        packet, headerLength: headerLength, payloadLength: payloadLength, ssrc: ssrc, index: index)
+      let isGenuine = openByOpenSSL(work)
     #endif
-    return isGenuine ? headerLength &+ payloadLength : 0
+    return isGenuine ? work.length : 0
   }
 
-  private func openByOpenSSL(
-    _ packet: UnsafeMutableRawPointer, headerLength: Int, payloadLength: Int, ssrc: UInt32, index: UInt64
-  ) -> Bool {
-    switch openSSL {
-    case .none: return false
-    case .some(let session):
-      if profile != .aes128CMHMACSHA180 {
-        return session.contexts.openGCM(
-          packet, headerLength: headerLength, payloadLength: payloadLength, salt: salt, ssrc: ssrc, index: index)
+  #if arch(x86_64)
+    @inline(__always)
+    private func openByIPsecMB(_ work: PacketWork, engine: inout CryptographyEngine) -> Bool {
+      switch ipsecMB {
+      case .none: false
+      case .some(let session):
+        profile == .aes128CMHMACSHA180
+          ? engine.ipsecMB.open(work, keys: session.pointers) : session.openGCM(work, engine: engine.ipsecMB)
       }
-      let length = headerLength &+ payloadLength
-      guard let tag = session.contexts.authenticate(packet, count: length, index: index),
-        tagsAreEqual(tag, packet + length, count: profile.tagLength)
-      else { return false }
-      return session.contexts.applyKeystream(
-        from: packet + headerLength, to: packet + headerLength, count: payloadLength, salt: salt, ssrc: ssrc,
-        index: index)
+    }
+  #endif
+
+  private func openByOpenSSL(_ work: PacketWork) -> Bool {
+    switch openSSL {
+    case .none: false
+    case .some(let session):
+      profile == .aes128CMHMACSHA180 ? session.contexts.openCM(work) : session.contexts.openGCM(work)
     }
   }
 }

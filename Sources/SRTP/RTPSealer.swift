@@ -5,7 +5,7 @@
 public struct RTPSealer: ~Copyable {
   public let profile: SRTPProfile
   private let salt: SessionSalt
-  /// Without ipsec-mb, and for AES-CM also with it: a few packets are quicker by OpenSSL.
+  /// Without ipsec-mb.
   private let openSSL: OpenSSLSession?
   #if arch(x86_64)
     private let ipsecMB: IPsecMBSession?
@@ -22,7 +22,7 @@ public struct RTPSealer: ~Copyable {
     salt = SessionSalt(keys.salt)
     #if arch(x86_64)
       let ipsecMB = IPsecMBSession(keys, engine.ipsecMB)
-      let needsOpenSSL = ipsecMB == nil || keys.profile == .aes128CMHMACSHA180
+      let needsOpenSSL = ipsecMB == nil
       self.ipsecMB = consume ipsecMB
     #else
       let needsOpenSSL = true
@@ -49,7 +49,7 @@ public struct RTPSealer: ~Copyable {
   ) -> Int {
     let length = headerLength &+ payloadLength
     guard headerLength >= 12, payloadLength >= 0, length <= largestProtectedPacket else { return 0 }
-    let work = SealingWork(
+    let work = PacketWork(
       packet: packet, headerLength: headerLength, payload: payload, payloadLength: payloadLength, salt: salt,
       ssrc: ssrc, index: index)
     #if arch(x86_64)
@@ -62,7 +62,7 @@ public struct RTPSealer: ~Copyable {
 
   #if arch(x86_64)
     @inline(__always)
-    private func sealByIPsecMB(_ work: SealingWork, engine: inout CryptographyEngine) -> Bool {
+    private func sealByIPsecMB(_ work: PacketWork, engine: inout CryptographyEngine) -> Bool {
       switch ipsecMB {
       case .none: return false
       case .some(let session):
@@ -70,36 +70,17 @@ public struct RTPSealer: ~Copyable {
           session.sealGCM(work, engine: engine.ipsecMB)
           return true
         }
-        switch openSSL {
-        case .none: return false
-        case .some(let alternative):
-          engine.ipsecMB.queue(work, keys: session.pointers, alternative: alternative.contexts)
-          return true
-        }
+        engine.ipsecMB.queue(work, keys: session.pointers)
+        return true
       }
     }
   #endif
 
-  private func sealByOpenSSL(_ work: SealingWork) -> Bool {
+  private func sealByOpenSSL(_ work: PacketWork) -> Bool {
     switch openSSL {
     case .none: false
     case .some(let session):
       profile == .aes128CMHMACSHA180 ? session.contexts.sealCM(work) : session.contexts.sealGCM(work)
     }
   }
-}
-
-/// One packet to seal.
-struct SealingWork {
-  /// The header is here; the payload and the tag go behind it.
-  let packet: UnsafeMutableRawPointer
-  let headerLength: Int
-  let payload: UnsafeRawPointer
-  let payloadLength: Int
-  let salt: SessionSalt
-  let ssrc: UInt32
-  let index: UInt64
-
-  /// Octets without the tag.
-  var length: Int { headerLength &+ payloadLength }
 }

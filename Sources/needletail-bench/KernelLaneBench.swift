@@ -6,19 +6,14 @@ import Wire
 /// rewrite the same headers and send with sendmmsg or sendmsg, in turns within one run.
 ///
 /// Counted is the processor time of the thread that forwards and of the NAPI thread of the server's end of the cable,
-/// which is where the kernel lane runs. Sender and receivers are not counted. The receivers' end of the cable runs on the
-/// other processor, or on the same as a network card's completions do (copies are freed where they are made, and memory
-/// stays in the cache); of each way the better one counts, which is the first for the loops. A copy counts
-/// once it arrived at the receivers' interface. Idle processors are kept from sleeping deeply.
+/// which is where the kernel lane runs. Sender and receivers are not counted. Of each way the better `ReceiverPlace` counts.
+/// A copy counts once it arrived at the receivers' interface. Idle processors are kept from sleeping deeply.
 struct KernelLaneBench {
   enum Path: String, CaseIterable {
     case xdp = "XDP"
     case tc = "TC"
     case sendmmsg, sendmsg
   }
-
-  /// Where the receivers' end of the cable runs.
-  enum ReceiverPlace: CaseIterable { case otherProcessor, sameProcessor }
 
   struct Row {
     var fanout: Int
@@ -30,9 +25,6 @@ struct KernelLaneBench {
   var copiesPerBurst = 192
   var rounds = 3
   var secondsPerRound = 1.0
-
-  static let serverCPU = 0
-  static let clientCPU = 1
 
   /// Costs at every fan-out, and delays at 16.
   func run() throws -> (costs: [Row], delays: [KernelLatencyBench.Row]) {
@@ -51,14 +43,6 @@ struct KernelLaneBench {
     }
     let costs = try fanouts.map { try measure(fanout: $0, pair) }
     return (costs, try KernelLatencyBench().run(pair))
-  }
-
-  /// `waits`: for more copies, where it runs on the other processor. Otherwise each wakes a thread there at the
-  /// sender's expense, which no network card does.
-  static func place(_ receivers: ReceiverPlace, _ pair: NetworkPair, waits: Bool) throws {
-    let isOther = receivers == .otherProcessor
-    try pair.pinThreads(serverCPU: serverCPU, clientCPU: isOther ? clientCPU : serverCPU)
-    try pair.coalesce("peer0", packets: isOther && waits ? 1000 : 0, nanoseconds: isOther && waits ? 50_000 : 0)
   }
 
   static func table(_ rows: [Row]) -> String {
@@ -96,12 +80,14 @@ struct KernelLaneBench {
     for _ in 0..<rounds {
       for path in Path.allCases {
         let send = { self.send(frame, by: sender, fanout, seconds: $0) }
-        let found = try Self.patiently {
-          let subject = try LaneScene.inside(pair.server) { try path.start(media, addresses, cpu: Self.serverCPU) }
+        let found = try patiently {
+          let subject = try LaneScene.inside(pair.server) {
+            try path.start(media, addresses, cpu: ReceiverPlace.serverCPU)
+          }
           defer { subject.stop() }
           for thread in Self.threads(subject, pair) { ThreadPlacement.raisePriority(of: thread) }
           return try ReceiverPlace.allCases.map { receivers in
-            try Self.place(receivers, pair, waits: true)
+            try receivers.arrange(pair, waits: true)
             return (receivers, try measure(subject, path, send, drain, pair, fanout))
           }
         }
@@ -112,14 +98,6 @@ struct KernelLaneBench {
     return Row(
       fanout: fanout,
       nanosecondsPerCopy: costs.mapValues { $0.values.map { $0.sorted()[$0.count / 2] }.min() ?? .nan })
-  }
-
-  /// Tries three times: a machine shared with others may stall, and then the receivers' ring overflows.
-  static func patiently<R>(_ body: () throws -> R) throws -> R {
-    for _ in 0..<2 {
-      do { return try body() } catch { Progress.note("\(error); once more") }
-    }
-    return try body()
   }
 
   private func measure(
@@ -147,7 +125,7 @@ struct KernelLaneBench {
 
   /// A veth ring of copies, or nearly, every other millisecond, which all ways to forward can bear. Returns the packets sent.
   private func send(_ frame: [UInt8], by sender: FrameSender, _ fanout: Int, seconds: Double) -> Int {
-    let placement = ThreadPlacement(cpu: Self.clientCPU, isUninterrupted: false)
+    let placement = ThreadPlacement(cpu: ReceiverPlace.clientCPU, isUninterrupted: false)
     defer { placement.restore() }
     let burst = max(1, copiesPerBurst / fanout)
     let bursts = Int(seconds * 500)

@@ -4,7 +4,7 @@ import Wire
 /// How long clear RTP is on its way: from the publisher's send to the arrival of each copy at the receivers' network
 /// interface, by XDP and by the plain sendmsg loop, in turns within one run. The load is that of some publishers' video,
 /// which the loop bears with a quarter of its processor: pictures of several packets, sent at once, at random moments. Idle
-/// processors are kept from sleeping deeply. The receivers' end of the cable runs as in `KernelLaneBench`.
+/// processors are kept from sleeping deeply. Of each way the better `ReceiverPlace` counts.
 struct KernelLatencyBench {
   struct Row {
     var path: KernelLaneBench.Path
@@ -38,17 +38,17 @@ struct KernelLatencyBench {
       from: addresses[0], to: media, payload: FrameSender.stampedPacket(ssrc: LaneScene.publisherSSRC))
     let sender = try LaneScene.inside(pair.client) { try FrameSender(pair) }
     try pair.coalesce(NetworkPair.senderFarEnd, packets: 0, nanoseconds: 0)
-    var delays: [KernelLaneBench.Path: [KernelLaneBench.ReceiverPlace: [UInt64]]] = [:]
+    var delays: [KernelLaneBench.Path: [ReceiverPlace: [UInt64]]] = [:]
     for _ in 0..<rounds {
       for path in [KernelLaneBench.Path.xdp, .sendmsg] {
-        let found = try KernelLaneBench.patiently {
+        let found = try patiently {
           let subject = try LaneScene.inside(pair.server) {
-            try path.start(media, addresses, cpu: KernelLaneBench.serverCPU)
+            try path.start(media, addresses, cpu: ReceiverPlace.serverCPU)
           }
           defer { subject.stop() }
           for thread in KernelLaneBench.threads(subject, pair) { ThreadPlacement.raisePriority(of: thread) }
-          return try KernelLaneBench.ReceiverPlace.allCases.map { receivers in
-            try KernelLaneBench.place(receivers, pair, waits: false)
+          return try ReceiverPlace.allCases.map { receivers in
+            try receivers.arrange(pair, waits: false)
             return (receivers, try measure(subject, path, pair) { send(frame, by: sender, pictures: $0) })
           }
         }
@@ -95,7 +95,7 @@ struct KernelLatencyBench {
     _ subject: any KernelLaneSubject, _ path: KernelLaneBench.Path, _ pair: NetworkPair,
     _ send: (_ pictures: Int) -> Void
   ) throws -> [UInt64] {
-    let placement = ThreadPlacement(cpu: KernelLaneBench.clientCPU, isUninterrupted: false)
+    let placement = ThreadPlacement(cpu: ReceiverPlace.clientCPU, isUninterrupted: false)
     defer { placement.restore() }
     var patience = 20
     repeat {

@@ -15,7 +15,8 @@ final class LaneScene {
   let media: SocketAddress
   private let pair: NetworkPair
   private let sender: FrameSender
-  /// Never read, as the receivers' are not: what overflows is dropped at the client's expense.
+  private let drain: FrameDrain
+  /// Never read, as the receivers' are not: they hold the ports.
   private let publisher: CInt
   private(set) var publisherAddress: SocketAddress
   private(set) var receiverAddresses: [SocketAddress] = []
@@ -34,6 +35,7 @@ final class LaneScene {
     receivers = sockets[1...].map(\.0)
     receiverAddresses = sockets[1...].map(\.1)
     sender = try Self.inside(pair.client) { try FrameSender(pair) }
+    drain = try Self.inside(pair.client) { try FrameDrain(interface: "peer0") }
   }
 
   deinit { for socket in receivers + [publisher] { close(socket) } }
@@ -74,6 +76,11 @@ final class LaneScene {
       }
     }
   }
+
+  func arrange(_ receivers: ReceiverPlace) throws { try receivers.arrange(pair, waits: true) }
+
+  /// Packets that came to the receivers' interface so far.
+  var arrivals: UInt64 { drain.counts().reduce(0, +) }
 
   /// Keeps the threads that are measured from being interrupted by whatever else runs on the machine.
   func raisePriority(of forwarder: any LaneUnderTest) {

@@ -12,8 +12,23 @@ final class Call: Sendable {
   final class Told: Sendable {
     private let events = Mutex<[FastPathEvent]>([])
     private let log = Mutex<[String]>([])
+    private let gate = Mutex(())
 
-    func add(_ new: [FastPathEvent]) { events.withLock { $0 += new } }
+    func add(_ new: [FastPathEvent]) {
+      events.withLock { $0 += new }
+      gate.withLock { _ in }
+    }
+
+    /// Keeps the worker, whose thread tells, from receiving while `body` runs: what that sends, it finds all at once.
+    func holdWorker(by client: UDPClient, at media: SocketAddress, _ body: () -> Void) {
+      gate.withLock { _ in
+        let before = all.count
+        client.send([0, 0, 0, 0], to: media)
+        _ = eventually { all.count > before }
+        body()
+      }
+    }
+
     func say(_ level: String, _ line: String) { log.withLock { $0.append("\(level): \(line)") } }
     var all: [FastPathEvent] { events.withLock { $0 } }
     var lines: [String] { log.withLock { $0 } }

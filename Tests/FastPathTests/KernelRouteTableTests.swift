@@ -167,6 +167,12 @@ import Wire
     }
   }
 
+  @Test func tcLeavesSeveralPacketsInOneAlone() throws {
+    let frame = TestFrame().bytes
+    let outcome = try Self.program(FP_ACTION_TC, object: .tc).run(frame, segmentLength: 10)
+    #expect(outcome.verdict == "xdp_pass_oversize" && outcome.action == .max && outcome.packet == frame)
+  }
+
   @Test func xdpLeavesRoutesOfTCAlone() throws {
     let frame = TestFrame().bytes
     let outcome = try Self.program(FP_ACTION_TC, object: .xdp).run(frame)

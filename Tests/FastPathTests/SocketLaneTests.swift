@@ -34,6 +34,72 @@ import Wire
     #expect(statistics.forwardingTimes.counts.reduce(0, +) == 100)
   }
 
+  @Test(arguments: [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")])
+  func sendsDatagramsOfOneLengthTogether(_ server: String, _ client: String) throws {
+    let local = try #require(IPAddress(server))
+    let network = try Network()
+    let call = try network.onServer { try Call(configuration) }
+    defer { call.fastPath.stop() }
+    let publisher = try network.onClient { try UDPClient(client) }
+    let receivers = try network.onClient { try (0..<2).map { _ in try UDPClient(client) } }
+    for receiver in receivers { receiver.takeSegmentsTogether() }
+    call.connect(local, publisher: publisher.address, ssrc: 7, receivers: receivers.map(\.address))
+    let media = SocketAddress(local, call.fastPath.boundPort)
+
+    // One message ends with a shorter datagram, or before a longer one.
+    let lengths = [200, 200, 200, 90, 200, 200, 1000, 1000, 1000, 90, 100]
+    call.told.holdWorker(by: publisher, at: media) {
+      for (sequence, length) in lengths.enumerated() {
+        publisher.send(Call.packet(UInt16(sequence), ssrc: 7, payloadLength: length - 12), to: media)
+      }
+    }
+
+    for (number, receiver) in receivers.enumerated() {
+      let reads = [[0, 1, 2, 3], [4, 5], [6, 7, 8, 9], [10]]
+      for sequences in reads {
+        var read = try #require(receiver.receive()).bytes[...]
+        #expect(read.count == sequences.map { lengths[$0] }.reduce(0, +))
+        for sequence in sequences {
+          let copy = Array(read.prefix(lengths[sequence]))
+          let packet = Call.packet(UInt16(sequence), ssrc: 7, payloadLength: lengths[sequence] - 12)
+          read = read.dropFirst(lengths[sequence])
+          #expect(Call.ssrc(copy) == 1000 + UInt32(number))
+          #expect(copy.dropFirst(12) == packet[12...])
+          #expect(copy[2...3] == packet[2...3])
+        }
+      }
+      #expect(receiver.receive(milliseconds: 0) == nil)
+    }
+    #expect(eventually { call.fastPath.statistics().sinks.allSatisfy { $0.packetsOnSocket == UInt64(lengths.count) } })
+  }
+
+  /// The kernel refuses to cut segments that the path cannot take whole.
+  @Test func sendsDatagramsSinglyWhereThePathIsNarrow() throws {
+    let network = try Network()
+    try shell("ip -n \(network.server) route replace 10.9.0.0/24 dev v0 src 10.9.0.1 mtu 1000")
+    let call = try network.onServer { try Call(configuration) }
+    defer { call.fastPath.stop() }
+    let publisher = try network.onClient { try UDPClient("10.9.0.2") }
+    let receiver = try network.onClient { try UDPClient("10.9.0.2") }
+    let local = IPAddress.v4(0x0a09_0001)
+    call.connect(local, publisher: publisher.address, ssrc: 7, receivers: [receiver.address])
+    let media = SocketAddress(local, call.fastPath.boundPort)
+
+    for first in [0, 20] {
+      call.told.holdWorker(by: publisher, at: media) {
+        for sequence in first..<first + 20 {
+          publisher.send(Call.packet(UInt16(sequence), ssrc: 7, payloadLength: 1188), to: media)
+        }
+      }
+      for sequence in first..<first + 20 {
+        let copy = try #require(receiver.receive())
+        #expect(copy.bytes.count == 1200)
+        #expect(copy.bytes[2...3] == Call.packet(UInt16(sequence), ssrc: 7)[2...3])
+      }
+    }
+    #expect(eventually { call.fastPath.statistics().sinks.first?.packetsOnSocket == 40 })
+  }
+
   @Test func tellsEverythingButRTP() throws {
     let call = try Call(configuration)
     defer { call.fastPath.stop() }

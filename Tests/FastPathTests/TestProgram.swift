@@ -63,12 +63,16 @@ final class TestProgram {
     return link
   }
 
-  func run(_ packet: [UInt8], interface: UInt32 = 1, queue: UInt32 = 0) throws -> Outcome {
+  /// `segmentLength`: for TC, that the packet is to be cut into pieces of that many octets (GSO).
+  func run(_ packet: [UInt8], interface: UInt32 = 1, queue: UInt32 = 0, segmentLength: Int = 0) throws -> Outcome {
     var output = [UInt8](repeating: 0, count: packet.count + 256)
     var context = xdp_md()
     context.data_end = UInt32(packet.count)
     context.ingress_ifindex = interface
     context.rx_queue_index = queue
+    var buffer = __sk_buff()
+    buffer.gso_segs = segmentLength > 0 ? UInt32(packet.count / segmentLength + 1) : 0
+    buffer.gso_size = UInt32(segmentLength)
     var options = bpf_test_run_opts()
     options.sz = MemoryLayout<bpf_test_run_opts>.size
     options.data_size_in = UInt32(packet.count)
@@ -76,14 +80,15 @@ final class TestProgram {
     options.repeat = 1
     let error = packet.withUnsafeBytes { packet in
       output.withUnsafeMutableBytes { output in
-        withUnsafePointer(to: &context) { context in
-          options.data_in = packet.baseAddress
-          options.data_out = output.baseAddress
-          if kind == .xdp {
-            options.ctx_in = UnsafeRawPointer(context)
-            options.ctx_size_in = UInt32(MemoryLayout<xdp_md>.size)
+        withUnsafeBytes(of: &context) { context in
+          withUnsafeBytes(of: &buffer) { buffer in
+            let context = kind == .xdp ? context : buffer
+            options.data_in = packet.baseAddress
+            options.data_out = output.baseAddress
+            options.ctx_in = context.baseAddress
+            options.ctx_size_in = UInt32(context.count)
+            return bpf_prog_test_run_opts(program, &options)
           }
-          return bpf_prog_test_run_opts(program, &options)
         }
       }
     }

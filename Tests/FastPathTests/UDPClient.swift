@@ -38,6 +38,12 @@ final class UDPClient {
     }
   }
 
+  /// From now on `receive` returns what was sent as one message whole (UDP_GRO, udp(7)).
+  func takeSegmentsTogether() {
+    var value: CInt = 1
+    setsockopt(descriptor, CInt(IPPROTO_UDP), 104, &value, 4)
+  }
+
   /// The next datagram and who sent it; nil if none comes in time.
   func receive(milliseconds: CInt = 2000) -> (bytes: [UInt8], from: SocketAddress)? {
     var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -215,39 +215,39 @@ struct fp_settings {
 
 /* Every way out of the XDP program: X(name, XDP action, what it means). The counters in `fp_verdicts` are in this
  * order. */
-#define FP_VERDICTS(X)                                                                            \
-	X(pass_not_ip, PASS, "neither IPv4 nor IPv6")                                             \
-	X(pass_not_udp, PASS, "another transport protocol, or behind an IPv6 extension header")   \
-	X(pass_truncated, PASS, "the headers contradict the frame's length")                      \
-	X(pass_options, PASS, "IPv4 with options")                                                \
-	X(pass_fragment, PASS, "a fragment")                                                      \
-	X(pass_other_port, PASS, "UDP to a port that is not ours")                                \
-	X(pass_not_local, PASS, "to our port of another host")                                    \
-	X(pass_stun, PASS, "first byte 0 to 3 (RFC 7983)")                                        \
-	X(pass_dtls, PASS, "first byte 20 to 63 (RFC 7983)")                                      \
-	X(pass_rtcp, PASS, "RTCP (RFC 5761)")                                                     \
-	X(pass_unknown_protocol, PASS, "none of the protocols of RFC 7983, or too short for RTP") \
-	X(pass_unknown_ssrc, PASS, "RTP of a known transport, of an SSRC without a source")       \
-	X(pass_source, PASS, "RTP of a source that the UDP socket is to get")                     \
-	X(pass_no_xsk, PASS, "RTP of a source, on a receive queue without AF_XDP socket")         \
-	X(pass_oversize, PASS, "RTP of a source, larger than a frame of packet memory")           \
-	X(pass_unknown_sender, PASS,                                                              \
-	  "RTP from a 5-tuple that no transport has, while the table of transports is full")      \
-	X(drop_unknown_sender, DROP, "RTP from a 5-tuple that no transport has")                  \
-	X(redirect_xsk, REDIRECT, "RTP of a source, to the worker")                               \
-	X(pass_to_tc, PASS, "RTP of a source that the TC program forwards")                       \
-	X(drop_malformed, DROP, "RTP of a route whose CSRCs, extension or padding do not fit")    \
-	X(drop_loop, DROP, "a copy of our own that came back")                                    \
-	X(drop_hop_limit, DROP, "RTP of a route whose time to live is used up")                   \
-	X(drop_rate_limit, DROP, "RTP of a source, beyond its rate limit")                        \
-	X(drop_unwanted_payload_type, DROP, "RTP of a payload type that no sink takes")           \
-	X(drop_no_way, DROP, "RTP of a route whose interface or sinks are gone")                  \
-	X(tx, TX, "RTP of a source with one sink, rewritten and sent back by its interface")      \
-	X(broadcast, REDIRECT, "RTP of a source, to all sinks")                                   \
-	X(copy_sent, PASS, "a copy for one sink")                                                 \
-	X(copy_surplus, DROP, "a copy that the devmap made beyond the number of sinks")           \
-	X(copy_unwanted, DROP, "a copy of a payload type that this sink does not take")           \
-	X(copy_failed, DROP, "a copy that could not be sent")                                     \
+#define FP_VERDICTS(X)                                                                                             \
+	X(pass_not_ip, PASS, "neither IPv4 nor IPv6")                                                              \
+	X(pass_not_udp, PASS, "another transport protocol, or behind an IPv6 extension header")                    \
+	X(pass_truncated, PASS, "the headers contradict the frame's length")                                       \
+	X(pass_options, PASS, "IPv4 with options")                                                                 \
+	X(pass_fragment, PASS, "a fragment")                                                                       \
+	X(pass_other_port, PASS, "UDP to a port that is not ours")                                                 \
+	X(pass_not_local, PASS, "to our port of another host")                                                     \
+	X(pass_stun, PASS, "first byte 0 to 3 (RFC 7983)")                                                         \
+	X(pass_dtls, PASS, "first byte 20 to 63 (RFC 7983)")                                                       \
+	X(pass_rtcp, PASS, "RTCP (RFC 5761)")                                                                      \
+	X(pass_unknown_protocol, PASS, "none of the protocols of RFC 7983, or too short for RTP")                  \
+	X(pass_unknown_ssrc, PASS, "RTP of a known transport, of an SSRC without a source")                        \
+	X(pass_source, PASS, "RTP of a source that the UDP socket is to get")                                      \
+	X(pass_no_xsk, PASS, "RTP of a source, on a receive queue without AF_XDP socket")                          \
+	X(pass_oversize, PASS, "RTP of a source, larger than a frame of packet memory, or several packets in one") \
+	X(pass_unknown_sender, PASS,                                                                               \
+	  "RTP from a 5-tuple that no transport has, while the table of transports is full")                       \
+	X(drop_unknown_sender, DROP, "RTP from a 5-tuple that no transport has")                                   \
+	X(redirect_xsk, REDIRECT, "RTP of a source, to the worker")                                                \
+	X(pass_to_tc, PASS, "RTP of a source that the TC program forwards")                                        \
+	X(drop_malformed, DROP, "RTP of a route whose CSRCs, extension or padding do not fit")                     \
+	X(drop_loop, DROP, "a copy of our own that came back")                                                     \
+	X(drop_hop_limit, DROP, "RTP of a route whose time to live is used up")                                    \
+	X(drop_rate_limit, DROP, "RTP of a source, beyond its rate limit")                                         \
+	X(drop_unwanted_payload_type, DROP, "RTP of a payload type that no sink takes")                            \
+	X(drop_no_way, DROP, "RTP of a route whose interface or sinks are gone")                                   \
+	X(tx, TX, "RTP of a source with one sink, rewritten and sent back by its interface")                       \
+	X(broadcast, REDIRECT, "RTP of a source, to all sinks")                                                    \
+	X(copy_sent, PASS, "a copy for one sink")                                                                  \
+	X(copy_surplus, DROP, "a copy that the devmap made beyond the number of sinks")                            \
+	X(copy_unwanted, DROP, "a copy of a payload type that this sink does not take")                            \
+	X(copy_failed, DROP, "a copy that could not be sent")                                                      \
 	X(copy_unstamped, DROP, "a frame sent to a devmap by somebody else")
 
 enum fp_verdict {

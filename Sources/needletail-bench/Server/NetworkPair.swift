@@ -86,7 +86,9 @@ struct NetworkPair: Sendable {
     try Shell.run("ip", "-n", namespace, "link", "set", interface, "address", hardwareText)
     try Shell.run("ip", "-n", namespace, "link", "set", "lo", "up")
     try Shell.run("ip", "-n", namespace, "addr", "add", "\(address)/24", "dev", interface)
-    try Shell.run("ip", "netns", "exec", namespace, "ethtool", "-K", interface, "gro", "on", "tso", "off")
+    try Shell.run(
+      "ip", "netns", "exec", namespace, "ethtool", "-K", interface, "gro", "on", "tso", "off", "tx-udp-segmentation",
+      "off")
     try Shell.run("ip", "-n", namespace, "link", "set", interface, "up")
     try Shell.run(
       "ip", "netns", "exec", namespace, "sh", "-c", "echo 1 > /sys/class/net/\(interface)/threaded")
