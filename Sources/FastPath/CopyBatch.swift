@@ -2,8 +2,15 @@ import Forwarding
 
 /// Copies being made: each has a frame to be written to.
 struct CopyBatch: ~Copyable {
-  /// As many as are still in the cache when the kernel copies them, and enough for every lane of HMAC-SHA1.
-  static let capacity = 64
+  /// Where some leave by frames: as many as are still in the cache when the kernel copies them, and enough for every lane
+  /// of HMAC-SHA1.
+  static let framesLimit = 64
+  /// Where all leave by the UDP sockets: so many that several go to the same receiver, even of many, since those are sent
+  /// as one message.
+  static let capacity = 512
+
+  /// How many are made before they are sent.
+  var limit = capacity
 
   /// The first `count` are written; the rest have frames ready as far as there were any.
   let copies: UnsafeMutablePointer<PacketCopy>
@@ -17,7 +24,7 @@ struct CopyBatch: ~Copyable {
   /// Places to write to.
   @inline(__always)
   var rest: UnsafeMutableBufferPointer<PacketCopy> {
-    UnsafeMutableBufferPointer(start: copies + count, count: ready &- count)
+    UnsafeMutableBufferPointer(start: copies + count, count: max(0, min(ready, limit) &- count))
   }
 
   @inline(__always)
@@ -41,7 +48,7 @@ struct CopyBatch: ~Copyable {
   /// Gives further places frames.
   @inline(__always)
   mutating func refill(from memory: inout PacketMemory) {
-    while ready < Self.capacity, let offset = memory.take() {
+    while ready < limit, let offset = memory.take() {
       (copies + ready).initialize(to: Self.place(memory.base, offset))
       ready &+= 1
     }

@@ -93,6 +93,7 @@ struct Worker: ~Copyable {
       xskLane?.turn(now: now, hasNews: hasNews, memory: &memory, sockets: &xsks, paths: &paths) ?? false
     xskLane?.chooseLanes(&forwarder, now: now)
     guard hasChanged || waiting.isEmpty else { return }
+    copies.limit = xsks.end == 0 ? CopyBatch.capacity : CopyBatch.framesLimit
     // The first four by position: see `isReadable`.
     waiting.set(
       [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1] + xsks.descriptors)
