@@ -90,7 +90,7 @@ public final class Peer {
     }
   }
 
-  /// Time passed: call every 20 to 50 ms.
+  /// Time passed: call every 20 to 50 ms, once connected every second.
   public func tick(now: Instant) -> [PeerOutput] {
     guard state != .closed else { return [] }
     if let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }

@@ -7,7 +7,9 @@ import Wire
 
 /// One connection of a participant with what the SFU keeps of it: whose it is, what was agreed, and whether its transport
 /// is programmed. WebRTC connections are one-way; one of clear RTP may both publish and subscribe.
-struct PeerSession {
+///
+/// A class, since each datagram and each tick looks into one, and copying all this for a look cost more than the look.
+final class PeerSession {
   /// Also the name of its transport.
   let id: TransportID
   let participant: ParticipantID
@@ -15,7 +17,7 @@ struct PeerSession {
   /// The 5-tuple under which its datagrams are found.
   var tuple: FiveTuple?
   /// Local username fragments, the latest last (an ICE restart adds one).
-  var usernameFragments: [String] = []
+  var usernameFragments: [String]
   /// What the client's latest description says of its side.
   var remote: RemoteTransportDescription?
   /// Set once ICE, DTLS and key export are complete: only then has it routes.
@@ -24,6 +26,19 @@ struct PeerSession {
   var subscriber: Subscriber?
   /// WHIP and WHEP: the resource's name and its entity tag, which changes with each ICE restart.
   var resource: (id: String, entityTag: String)?
+
+  init(
+    id: TransportID, participant: ParticipantID, connection: Connection, tuple: FiveTuple? = nil,
+    usernameFragments: [String] = [], publication: Publication?, subscriber: Subscriber?
+  ) {
+    self.id = id
+    self.participant = participant
+    self.connection = connection
+    self.tuple = tuple
+    self.usernameFragments = usernameFragments
+    self.publication = publication
+    self.subscriber = subscriber
+  }
 
   var isConnected: Bool { connection.isClear || profile != nil }
 

@@ -20,6 +20,7 @@ extension SFU {
     peers[id] = PeerSession(
       id: id, participant: participant, connection: .webRTC(peer), usernameFragments: [credentials.usernameFragment],
       publication: publication, subscriber: subscriber)
+    connecting.insert(id)
     finder.add(id, usernameFragment: credentials.usernameFragment)
     return id
   }
@@ -95,6 +96,7 @@ extension SFU {
     guard let session = peers[id] else { return }
     counters.dtlsHandshakes["completed", default: 0] += 1
     peers[id]?.profile = "\(inbound.profile)"
+    connecting.remove(id)
     commands.append(
       .fastPath(.addTransport(transport(of: session, tuple, .srtp(inbound: inbound, outbound: outbound)))))
     commands.append(
@@ -160,6 +162,7 @@ extension SFU {
     if session.isConnected { commands.append(.fastPath(.removeTransport(id))) }
     finder.remove(session)
     clearReceivers.remove(id)
+    connecting.remove(id)
     peers[id] = nil
     if participants[session.participant]?.publishPeer == id { participants[session.participant]?.publishPeer = nil }
     if participants[session.participant]?.subscribePeer == id { participants[session.participant]?.subscribePeer = nil }

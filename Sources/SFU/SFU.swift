@@ -19,6 +19,11 @@ public struct SFU {
   var participants: [ParticipantID: Participant] = [:]
   var connections: [ConnectionID: ParticipantID] = [:]
   var peers: [TransportID: PeerSession] = [:]
+  /// Those whose handshakes are not finished, which every tick retransmits; the others have their turn once a second.
+  var connecting: Set<TransportID> = []
+  private var ticks: UInt32 = 0
+  /// Of 25 ms.
+  private static let ticksPerRound: UInt32 = 40
   var tracks: [TrackID: Track] = [:]
   var sources: [SourceID: SourceState] = [:]
   var sinks: [SinkID: SinkState] = [:]
@@ -87,7 +92,12 @@ public struct SFU {
   }
 
   private mutating func tick(now: Instant) {
-    for id in Array(peers.keys) {
+    ticks &+= 1
+    // All at once would be the largest part of what a thousand idle connections cost.
+    let due = peers.keys.filter {
+      connecting.contains($0) || $0.rawValue % Self.ticksPerRound == ticks % Self.ticksPerRound
+    }
+    for id in due {
       guard let outputs = peers[id]?.connection.tick(now: now), !outputs.isEmpty else { continue }
       handle(outputs, of: id, now: now)
     }

@@ -54,9 +54,13 @@ final class World {
     return new
   }
 
+  /// Time passes, tick by tick.
   func advance(_ interval: Interval) {
-    now = now.advanced(by: interval)
-    handle(.tick)
+    let end = now.advanced(by: interval)
+    while now < end {
+      now = min(end, now.advanced(by: .milliseconds(25)))
+      handle(.tick)
+    }
   }
 
   func takeCommands() -> [SFUCommand] {
