@@ -10,6 +10,8 @@ struct LaneCounters {
   var withoutFrame: UInt64 = 0
   /// Frames that the XDP program should not have sent here.
   var malformedFrame: UInt64 = 0
+  /// Messages that the kernel would not cut: their datagrams went one by one, as from then on all to that receiver.
+  var refusedSegments: UInt64 = 0
   /// Copies that found the AF_XDP send ring full, again and again.
   var fullRing: UInt64 = 0
 
@@ -17,6 +19,7 @@ struct LaneCounters {
   func verdicts(_ kernel: xdp_statistics) -> [VerdictCount] {
     [
       VerdictCount(name: "socket_truncated", count: truncated),
+      VerdictCount(name: "socket_segments_refused", count: refusedSegments),
       VerdictCount(name: "worker_no_frame", count: withoutFrame),
       VerdictCount(name: "xsk_malformed_frame", count: malformedFrame),
       VerdictCount(name: "xsk_send_ring_full", count: fullRing),

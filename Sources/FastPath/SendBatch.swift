@@ -43,6 +43,8 @@ struct SendBatch: ~Copyable {
   private let vectors: UnsafeMutablePointer<iovec>
   private var messageCount = 0
   private(set) var count = 0
+  /// Messages that the kernel would not cut.
+  private(set) var refusals: UInt64 = 0
   private let socket: CInt
   private let cutsSegments: Bool
 
@@ -156,9 +158,10 @@ struct SendBatch: ~Copyable {
   }
 
   /// Where the kernel cannot cut segments (a path with a small MTU, IPsec), the datagrams go one by one, from now on.
-  private func sendSingly(_ i: Int, _ done: (_ copy: Int, _ isSent: Bool) -> Void) {
+  private mutating func sendSingly(_ i: Int, _ done: (_ copy: Int, _ isSent: Bool) -> Void) {
     let path = messages[i].path
     path.pointee.takesSegments = false
+    refusals &+= 1
     var header = headers[i].msg_hdr
     header.msg_control = UnsafeMutableRawPointer(path) + SocketPath.controlOffset
     header.msg_controllen = Int(path.pointee.controlLength)

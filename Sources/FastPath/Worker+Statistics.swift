@@ -12,6 +12,7 @@ extension Worker {
     // Loops, not map: a closure cannot borrow a noncopyable self.
     for source in counted.sources { statistics.sources.append(withLane(source)) }
     for sink in counted.sinks { statistics.sinks.append(withLane(sink)) }
+    counters.refusedSegments = sendV4.refusals &+ sendV6.refusals
     statistics.verdicts = counted.verdicts + counters.verdicts(xsks.statistics())
     statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
     statistics.forwardingTimes = times.value

@@ -16,7 +16,7 @@
     private var queuedCount = 0
     /// Packets that the managers have and have not finished.
     private var inFlight = 0
-    /// Per packet in flight: a counter block (16 octets) and the whole tag (20, in 32).
+    /// Per packet in flight, and at last for the one that is opened: a counter block (16 octets) and the whole tag (20, in 32).
     private let slots: UnsafeMutableRawPointer
     private var nextSlot = 0
     /// Scratch of the direct GCM calls, and an IV.
@@ -41,11 +41,13 @@
     var isIdle: Bool { queuedCount == 0 && inFlight == 0 }
 
     init(enabled: Bool) {
-      wide = enabled ? Self.makeManager { init_mb_mgr_auto($0, nil) } : nil
+      let wide = enabled ? Self.makeManager { init_mb_mgr_auto($0, nil) } : nil
       // The SSE flavour is the one that has SHA instructions.
       narrow = wide == nil ? nil : Self.makeManager(init_mb_mgr_sse)
+      if let wide, narrow == nil { free_mb_mgr(wide) }
+      self.wide = narrow == nil ? nil : wide
       queued = .allocate(capacity: Self.queueCapacity)
-      slots = .allocate(byteCount: Self.slotCount * Self.slotSize, alignment: 64)
+      slots = .allocate(byteCount: (Self.slotCount + 1) * Self.slotSize, alignment: 64)
       context = .allocate(capacity: 1)
       vector = .allocate(byteCount: 16, alignment: 16)
     }
@@ -82,7 +84,8 @@
 
     private mutating func submit(_ packet: Job, to manager: UnsafeMutablePointer<IMB_MGR>) {
       guard let job = manager.pointee.get_next_job(manager) else { return }
-      fill(job, packet.work, packet.keys)
+      fill(job, packet.work, packet.keys, slots + nextSlot * Self.slotSize)
+      nextSlot = (nextSlot &+ 1) & (Self.slotCount &- 1)
       job.pointee.cipher_direction = IMB_DIR_ENCRYPT
       job.pointee.chain_order = IMB_ORDER_CIPHER_HASH
       inFlight &+= 1
@@ -106,7 +109,7 @@
       withUnsafeMutableBytes(of: &expected) {
         $0.copyMemory(from: UnsafeRawBufferPointer(start: received, count: Self.tagLength))
       }
-      fill(job, work, keys)
+      fill(job, work, keys, slots + Self.slotCount * Self.slotSize)
       job.pointee.cipher_direction = IMB_DIR_DECRYPT
       job.pointee.chain_order = IMB_ORDER_HASH_CIPHER
       guard let done = narrow.pointee.submit_job_nocheck(narrow) ?? narrow.pointee.flush_job(narrow),
@@ -119,9 +122,10 @@
     }
 
     /// What sealing and opening have in common.
-    private mutating func fill(_ job: UnsafeMutablePointer<IMB_JOB>, _ work: PacketWork, _ keys: IPsecMBPointers) {
-      let slot = slots + nextSlot * Self.slotSize
-      nextSlot = (nextSlot &+ 1) & (Self.slotCount &- 1)
+    private func fill(
+      _ job: UnsafeMutablePointer<IMB_JOB>, _ work: PacketWork, _ keys: IPsecMBPointers,
+      _ slot: UnsafeMutableRawPointer
+    ) {
       work.salt.writeCounterBlock(ssrc: work.ssrc, index: work.index, to: slot)
       // The rollover counter is authenticated behind the packet, where the tag lies or will lie (RFC 3711 section 4.2).
       (work.packet + work.length).storeBytes(

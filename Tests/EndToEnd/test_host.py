@@ -2,11 +2,19 @@
 
 import hashlib
 import os
+import re
+import shutil
 import socket
+import tempfile
 import threading
+from pathlib import Path
 
+import pytest
+from harness.aiortc_client import Session
 from harness.network import SERVER_ADDRESS
+from harness.server import BINARY, ROOT, LaneCount, Server
 from harness.waiting import wait_for
+from test_calls import assert_lane
 
 
 def exchange_over_tcp(network, data):
@@ -60,3 +68,36 @@ def test_other_udp_ports_still_work(network, server):
         sender.sendto(packet, listener.getsockname())
         assert listener.recv(2048) == packet
     listener.close()
+
+
+@pytest.fixture
+def server_of_nobody(network):
+    """A server that runs as the systemd unit in docs/operations.md has it: as another user, with those capabilities alone.
+    CAP_IPC_LOCK stands for the unit's LimitMEMLOCK=infinity, since a container's limit may not be raised."""
+    unit = (ROOT / "docs/operations.md").read_text()
+    names = re.search(r"^AmbientCapabilities=(.+)$", unit, re.MULTILINE)[1].split()
+    capabilities = ",".join(["-all", *("+" + name.lower().removeprefix("cap_") for name in [*names, "CAP_IPC_LOCK"])])
+    run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
+              *(f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        binary = Path(shutil.copy(BINARY, folder))
+        web = shutil.copytree(ROOT / "web", Path(folder, "web"))
+        shutil.chown(folder, "nobody")
+        server = Server(network, folder, binary=binary, run_as=run_as, web=str(web), lane="xsk")
+        yield server.start()
+        network.restore()
+        server.kill()
+
+
+def test_a_user_with_the_units_capabilities_has_the_fast_path(network, server_of_nobody, aiortc):
+    server = server_of_nobody
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    assert re.search(r"^Uid:\s+0\b", status, re.MULTILINE) is None, "the server runs as root"
+    aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    wait_for(lambda: len([s for s in server.admin("/streams")["sources"] if s["packets"] > 0]) >= 2, "its media")
+    player = aiortc.run(Session.play(f"{server.url}/whep/studio/encoder"))
+    lanes = LaneCount(server)
+    wait_for(lambda: min(player.frames.values()) >= 120, "120 frames of both tracks", seconds=25)
+    assert_lane(lanes.since(), "xsk")
+    assert server.stop() == 0
+    assert not network.xdp_programs()

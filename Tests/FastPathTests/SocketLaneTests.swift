@@ -98,6 +98,7 @@ import Wire
       }
     }
     #expect(eventually { call.fastPath.statistics().sinks.first?.packetsOnSocket == 40 })
+    #expect(call.fastPath.statistics().count("socket_segments_refused") == 1)
   }
 
   @Test func tellsEverythingButRTP() throws {

@@ -92,18 +92,18 @@ import Testing
     #expect(opener.open(sealed, headerLength: headerLength, ssrc: Self.ssrc, index: 3) == packet)
   }
 
-  @Test("Many packets in flight, many keys, one flush", arguments: SRTPProfile.allCases)
-  func batch(profile: SRTPProfile) throws {
+  @Test("Many packets in flight, many keys, one flush", arguments: SRTPProfile.allCases, [2, 5, 17, 600])
+  func batch(profile: SRTPProfile, count: Int) throws {
     var random = FixedRandom(15)
     var engine = CryptographyEngine(.ipsecMB)
     let keys = try (0..<5).map { _ in try random.keys(profile) }
     let capacity = 1500
-    let arena = UnsafeMutableRawPointer.allocate(byteCount: 600 * capacity, alignment: 64)
+    let arena = UnsafeMutableRawPointer.allocate(byteCount: count * capacity, alignment: 64)
     defer { arena.deallocate() }
     var expected: [[UInt8]] = []
     var packets: [(packet: [UInt8], headerLength: Int)] = []
     var counts: [Int] = []
-    for number in 0..<600 {
+    for number in 0..<count {
       packets.append(
         rtpPacket(sequence: UInt16(number), ssrc: Self.ssrc, payload: random.bytes((number &* 37) % 1300)))
       var single = try TestSealer(keys[number % 5], .openSSL)
@@ -114,7 +114,7 @@ import Testing
     let sealers = UnsafeMutablePointer<RTPSealer>.allocate(capacity: 5)
     defer { sealers.deinitialize(count: 5).deallocate() }
     for i in 0..<5 { (sealers + i).initialize(to: try TestSealerFactory.make(keys[i], engine)) }
-    let sources = UnsafeMutableRawPointer.allocate(byteCount: 600 * capacity, alignment: 64)
+    let sources = UnsafeMutableRawPointer.allocate(byteCount: count * capacity, alignment: 64)
     defer { sources.deallocate() }
     for (number, source) in packets.enumerated() {
       let target = arena + number * capacity
@@ -131,7 +131,7 @@ import Testing
           engine: &engine))
     }
     engine.flush()
-    for number in 0..<600 {
+    for number in 0..<count {
       let sealed = Array(UnsafeRawBufferPointer(start: arena + number * capacity, count: counts[number]))
       #expect(sealed == expected[number])
     }

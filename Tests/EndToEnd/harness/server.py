@@ -18,12 +18,14 @@ BINARY = Path(os.environ.get("NEEDLETAIL_BIN", ROOT / ".build/release/needletail
 
 
 class Server:
-    """`keys` are configuration keys, with underscores for dashes: lane="socket", max_participants=2."""
+    """`keys` are configuration keys, with underscores for dashes: lane="socket", max_participants=2. `run_as`: words before
+    the command, which run it as another user."""
 
-    def __init__(self, network, folder, **keys):
-        assert BINARY.exists(), f"{BINARY} is missing: build it with `make build`, or set NEEDLETAIL_BIN"
+    def __init__(self, network, folder, binary=BINARY, run_as=(), **keys):
+        assert binary.exists(), f"{binary} is missing: build it with `make build`, or set NEEDLETAIL_BIN"
         self.network = network
         self.folder = Path(folder)
+        self.command = [*run_as, str(binary)]
         self.keys = {
             "address": SERVER_ADDRESS, "port": 8443, "auth": "none", "web": str(ROOT / "web"),
             "admin-socket": str(self.folder / "admin.sock"), "log-level": "debug", "interfaces": ["eth0"],
@@ -39,7 +41,7 @@ class Server:
     def start(self):
         path = self.folder / "needletail.yaml"
         path.write_text(yaml.safe_dump(self.keys))
-        command = ["ip", "netns", "exec", self.network.server.name, str(BINARY), "--config", str(path)]
+        command = ["ip", "netns", "exec", self.network.server.name, *self.command, "--config", str(path)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLETAIL_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment)
