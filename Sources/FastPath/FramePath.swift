@@ -3,8 +3,11 @@ import Wire
 
 /// The headers of the frames that reach a transport, and the AF_XDP socket that they leave by.
 struct FramePath {
-  // Written and read by offset. Ends with the UDP header, so that it is as long as what stands before the payload.
+  // Written and read by offset. The UDP header ends it: it stands right before the payload.
   private var header: InlineArray<10, UInt64> = .init(repeating: 0)
+  private static let headerCapacity = 80
+  /// One cache line, which has every header but those with IPv6 and VLAN.
+  private static let usualCapacity = 64
   private(set) var headerLength = 0
   /// Octets of Ethernet and VLAN headers.
   private var linkLength = 0
@@ -53,8 +56,9 @@ struct FramePath {
     writer.u32(0)
     headerLength = writer.count
     maximumPayload = max(0, mtu - (headerLength - linkLength))
-    guard headerLength <= 80 else { return nil }
-    withUnsafeMutableBytes(of: &header) { $0.copyBytes(from: writer.bytes) }
+    let unused = Self.headerCapacity - headerLength
+    guard unused >= 0 else { return nil }
+    withUnsafeMutableBytes(of: &header) { $0[unused...].copyBytes(from: writer.bytes) }
     writer.bytes.withUnsafeBytes { bytes in
       guard let base = bytes.baseAddress else { return }
       let ip = base + linkLength
@@ -65,16 +69,20 @@ struct FramePath {
     pseudoSum &+= UInt64(UInt16(17).bigEndian)
   }
 
-  /// Writes the headers before the payload, checksums complete.
+  /// Writes the headers before the payload, checksums complete. Whatever precedes them in the frame is overwritten.
   @inline(__always)
   static func writeHeader(
     _ path: UnsafePointer<FramePath>, before payload: UnsafeMutableRawPointer, length: Int
   ) {
-    let headerLength = path.pointee.headerLength
-    let frame = payload - headerLength
-    frame.copyMemory(from: UnsafeRawPointer(path), byteCount: headerLength)
+    // Used or not: a fixed number of octets takes a few instructions.
+    let template = UnsafeRawPointer(path)
+    (payload - usualCapacity).copyMemory(
+      from: template + (headerCapacity &- usualCapacity), byteCount: usualCapacity)
+    if path.pointee.headerLength > usualCapacity {
+      (payload - headerCapacity).copyMemory(from: template, byteCount: headerCapacity &- usualCapacity)
+    }
     let udpLength = UInt16(truncatingIfNeeded: length &+ 8).bigEndian
-    let ip = frame + path.pointee.linkLength
+    let ip = payload - (path.pointee.headerLength &- path.pointee.linkLength)
     if path.pointee.isV6 {
       ip.storeBytes(of: udpLength, toByteOffset: 4, as: UInt16.self)
     } else {

@@ -19,6 +19,7 @@ extension Worker {
   private mutating func process(_ count: Int) {
     let now = Instant.current()
     let isCapturing = forwarder.isCapturing
+    if forwarder.gainsFromAnnouncing { announce(count) }
     var forwarded = 0
     for i in 0..<count {
       guard let payload = received.payload(i), let tuple = received.tuple(i, port: setup.sockets.port) else {
@@ -38,7 +39,18 @@ extension Worker {
         events.append(.datagram(bytes: Array(payload), tuple: tuple, receivedAt: now))
       }
     }
+    forwarder.forgetAnnounced()
     finishBatch(packets: forwarded, since: now)
+  }
+
+  private mutating func announce(_ count: Int) {
+    for i in 0..<count {
+      guard let payload = received.payload(i), DatagramClass.isRTP(payload),
+        let tuple = received.tuple(i, port: setup.sockets.port)
+      else { continue }
+      forwarder.announce(payload, on: tuple)
+    }
+    forwarder.beginAnnounced()
   }
 
   /// Copies the packet received last, for every sink.

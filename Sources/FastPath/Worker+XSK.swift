@@ -27,11 +27,23 @@ extension Worker {
       guard count > 0 else { return }
       carryOutCommands()
       let now = Instant.current()
+      if forwarder.gainsFromAnnouncing { announce(first, count, slot) }
       var forwarded = 0
       for i in 0..<UInt32(truncatingIfNeeded: count) where receive(first &+ i, slot, now: now) { forwarded &+= 1 }
+      forwarder.forgetAnnounced()
       finishBatch(packets: forwarded, since: now)
       giveBack(first, count, slot)
     }
+  }
+
+  private mutating func announce(_ first: UInt32, _ count: Int, _ slot: Int) {
+    for i in 0..<UInt32(truncatingIfNeeded: count) {
+      guard let (offset, length) = xsks.sockets[slot].received(first &+ i),
+        let frame = ReceivedFrame(memory.base + offset, length: length)
+      else { continue }
+      forwarder.announce(frame.payload, on: frame.tuple)
+    }
+    forwarder.beginAnnounced()
   }
 
   /// One packet; true if copies of it were made.

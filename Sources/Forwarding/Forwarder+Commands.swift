@@ -9,6 +9,7 @@ extension Forwarder {
     packet.pointee.isActive = false
     // Copies begun may still need keys that the command takes away.
     finishCopies()
+    forgetAnnounced()
     switch command {
     case .addTransport(let transport): add(transport)
     case .moveTransport(let id, let tuple): move(id, to: tuple)
@@ -33,6 +34,7 @@ extension Forwarder {
     else { return verdicts.add(.refusedCommand) }
     let slot = transports.insert(entry)
     transportsByID[transport.id] = slot
+    if transports[slot].pointee.gainsFromAnnouncing { announceableTransports += 1 }
     transportsByTuple.set(transport.tuple.key(secret: secret), slot)
   }
 
@@ -50,6 +52,7 @@ extension Forwarder {
     for stream in transports[slot].pointee.streams { removeStream(at: stream) }
     forgetTuple(ofTransport: slot)
     events.forget(transport: slot)
+    if transports[slot].pointee.gainsFromAnnouncing { announceableTransports -= 1 }
     transports.remove(slot)
   }
 

@@ -51,7 +51,7 @@ extension Forwarder {
 
   /// The index of an SSRC's first packet: its rollover counter is taken to be 0.
   @inline(__always)
-  private func firstIndex(_ layout: RTPLayout, _ transport: Int) -> UInt64 {
+  func firstIndex(_ layout: RTPLayout, _ transport: Int) -> UInt64 {
     UInt64(transports[transport].pointee.isClear ? StreamSlot.clearRollovers : 0) << 16 | UInt64(layout.sequence)
   }
 

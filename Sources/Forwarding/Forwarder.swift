@@ -7,6 +7,7 @@ import Wire
 ///
 /// ```
 /// receive(packet) ── copy(into:) ── copy(into:) … 0 ── account(copy) for each ── next packet
+/// announce(packet) for each of a batch ── beginAnnounced() ── all that for each, in that order ── forgetAnnounced()
 /// ```
 ///
 /// Confined to one thread. Nothing on the way of a packet allocates or counts references.
@@ -30,6 +31,8 @@ public struct Forwarder: ~Copyable {
   var sinksByID: [SinkID: Int] = [:]
   /// Retransmission sinks that came before the sink they repair.
   var waitingRepairers: [SinkID: Int] = [:]
+  /// How many transports gain from announcements.
+  var announceableTransports = 0
   /// Whether anything is captured: then `receiveCapturing` and `keepClear` are to be called.
   public internal(set) var isCapturing = false
   /// By place, which the transports' masks have a bit for.

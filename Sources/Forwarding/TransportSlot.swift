@@ -9,6 +9,8 @@ struct TransportSlot: ~Copyable {
   let opener: RTPOpener?
   let sealer: RTPSealer?
   let isClear: Bool
+  /// Whether packets received cost less to open when they are announced.
+  let gainsFromAnnouncing: Bool
   /// Octets that protection adds to a packet received, and to a copy.
   let inboundTagLength: Int
   let outboundTagLength: Int
@@ -32,6 +34,7 @@ struct TransportSlot: ~Copyable {
       opener = nil
       sealer = nil
       isClear = true
+      gainsFromAnnouncing = false
       inboundTagLength = 0
       outboundTagLength = 0
     case .srtp(let inbound, let outbound):
@@ -41,6 +44,7 @@ struct TransportSlot: ~Copyable {
       self.opener = consume opener
       self.sealer = consume sealer
       isClear = false
+      gainsFromAnnouncing = inbound.profile == .aes128CMHMACSHA180 && engine.provider == .ipsecMB
       inboundTagLength = inbound.profile.tagLength
       outboundTagLength = outbound.profile.tagLength
     }

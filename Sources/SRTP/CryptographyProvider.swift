@@ -28,10 +28,19 @@ public struct CryptographyEngine: ~Copyable {
     public mutating func flush() {
       if !ipsecMB.isIdle { ipsecMB.flush() }
     }
+
+    /// Begins to open the packets that were announced (`RTPOpener.announce`), all together.
+    public mutating func beginAnnounced() { ipsecMB.beginAnnounced() }
+
+    /// Forgets the packets that were announced: from here on they may change, and their openers go.
+    public mutating func forgetAnnounced() { ipsecMB.forgetAnnounced() }
   #else
     public init(_ provider: CryptographyProvider = .preferred) { self.provider = .openSSL }
 
     /// Finishes every packet that sealers have left in flight; OpenSSL leaves none.
     public mutating func flush() {}
+
+    public mutating func beginAnnounced() {}
+    public mutating func forgetAnnounced() {}
   #endif
 }

@@ -21,7 +21,7 @@
 
     /// nil if the engine has no ipsec-mb.
     init?(_ keys: SRTPSessionKeys, _ engine: borrowing IPsecMBEngine) {
-      guard let manager = engine.wide else { return nil }
+      guard let manager = engine.managers?.wide else { return nil }
       let is256 = keys.profile == .aeadAES256GCM
       guard let encrypt = is256 ? manager.pointee.gcm256_enc : manager.pointee.gcm128_enc,
         let decrypt = is256 ? manager.pointee.gcm256_dec : manager.pointee.gcm128_dec

@@ -32,6 +32,24 @@ public struct RTPOpener: ~Copyable {
     }
   }
 
+  /// Announces that a packet will be opened soon, with these same arguments. Packets announced together, in the order in
+  /// which they are opened, and begun with `engine.beginAnnounced()` cost less (AES-CM with HMAC-SHA1). Until each is opened
+  /// or `engine.forgetAnnounced()` is called, it must not change and this opener must live.
+  public func announce(
+    _ packet: UnsafeMutableRawPointer, headerLength: Int, length: Int, ssrc: UInt32, index: UInt64,
+    engine: inout CryptographyEngine
+  ) {
+    #if arch(x86_64)
+      guard profile == .aes128CMHMACSHA180,
+        let work = work(packet, headerLength: headerLength, length: length, ssrc: ssrc, index: index)
+      else { return }
+      switch ipsecMB {
+      case .none: return
+      case .some(let session): engine.ipsecMB.announce(work, keys: session.pointers)
+      }
+    #endif
+  }
+
   /// Opens one SRTP packet of `length` octets in place: the payload is decrypted where it is.
   ///
   /// Returns the octets of the RTP packet; 0 if it is not genuine, and then payload and tag may be garbage.
@@ -40,17 +58,26 @@ public struct RTPOpener: ~Copyable {
     _ packet: UnsafeMutableRawPointer, headerLength: Int, length: Int, ssrc: UInt32, index: UInt64,
     engine: inout CryptographyEngine
   ) -> Int {
-    let payloadLength = length &- headerLength &- profile.tagLength
-    guard headerLength >= 12, payloadLength >= 0, length <= largestProtectedPacket else { return 0 }
-    let work = PacketWork(
-      packet: packet, headerLength: headerLength, payload: packet + headerLength, payloadLength: payloadLength,
-      salt: salt, ssrc: ssrc, index: index)
+    guard let work = work(packet, headerLength: headerLength, length: length, ssrc: ssrc, index: index) else {
+      return 0
+    }
     #if arch(x86_64)
       let isGenuine = ipsecMB != nil ? openByIPsecMB(work, engine: &engine) : openByOpenSSL(work)
     #else
       let isGenuine = openByOpenSSL(work)
     #endif
     return isGenuine ? work.length : 0
+  }
+
+  @inline(__always)
+  private func work(
+    _ packet: UnsafeMutableRawPointer, headerLength: Int, length: Int, ssrc: UInt32, index: UInt64
+  ) -> PacketWork? {
+    let payloadLength = length &- headerLength &- profile.tagLength
+    guard headerLength >= 12, payloadLength >= 0, length <= largestProtectedPacket else { return nil }
+    return PacketWork(
+      packet: packet, headerLength: headerLength, payload: packet + headerLength, payloadLength: payloadLength,
+      salt: salt, ssrc: ssrc, index: index)
   }
 
   #if arch(x86_64)

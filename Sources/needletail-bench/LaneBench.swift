@@ -7,7 +7,7 @@ import SRTP
 import Wire
 
 /// What one copy costs on each lane, network included: one publisher's packets to 16 receivers over veth, by the fast
-/// path on the xsk lane, on the socket lane, and by a plain loop (recvfrom, libsrtp, sendto) in turns within one run.
+/// path on the xsk lane, on the socket lane, and by a plain loop (recv, libsrtp, sendmsg) in turns within one run.
 ///
 /// Counted is the processor time of the thread that forwards and of the NAPI thread that feeds it. Sender and receivers
 /// are not counted. Of each way the better `ReceiverPlace` counts. A copy counts once it arrived at the receivers'
@@ -16,7 +16,7 @@ struct LaneBench {
   var receivers = 16
   var payloadLength = 1188
   /// Packets that come at once, as the packets of a video frame do, and how often: some 50 videos of 1.2 Mbit/s. Their
-  /// copies are fewer than a veth ring holds. The plain loop keeps up.
+  /// copies are fewer than a veth ring holds. Where the plain loop does not keep up, half as often, and so on.
   var burst = 12
   var burstsPerSecond = 500
   /// Turns of each lane; the medians count.
@@ -47,17 +47,31 @@ struct LaneBench {
     defer { withExtendedLifetime(signals) {} }
     let pair = try NetworkPair(cleanup: cleanup)
     var rows: [Row] = []
-    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180] { rows += try measure(profile, pair) }
+    for profile in [SRTPProfile.aeadAES128GCM, .aes128CMHMACSHA180] { rows += try measureBearably(profile, pair) }
     return rows
   }
 
+  private static let fewestBurstsPerSecond = 60
+
+  private func measureBearably(_ profile: SRTPProfile, _ pair: NetworkPair) throws -> [Row] {
+    do { return try measure(profile, pair) } catch let failure as Overload {
+      guard burstsPerSecond / 2 >= Self.fewestBurstsPerSecond else { throw BenchFailure(failure.description) }
+      var gentler = self
+      gentler.burstsPerSecond /= 2
+      Progress.note("too much for this machine: again with \(gentler.burstsPerSecond) bursts per second")
+      return try gentler.measureBearably(profile, pair)
+    }
+  }
+
+  private struct Overload: Error, CustomStringConvertible { let description: String }
+
   static func table(_ rows: [Row]) -> String {
-    var lines = ["profile              lane       ns CPU/copy  times cheaper than sendto + libsrtp  stray copies"]
+    var lines = ["profile              lane       ns CPU/copy  times cheaper than sendmsg + libsrtp  stray copies"]
     for row in rows {
       lines.append(
         Columns.pad("\(row.profile)", 21) + Columns.pad(row.path.rawValue, 11)
           + Columns.pad("\(Int(row.nanosecondsPerCopy.rounded()))", 13)
-          + Columns.pad(Columns.tenths(row.ratio), 35) + Columns.tenths(row.strayCopies * 100) + " %")
+          + Columns.pad(Columns.tenths(row.ratio), 36) + Columns.tenths(row.strayCopies * 100) + " %")
     }
     return lines.joined(separator: "\n")
   }
@@ -119,8 +133,8 @@ struct LaneBench {
       let arrived = scene.arrivals - arrivedBefore
       let copies = after.all - before.all
       guard copies >= UInt64(measured * receivers) / 10, arrived * 100 > copies * 99 else {
-        throw BenchFailure(
-          "\(path.rawValue): of \(measured * receivers) copies \(copies) were sent and \(arrived) arrived")
+        throw Overload(
+          description: "\(path.rawValue): of \(measured * receivers) copies \(copies) were sent and \(arrived) arrived")
       }
       let strays = copies - (after.wanted - before.wanted)
       return Turn(

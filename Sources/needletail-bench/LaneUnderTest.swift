@@ -67,7 +67,7 @@ struct FastPathUnderTest: LaneUnderTest {
   func stop() { fastPath.stop() }
 }
 
-/// The plain loop: recvfrom, unprotect; for each receiver copy, rewrite, protect, sendto.
+/// The plain loop: recv, unprotect; for each receiver copy, rewrite, protect, sendmsg.
 struct ReferenceUnderTest: LaneUnderTest {
   let threadName = ReferenceLoop.threadName
   private let loop: ReferenceLoop
@@ -82,7 +82,7 @@ struct ReferenceUnderTest: LaneUnderTest {
     _ loop: ReferenceLoop, _ publisher: SRTPKeys, _ receivers: [(SocketAddress, SRTPKeys)]
   ) throws {
     let opener = try LibSRTPSession(publisher, ssrc: ssrc_any_inbound)
-    let sinks = try receivers.map { (LaneScene.name($0.0), try LibSRTPSession($0.1, ssrc: ssrc_any_outbound)) }
+    var sinks = try receivers.map { (LaneScene.name($0.0), try LibSRTPSession($0.1, ssrc: ssrc_any_outbound)) }
     let received = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
     let copy = received + 2048
     defer { received.deallocate() }
@@ -91,15 +91,21 @@ struct ReferenceUnderTest: LaneUnderTest {
       guard count > 12 else { continue }
       var length = CInt(count)
       guard srtp_unprotect(opener.session, received, &length) == srtp_err_status_ok else { continue }
-      for (number, sink) in sinks.enumerated() {
+      for number in sinks.indices {
         copy.copyMemory(from: received, byteCount: Int(length))
         copy.storeBytes(of: 120, toByteOffset: 1, as: UInt8.self)
         copy.storeBytes(of: UInt32(0xb000 + number).bigEndian, toByteOffset: 8, as: UInt32.self)
         var copyLength = length
-        guard srtp_protect(sink.1.session, copy, &copyLength) == srtp_err_status_ok else { continue }
-        withUnsafePointer(to: sink.0) {
-          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            _ = sendto(loop.socket, copy, Int(copyLength), 0, $0, 16)
+        guard srtp_protect(sinks[number].1.session, copy, &copyLength) == srtp_err_status_ok else { continue }
+        var vector = iovec(iov_base: copy, iov_len: Int(copyLength))
+        withUnsafeMutablePointer(to: &sinks[number].0) { name in
+          withUnsafeMutablePointer(to: &vector) { vector in
+            var message = msghdr()
+            message.msg_name = UnsafeMutableRawPointer(name)
+            message.msg_namelen = socklen_t(MemoryLayout<sockaddr_in>.size)
+            message.msg_iov = vector
+            message.msg_iovlen = 1
+            _ = sendmsg(loop.socket, &message, 0)
           }
         }
       }
