@@ -40,14 +40,33 @@ final class LaneScene {
 
   deinit { for socket in receivers + [publisher] { close(socket) } }
 
-  /// The publisher's packets, protected: the same for every turn, since what forwards always starts anew. At most 65 535.
-  func frames(count: Int, payloadLength: Int) throws -> [[UInt8]] {
-    let protector = try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound)
-    let payload = [UInt8](repeating: 0x5a, count: payloadLength)
-    return try (1...min(count, 65_535)).map { number in
-      let sequence = [UInt8(number >> 8), UInt8(number & 0xff)]
-      let packet = try protector.protect([0x80, 96] + sequence + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
-      return FrameSender.frame(from: publisherAddress, to: media, payload: packet)
+  /// The publisher from its first packet on.
+  func publisher(payloadLength: Int) throws -> Publisher {
+    Publisher(
+      session: try LibSRTPSession(publisherKeys, ssrc: ssrc_any_outbound), from: publisherAddress, to: media,
+      payload: [UInt8](repeating: 0x5a, count: payloadLength))
+  }
+
+  /// Makes the publisher's packets, protected, as Ethernet frames.
+  struct Publisher {
+    fileprivate let session: LibSRTPSession
+    fileprivate let from: SocketAddress
+    fileprivate let to: SocketAddress
+    fileprivate let payload: [UInt8]
+    private var sequence: UInt16 = 0
+
+    fileprivate init(session: LibSRTPSession, from: SocketAddress, to: SocketAddress, payload: [UInt8]) {
+      (self.session, self.from, self.to, self.payload) = (session, from, to, payload)
+    }
+
+    /// The next `count` packets.
+    mutating func frames(_ count: Int) throws -> [[UInt8]] {
+      try (0..<count).map { _ in
+        sequence &+= 1
+        let number = [UInt8(sequence >> 8), UInt8(sequence & 0xff)]
+        let packet = try session.protect([0x80, 96] + number + [0, 0, 0, 1, 0, 0, 0xaa, 0xaa] + payload)
+        return FrameSender.frame(from: from, to: to, payload: packet)
+      }
     }
   }
 
