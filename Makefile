@@ -26,7 +26,7 @@ test: setup-test bpf ## run every test: unit, kernel tables, fuzzing, namespaces
 	@$(BUILD) --build-tests
 	@scripts/test
 
-bench: build ## run the benchmarks, each against its reference in the same run
+bench: setup-bench build ## run the benchmarks, each against its reference in the same run
 	@scripts/bench
 
 check: ## format, lint and layers; quick, before every commit
@@ -39,10 +39,13 @@ format: ## format every source file
 setup:
 	@scripts/setup build
 
+setup-bench:
+	@scripts/setup build bench
+
 setup-test:
 	@scripts/setup build test
 
 clean: ## remove everything built
 	rm -rf .build .venv bpf/build
 
-.PHONY: help run build bpf test bench check format setup setup-test clean
+.PHONY: help run build bpf test bench check format setup setup-bench setup-test clean
