@@ -29,10 +29,10 @@ test: setup-test bpf ## run every test: unit, kernel tables, fuzzing, namespaces
 bench: setup-bench build ## run the benchmarks, each against its reference in the same run
 	@scripts/bench
 
-check: ## format, lint and layers; quick, before every commit
+check: setup-check ## format, lint and layers; quick, before every commit
 	@scripts/check
 
-format: ## format every source file
+format: setup-check ## format every source file
 	@$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
 	@clang-format-14 -i bpf/*.c bpf/*.h bpf/abi/*.h
 
@@ -42,10 +42,13 @@ setup:
 setup-bench:
 	@scripts/setup build bench
 
+setup-check:
+	@scripts/setup check
+
 setup-test:
 	@scripts/setup build test
 
 clean: ## remove everything built
 	rm -rf .build .venv bpf/build
 
-.PHONY: help run build bpf test bench check format setup setup-bench setup-test clean
+.PHONY: help run build bpf test bench check format setup setup-bench setup-check setup-test clean
