@@ -5,5 +5,5 @@ struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "What rewriting and protecting one copy costs, against libsrtp in the same run.")
 
-  func run() throws { print(WorkerBench.table(try WorkerBench().run())) }
+  func run() throws { try WorkerBench().printTable() }
 }

@@ -20,7 +20,7 @@ struct ServerBench {
     var reference: Measurement?
     /// Resident memory that each participant added, in kB.
     var kilobytesPerParticipant: Double
-    /// Where the server's copies went, as its metrics say, e.g. "xsk".
+    /// The lanes of the server's sinks, e.g. "xsk".
     var lane: String
     /// How many times less processor time the server takes for a packet than the reference.
     var ratio: Double? { reference.map { $0.microsecondsPerPacket / server.microsecondsPerPacket } }
@@ -36,8 +36,8 @@ struct ServerBench {
 
   private static let port: UInt16 = 8443
 
-  /// `note` is told what is going on.
-  func run(cleanup: Cleanup, note: (String) -> Void) throws -> [Row] {
+  /// The rounds, and what is said of those that could not be measured. `note` is told what is going on.
+  func run(cleanup: Cleanup, note: (String) -> Void) throws -> (rows: [Row], missing: [String]) {
     guard getuid() == 0 else { throw BenchFailure("needs root: it makes network namespaces") }
     let hold = WakeupLatencyHold()
     defer { cleanup.run() }
@@ -46,16 +46,18 @@ struct ServerBench {
     try pair.pinThreads(serverCPU: serverCPU, clientCPU: clientCPU)
     for line in conditions(isLatencyHeld: hold.isHeld) { note(line) }
     var rows: [Row] = []
+    var missing: [String] = []
     for count in counts {
       note("\(count) subscribers …")
       do {
         rows.append(try row(count, pair, directory, cleanup))
       } catch {
         cleanup.waitIfRunning()
-        note("\(count) subscribers: \(error)")
+        missing.append("\(count) subscribers: \(error)")
+        note(missing.last ?? "")
       }
     }
-    return rows
+    return (rows, missing)
   }
 
   private func conditions(isLatencyHeld: Bool) -> [String] {
@@ -98,7 +100,7 @@ extension ServerBench {
     var lane = "?"
     let measurement = try measure(count, server, pair, directory, cleanup, ["--url", url, "--insecure"]) {
       after = ProcessorTime.residentBytes(of: server.pid)
-      lane = Self.lane(url, pair, clientCPU)
+      lane = Self.lane(adminSocket: Self.adminSocket(directory))
     }
     return (measurement, Double(after - before) / Double(count + 1), lane)
   }
@@ -169,7 +171,7 @@ extension ServerBench {
     max-participants: 20000
     max-connections: 20000
     log-level: notice
-    admin-socket: \(directory)/admin.sock
+    admin-socket: \(Self.adminSocket(directory))
 
     """
   }
@@ -184,16 +186,17 @@ extension ServerBench {
     }
   }
 
-  /// The lanes that have sinks, as /metrics tells; "?" without curl.
-  private static func lane(_ url: String, _ pair: NetworkPair, _ cpu: Int) -> String {
-    let words = pair.inClient(cpu: cpu, ["curl", "-sk", "--max-time", "3", "\(url)/metrics"])
-    let lanes = ((try? Shell.run(words)) ?? "").split(separator: "\n").compactMap { line -> String? in
-      guard line.hasPrefix("needletail_sinks{"), let value = line.split(separator: " ").last, value != "0" else {
-        return nil
-      }
-      let parts = line.split(separator: "\"")
-      return parts.count > 1 ? String(parts[1]) : nil
+  private static func adminSocket(_ directory: String) -> String { directory + "/admin.sock" }
+
+  /// The lanes that have sinks, as `needlectl` says; "?" where it says nothing.
+  private static func lane(adminSocket: String) -> String {
+    struct Streams: Decodable {
+      struct Sink: Decodable { var lane: String }
+      var sinks: [Sink]
     }
+    let words = [ServerCommand.besideThis("needlectl"), "streams", "--json", "--socket", adminSocket]
+    let streams = (try? Shell.run(words)).flatMap { try? JSONDecoder().decode(Streams.self, from: Data($0.utf8)) }
+    let lanes = Set((streams?.sinks ?? []).map(\.lane)).sorted()
     return lanes.isEmpty ? "?" : lanes.joined(separator: "+")
   }
 

@@ -22,7 +22,7 @@ struct ServerCommand: ParsableCommand {
   @Flag(help: "Leave the reference out: quicker, but without ratios.") var withoutReference = false
   @Flag(help: "Print the results as JSON.") var json = false
 
-  private static func besideThis(_ name: String) -> String {
+  static func besideThis(_ name: String) -> String {
     URL(fileURLWithPath: ServerBench.thisProgram).deletingLastPathComponent().appendingPathComponent(name).path
   }
 
@@ -48,13 +48,13 @@ struct ServerCommand: ParsableCommand {
   }
 
   func run() throws {
-    let rows = try measure()
+    let (rows, missing) = try measure()
     print(json ? ServerTable.json(rows) : ServerTable.text(rows))
-    guard rows.count == (try parsedCounts().count) else { throw ExitCode(1) }
+    guard missing.isEmpty else { throw ExitCode(1) }
   }
 
-  /// Rounds that could not be measured are missing.
-  func measure() throws -> [ServerBench.Row] {
+  /// The rounds, and what is said of those that could not be measured.
+  func measure() throws -> (rows: [ServerBench.Row], missing: [String]) {
     let bench = ServerBench(
       counts: try parsedCounts(), seconds: duration, lane: lane, serverCPU: serverCpu, clientCPU: clientCpu,
       serverProgram: server, hasReference: !withoutReference, joinRate: joinRate)

@@ -30,9 +30,9 @@ enum ServerTable {
     return ([table.text] + remarks(rows)).joined(separator: "\n")
   }
 
-  /// What copies cost and how many one core could make, for `all`.
+  /// What copies cost and how many one core could make at that cost, for `all`. The load itself is far below it.
   static func capacity(_ rows: [ServerBench.Row]) -> String {
-    var table = TextTable(["sinks", "ns/copy", "copies/s per core", "ref ns/copy", "ratio", "kB per participant"])
+    var table = TextTable(["sinks", "ns/copy", "copies/s (computed)", "ref ns/copy", "ratio", "kB per participant"])
     for row in rows {
       let nanoseconds = row.server.microsecondsPerPacket * 1000
       table.add([
