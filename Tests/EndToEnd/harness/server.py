@@ -17,15 +17,20 @@ ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("NEEDLETAIL_BIN", ROOT / ".build/release/needletail"))
 
 
+def environment_without_keys():
+    return {name: value for name, value in os.environ.items() if not name.startswith("NEEDLETAIL_")}
+
+
 class Server:
     """`keys` are configuration keys, with underscores for dashes: lane="socket", max_participants=2. `run_as`: words before
-    the command, which run it as another user."""
+    the command, which run it as another user. `flags` and `environment`: what it gets besides the file."""
 
-    def __init__(self, network, folder, binary=BINARY, run_as=(), **keys):
+    def __init__(self, network, folder, binary=BINARY, run_as=(), flags=(), environment=(), **keys):
         assert binary.exists(), f"{binary} is missing: build it with `make build`, or set NEEDLETAIL_BIN"
         self.network = network
         self.folder = Path(folder)
-        self.command = [*run_as, str(binary)]
+        self.command = [*run_as, str(binary), *flags]
+        self.environment = environment_without_keys() | dict(environment)
         self.keys = {
             "address": SERVER_ADDRESS, "port": 8443, "auth": "none", "web": str(ROOT / "web"),
             "admin-socket": str(self.folder / "admin.sock"), "log-level": "debug", "interfaces": ["eth0"],
@@ -42,9 +47,8 @@ class Server:
         path = self.folder / "needletail.yaml"
         path.write_text(yaml.safe_dump(self.keys))
         command = ["ip", "netns", "exec", self.network.server.name, *self.command, "--config", str(path)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLETAIL_")}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=self.environment)
         wait_for(self._is_ready, "the server to start", seconds=15)
         return self
 

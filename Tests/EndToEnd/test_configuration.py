@@ -1,0 +1,113 @@
+"""The server's keys: what is wrong is named with its place, and the nearer word counts."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from harness.clear_rtp import ClearSender
+from harness.network import SERVER_ADDRESS
+from harness.server import BINARY, ROOT, environment_without_keys
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Runs `needletail --check`: its exit code and what it says, with the file's path cut out."""
+    file = tmp_path / "keys.yaml"
+
+    def check(yaml="", *flags, **environment):
+        file.write_text(yaml)
+        result = subprocess.run([BINARY, "--check", "--config", file, *flags], capture_output=True, text=True, timeout=10,
+                                env=environment_without_keys() | environment)
+        return result.returncode, (result.stdout + result.stderr).replace(f"{tmp_path}/", "")
+
+    return check
+
+
+def test_a_good_configuration(check):
+    assert check("port: 9000\nlane: xsk\n", "--media-port", "4000", NEEDLETAIL_AUTH="none") == (0, "the configuration is good\n")
+
+
+@pytest.mark.parametrize("yaml, problem", [
+    ("# comment\nprot: 9000\n", 'keys.yaml:2: unknown key "prot"; did you mean "port"?'),
+    ("nonsense-beyond-all: 1\n", 'keys.yaml:1: unknown key "nonsense-beyond-all"; the keys are address, port, '),
+    ("auth: none\nport: 99999\n", 'keys.yaml:2: port: "99999" is not allowed; it must be an integer from 0 to 65535'),
+    ("\n\nlane: fast\n", 'keys.yaml:3: lane: "fast" is not allowed; it must be auto or kernel or xsk or socket'),
+    ("address: localhost\n", 'keys.yaml:1: address: "localhost" is not allowed; it must be an IP address'),
+    ("public-addresses: [10.0.0.1, nowhere]\n", "keys.yaml:1: public-addresses: [10.0.0.1, nowhere] is not allowed; it must be a list of IP"),
+    ("plain-http: maybe\n", 'keys.yaml:1: plain-http: "maybe" is not allowed; it must be true or false'),
+    ("port: {a: 1}\n", "keys.yaml:1: port: must be an integer from 0 to 65535"),
+    ("port: 1\nport: 2\n", "each key may stand once; twice: port"),
+    ("port: [1\n", "not YAML: "),
+    ("- port\n", "keys.yaml: must be a YAML mapping of keys to values"),
+    ("certificate: a.pem\n", "certificate-key: is missing: certificate and certificate-key go together"),
+    ("rtp-participants:\n  - {room: r, name: n, speed: 9}\n", 'keys.yaml:2: rtp-participants: unknown key "speed"; the keys are room, '),
+    ("rtp-participants:\n  - room: r\n    name: camera\n    direction: sideways\n    remote: 192.0.2.7:5004\n    codec: vp8\n    payload-type: 96\n",
+     "keys.yaml:4: rtp-participants: "),
+])
+def test_what_is_wrong_in_the_file_is_named_with_its_line(check, yaml, problem):
+    code, said = check(yaml)
+    assert code == 2 and problem in said, said
+
+
+def test_what_is_wrong_elsewhere_is_named_by_variable_and_flag(check):
+    code, said = check("lane: fast\n", "--media-port", "many", "--prot=1", "stray", "--port", NEEDLETAIL_LANE="slow")
+    assert code == 2
+    for problem in ["keys.yaml:1: lane: ", 'NEEDLETAIL_LANE: lane: "slow" is not allowed', '--media-port: media-port: "many" is not allowed',
+                    '--prot: unknown key "prot"; did you mean "port"?', "stray: is not a flag", "--port: needs a value"]:
+        assert f"needletail: {problem}" in said, f"{problem} is not in:\n{said}"
+
+
+def test_a_short_secret_is_refused_and_not_shown(check, tmp_path):
+    code, said = check("token-secret: hunter2\n")
+    assert code == 2 and "token-secret: this value is not allowed; it must be a text of at least 32 bytes" in said
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    code, said = check(f"token-secret-file: {secret}\n")
+    assert code == 2 and "holds fewer than 32 bytes" in said and "hunter2" not in said
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    result = subprocess.run([BINARY, "--check", "--config", tmp_path / "none.yaml"], capture_output=True, text=True, timeout=10)
+    assert (result.returncode, result.stderr) == (2, f"needletail: {tmp_path}/none.yaml: cannot be read\n")
+
+
+def test_the_documented_reference_is_the_programs():
+    reference = subprocess.run([BINARY, "--reference"], capture_output=True, text=True, timeout=10, check=True).stdout
+    documented = re.search(r"This table is `needletail --reference`:\n\n(.+?\n)\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+    assert documented[1] == reference
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(start_server):
+    server = start_server(
+        flags=["--media-port", "4003"], media_port=4001, port=8444, auth="none",
+        environment={"NEEDLETAIL_MEDIA_PORT": "4002", "NEEDLETAIL_PORT": "8445", "NEEDLETAIL_PROT": "1"})
+    status = server.needlectl("status")
+    assert (status["mediaPort"], status["url"], status["authentication"]) == (4003, f"https://{SERVER_ADDRESS}:8445/", "none")
+    assert "the environment variable NEEDLETAIL_PROT names no key and is ignored" in server.log.read_text()
+
+
+def test_dev_beats_the_file_but_neither_environment_nor_flags(start_server):
+    server = start_server(flags=["--dev", "--port", "8446"], address="127.0.0.1", auth="none", environment={"NEEDLETAIL_AUTH": "tokens"})
+    status = server.needlectl("status")
+    assert (status["url"], status["authentication"]) == ("https://localhost:8446/", "tokens")
+    assert "takes no tokens" not in server.log.read_text()
+
+
+def test_json_logs(network, start_server):
+    """Every line is an object, and the events of a participant have its ids."""
+    server = start_server(log_format="json")
+    sender = ClearSender(network.clients)
+    sender.add(server, "logged", "camera")
+    (id,) = {p["id"] for p in server.needlectl("rtp", "list")["participants"]}
+    server.needlectl("kick", "logged", "camera")
+    sender.close()
+    assert server.stop() == 0
+    # The URL is for people and on standard output.
+    lines = [line for line in server.log.read_text().splitlines() if not line.startswith("open https://")]
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"]), event
+        assert event["level"] in ("trace", "debug", "info", "notice", "warning", "error") and event["message"], event
+    mine = [event for event in events if event.get("participant") == id]
+    assert len(mine) >= 2 and all(event["room"] == "logged" for event in mine), mine
