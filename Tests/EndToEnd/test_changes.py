@@ -41,22 +41,29 @@ def test_reloading(server, new_page, new_participant):
     assert grace.names == ["Ada"]
 
 
-def test_muting_the_microphone(server, new_participant):
-    ada, grace = pair(new_participant)
-    muted = """() => [...call.participants.values()].flatMap(({ tracks }) => [...tracks.values()])
-      .filter(({ muted }) => muted).map(({ label }) => label)"""
-    ada.evaluate("() => call.mute('microphone')")
-    wait_for(lambda: grace.evaluate(muted) == ["microphone"], "Grace to hear of it")
-    audio = lambda: next(e["packets"] for e in grace.stats() if e["kind"] == "audio")
+MUTED = """() => [...call.participants.values()].flatMap(({ tracks }) => [...tracks.values()])
+  .filter(({ muted }) => muted).map(({ label }) => label)"""
+
+
+def wait_for_silence(listener):
+    """Until no sound arrives any more, while the picture goes on."""
+    audio = lambda: next(e["packets"] for e in listener.stats() if e["kind"] == "audio")
     # What was under way has arrived once two readings, a second of video apart, agree.
     def quiet():
-        before, flow = audio(), Flow(grace)
+        before, flow = audio(), Flow(listener)
         flow.before = {t: e for t, e in flow.before.items() if e["kind"] == "video"}
         flow.wait(30)
         return audio() == before
-    wait_for(quiet, "no more sound of Ada", seconds=15)
+    wait_for(quiet, "no more sound", seconds=15)
+
+
+def test_muting_the_microphone(server, new_participant):
+    ada, grace = pair(new_participant)
+    ada.evaluate("() => call.mute('microphone')")
+    wait_for(lambda: grace.evaluate(MUTED) == ["microphone"], "Grace to hear of it")
+    wait_for_silence(grace)
     ada.evaluate("() => call.unmute('microphone')")
-    wait_for(lambda: grace.evaluate(muted) == [], "Grace to hear of it")
+    wait_for(lambda: grace.evaluate(MUTED) == [], "Grace to hear of it")
     Flow(grace).wait(30).assert_good(most_concealed=0.1)
 
 
@@ -70,7 +77,24 @@ def test_muting_the_camera_closes_and_opens_it(server, new_participant):
     Flow(grace).wait(30)
 
 
-def test_an_operator_mutes_and_kicks(server, new_participant):
+def test_an_operator_mutes(server, new_participant):
+    """Ada goes on sending, and Grace gets nothing of it until the operator unmutes."""
+    ada, grace = pair(new_participant)
+    source = lambda: next(s for s in server.admin("/streams?room=changes")["sources"] if (s["name"], s["kind"]) == ("Ada", "audio"))
+    order = {"room": "changes", "participant": "Ada", "track": source()["track"]}
+    server.admin("/mute", order)
+    wait_for(lambda: grace.evaluate(MUTED) == ["microphone"], "Grace to hear of it")
+    wait_for_silence(grace)
+    assert source()["muted"]
+    taken = source()["packets"]
+    wait_for(lambda: source()["packets"] > taken + 50, "Ada to send all the same")
+    server.admin("/mute", order | {"muted": False})
+    wait_for(lambda: grace.evaluate(MUTED) == [], "Grace to hear of it")
+    Flow(grace).wait(30).assert_good(most_concealed=0.1)
+    assert not source()["muted"]
+
+
+def test_an_operator_kicks(server, new_participant):
     ada, grace = pair(new_participant)
     ids = {p["name"]: p["id"] for p in server.admin("/participants?room=changes")["participants"]}
     server.admin("/kick", {"room": "changes", "participant": ids["Ada"]})

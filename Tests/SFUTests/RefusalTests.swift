@@ -131,6 +131,22 @@ import Wire
       world.take(commands)
       return outcome
     }
+    try ann.publish()
+    try bob.answer()
+    let published = world.sfu.report(now: world.now).rooms.flatMap(\.participants).flatMap(\.peers).flatMap(\.sources)
+    let audio = try #require(published.first { $0.kind == "audio" }).track
+    _ = world.takeCommands()
+    func paused(_ isPaused: Bool) -> Int {
+      world.takeCommands().count { if case .fastPath(.pauseSink(_, isPaused)) = $0 { true } else { false } }
+    }
+    let muted = AdminAction.mute(room: "class", participant: "ann", track: nil, muted: true)
+    #expect(administer(muted) == .done)
+    #expect(paused(true) == 3, "audio, video and its retransmissions")
+    #expect(administer(.mute(room: "class", participant: "ann", track: audio, muted: false)) == .done)
+    #expect(paused(false) == 1, "the audio alone")
+    guard case .notFound = administer(.mute(room: "class", participant: "bob", track: nil, muted: true)) else {
+      return #expect(Bool(false), "bob publishes nothing")
+    }
     #expect(administer(.kick(room: "class", participant: "ann")) == .done)
     #expect(ann.errors == [.kicked])
     guard case .notFound = administer(.kick(room: "class", participant: "ann")) else {
