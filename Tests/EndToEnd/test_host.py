@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness.aiortc_client import Session
 from harness.network import SERVER_ADDRESS
-from harness.server import BINARY, ROOT, LaneCount, Server
+from harness.server import ROOT, LaneCount, Server, copy_for_anybody
 from harness.waiting import wait_for
 from test_calls import assert_lane
 
@@ -80,10 +80,9 @@ def server_of_nobody(network):
     run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
               *(f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        binary = Path(shutil.copy(BINARY, folder))
-        web = shutil.copytree(ROOT / "web", Path(folder, "web"))
+        binary = copy_for_anybody(folder)
         shutil.chown(folder, "nobody")
-        server = Server(network, folder, binary=binary, run_as=run_as, web=str(web), lane="xsk")
+        server = Server(network, folder, binary=binary, run_as=run_as, web=f"{folder}/web", lane="xsk")
         yield server.start()
         network.restore()
         server.kill()

@@ -6,6 +6,7 @@ turned on at the clients' end.
 
 import contextlib
 import ctypes
+import json
 import os
 import subprocess
 
@@ -113,9 +114,17 @@ class Network:
 
     def xdp_programs(self):
         """Ids of the XDP programs on the server's interfaces."""
-        import json
         links = json.loads(self.server.run("ip", "-j", "-d", "link", "show"))
         return [link["xdp"]["prog"]["id"] for link in links if link.get("xdp", {}).get("prog")]
+
+    def assert_nothing_is_attached(self):
+        """No XDP program, no TC program, filter or qdisc of the fast path is on any of the server's interfaces."""
+        assert self.xdp_programs() == []
+        assert "clsact" not in self.server.run("tc", "qdisc", "show")
+        for interface in ("eth0", "lo"):
+            assert self.server.run("tc", "filter", "show", "dev", interface, "ingress") == ""
+        state = json.loads(self.server.run("bpftool", "-j", "net", "show"))
+        assert not any(state[0].values()), state
 
     def remove(self):
         for namespace in (self.server, self.clients):

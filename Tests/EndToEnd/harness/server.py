@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,13 @@ BINARY = Path(os.environ.get("NEEDLETAIL_BIN", ROOT / ".build/release/needletail
 
 def environment_without_keys():
     return {name: value for name, value in os.environ.items() if not name.startswith("NEEDLETAIL_")}
+
+
+def copy_for_anybody(folder):
+    """The program and the demo client, where users who may not look into the repository can read them."""
+    Path(folder).chmod(0o755)
+    shutil.copytree(ROOT / "web", Path(folder, "web"))
+    return Path(shutil.copy(BINARY, folder))
 
 
 class Server:
