@@ -35,7 +35,7 @@ extension Worker {
           forwarded &+= 1
           makeCopies(now: now)
         }
-      } else if payload.count > 0 {
+      } else if payload.count > 0, forwarder.admitsControl(on: tuple, now: now) {
         events.append(.datagram(bytes: Array(payload), tuple: tuple, receivedAt: now))
       }
     }

@@ -18,6 +18,10 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   /// One more SSRC than a transport may have.
   case tooManySSRCs = "worker_too_many_ssrcs"
 
+  // Other datagrams.
+  /// Beyond what a transport, an address without one, or all such addresses together may send.
+  case controlRateLimited = "worker_control_rate_limited"
+
   // Copies.
   /// Handed over to a lane.
   case forwarded = "worker_forwarded"

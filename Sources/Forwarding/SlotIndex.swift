@@ -102,7 +102,7 @@ extension FiveTuple {
 
 extension IPAddress {
   @inline(__always)
-  fileprivate func folded(into hash: UInt64, _ secret: UInt64) -> UInt64 {
+  func folded(into hash: UInt64, _ secret: UInt64) -> UInt64 {
     switch self {
     case .v4(let address): mix(hash, secret) ^ UInt64(address)
     case .v6(let high, let low): mix(mix(hash, secret) ^ high, secret) ^ low

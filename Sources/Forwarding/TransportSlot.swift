@@ -22,8 +22,9 @@ struct TransportSlot: ~Copyable {
   /// Slots of the SSRCs heard on this transport, and of the sinks that send to it.
   var streams: [Int] = []
   var sinks: [Int] = []
-  /// Every SSRC ever sent under this transport's keys.
-  var sent: [UInt32: SentSSRC] = [:]
+  var sent = SentSSRCs()
+  /// Datagrams that are not RTP.
+  var control = RateMeter()
   /// The captures that record it, a bit for each by its place.
   var captures: UInt8 = 0
 
@@ -55,14 +56,6 @@ struct TransportSlot: ~Copyable {
     repairedRIDExtension = transport.repairedRIDExtension
     transportWideExtension = transport.transportWideExtension
   }
-}
-
-/// What must be remembered of an SSRC as long as its keys live: no index may be used twice, even when the control plane
-/// removes a sink and adds another with the same SSRC.
-struct SentSSRC {
-  var isLive: Bool
-  /// The first index never used; 0 if none was.
-  var nextIndex: UInt64
 }
 
 /// Transport-wide sequence numbers in order of arrival, until they are reported.

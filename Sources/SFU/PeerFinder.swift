@@ -2,25 +2,15 @@ import Forwarding
 import ICE
 import Wire
 
-/// Finds the peer a datagram is for: by 5-tuple, else by the username fragment of a STUN request. Requests from 5-tuples that
-/// belong to nobody yet are rate-limited per source address.
+/// Finds the peer a datagram is for: by 5-tuple, else by the username fragment of a STUN request.
 struct PeerFinder {
   private var byTuple: [FiveTuple: TransportID] = [:]
   private var byUsernameFragment: [String: TransportID] = [:]
-  private var limiter = STUNRateLimiter()
 
-  enum Result: Equatable {
-    case peer(TransportID)
-    case unknown
-    case rateLimited
-  }
-
-  mutating func find(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> Result {
-    let fragment = ICEAgent.localUsernameFragment(of: datagram)
-    if let peer = byTuple[tuple], fragment == nil || byUsernameFragment[fragment ?? ""] == peer { return .peer(peer) }
-    guard let fragment else { return .unknown }
-    guard limiter.admit(tuple.remote.ip, now: now) else { return .rateLimited }
-    return byUsernameFragment[fragment].map { .peer($0) } ?? .unknown
+  /// nil: nobody's.
+  func find(_ datagram: [UInt8], on tuple: FiveTuple) -> TransportID? {
+    guard let fragment = ICEAgent.localUsernameFragment(of: datagram) else { return byTuple[tuple] }
+    return byUsernameFragment[fragment]
   }
 
   mutating func add(_ peer: TransportID, usernameFragment: String) { byUsernameFragment[usernameFragment] = peer }

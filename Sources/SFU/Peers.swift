@@ -55,15 +55,14 @@ extension SFU {
   }
 
   mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {
-    switch finder.find(datagram, on: tuple, now: now) {
-    case .peer(let id):
-      guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
-      follow(id)
-      captureControl(datagram, from: id, on: tuple)
-      handle(outputs, of: id, now: now)
-    case .unknown: counters.datagramsDropped["unknown-peer", default: 0] += 1
-    case .rateLimited: counters.datagramsDropped["rate-limited", default: 0] += 1
+    guard let id = finder.find(datagram, on: tuple) else {
+      counters.datagramsDropped["unknown-peer", default: 0] += 1
+      return
     }
+    guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
+    follow(id)
+    captureControl(datagram, from: id, on: tuple)
+    handle(outputs, of: id, now: now)
   }
 
   /// Keeps the peer findable under the pair that ICE selected.

@@ -18,6 +18,7 @@ final class ControlLoop: CallControl {
   private var ticking: RepeatedTask?
   private var queue: [SFUCommand] = []
   private var isPerforming = false
+  private var inbox: EventInbox?
   /// Set once, before anything happens.
   var signalling: SignallingServer?
 
@@ -33,6 +34,7 @@ final class ControlLoop: CallControl {
 
   func start(events: EventInbox) {
     interfaces.note(fastPath.statistics().interfaces, log: log)
+    inbox = events
     events.connect { [weak self] events in self?.received(events) }
     let loop = NIOLoopBound(self, eventLoop: eventLoop)
     ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
@@ -79,7 +81,11 @@ final class ControlLoop: CallControl {
     return outcome
   }
 
-  func fastPathStatistics() -> FastPathStatistics { fastPath.statistics() }
+  func fastPathStatistics() -> FastPathStatistics {
+    var statistics = fastPath.statistics()
+    statistics.verdicts.append(VerdictCount(name: "control_queue_full", count: inbox?.refusals ?? 0))
+    return statistics
+  }
 
   func mediaTotals() -> MediaTotals { totals }
 

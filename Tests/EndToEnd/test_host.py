@@ -100,3 +100,42 @@ def test_a_user_with_the_units_capabilities_has_the_fast_path(network, server_of
     assert_lane(lanes.since(), "xsk")
     assert server.stop() == 0
     assert not network.xdp_programs()
+
+
+def resident_bytes(server):
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1]) << 10
+
+
+def test_a_flood_of_stun_fills_no_memory_and_stops_nothing(network, server, aiortc):
+    """Requests of 245 attributes, faster than anybody could answer them; meanwhile others join and see each other."""
+    aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    wait_for(lambda: len([s for s in server.admin("/streams")["sources"] if s["packets"] > 0]) >= 2, "its media")
+    request = bytes.fromhex("0001 03d4 2112a442") + os.urandom(12) + bytes(980)
+    with network.clients.inside():
+        flooder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    flooder.connect((SERVER_ADDRESS, 3478))
+    is_over = threading.Event()
+
+    def flood():
+        while not is_over.is_set():
+            for _ in range(100):
+                flooder.send(request)
+
+    before = resident_bytes(server)
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: verdict(server, "worker_control_rate_limited") > 50_000, "datagrams refused", seconds=20)
+        player = aiortc.run(Session.play(f"{server.url}/whep/studio/encoder"))
+        wait_for(lambda: min(player.frames.values()) >= 30, "30 frames of both tracks", seconds=25)
+        assert resident_bytes(server) - before < 64 << 20
+    finally:
+        is_over.set()
+        thread.join()
+        flooder.close()
+    assert verdict(server, "control_queue_full") == 0
+
+
+def verdict(server, name):
+    return next(v["count"] for v in server.admin("/fastpath")["verdicts"] if v["name"] == name)
