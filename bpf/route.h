@@ -69,6 +69,20 @@ static __always_inline int within_rate(const struct fp_source *source, struct fp
 	return 1;
 }
 
+/* Two packets in sequence that are both old: the sender began anew (RFC 3550 appendix A.1). */
+static __always_inline void note_old(struct fp_source_state *state, __u16 sequence)
+{
+	__u32 next = ((state->highest_sequence | 0xffff) + 1) | sequence;
+
+	if (state->restart_sequence == (0x10000u | sequence)) {
+		state->skipped += next - state->highest_sequence - 1;
+		state->highest_sequence = next;
+		state->restart_sequence = 0;
+	} else {
+		state->restart_sequence = 0x10000u | (__u16)(sequence + 1);
+	}
+}
+
 /* RFC 3550 appendices A.1 and A.8. */
 static __always_inline void count_arrival(const struct fp_source *source, struct fp_source_state *state,
                                           const struct rtp_shape *shape, __u32 length, __u64 now)
@@ -84,6 +98,8 @@ static __always_inline void count_arrival(const struct fp_source *source, struct
 		state->has_started = 1;
 	} else if (ahead > 0) {
 		state->highest_sequence += (__u16)ahead;
+	} else if (ahead <= -FP_MAX_MISORDER) {
+		note_old(state, shape->sequence);
 	}
 	if (difference < 0)
 		difference = -difference;

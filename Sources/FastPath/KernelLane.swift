@@ -197,6 +197,7 @@ final class KernelLane {
       counts.rateLimited = now.limited &- before.limited
       counts.firstSequence = now.first_sequence
       counts.highestSequence = now.highest_sequence
+      counts.skipped = now.skipped &- before.skipped
       counts.lastArrival = Instant(nanoseconds: now.last_arrival)
       (counts.jitter, counts.transit) = (now.jitter, now.transit)
       forwarder.absorb(counts, of: id)

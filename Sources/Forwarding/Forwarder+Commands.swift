@@ -159,7 +159,7 @@ extension Forwarder {
     guard let slot = sinksByID[id] else { return verdicts.add(.ignoredCommand) }
     guard sinks[slot].pointee.isPaused != isPaused else { return }
     sinks[slot].pointee.isPaused = isPaused
-    if isPaused { sinks[slot].pointee.numbering.pause() }
+    if isPaused { sinks[slot].pointee.numbering.interrupt() }
     streams[sinks[slot].pointee.stream].pointee.activeSinks += isPaused ? -1 : 1
   }
 

@@ -41,6 +41,8 @@ public struct KernelSourceCounts: Sendable {
   public var rateLimited: UInt64 = 0
   public var firstSequence: UInt32 = 0
   public var highestSequence: UInt32 = 0
+  /// Numbers left out where the sender began anew.
+  public var skipped: UInt32 = 0
   public var lastArrival = Instant.zero
   public var jitter: UInt32 = 0
   public var transit: UInt32 = 0
@@ -116,6 +118,7 @@ extension Forwarder {
     if stream.pointee.statistics.packets == 0 {
       stream.pointee.statistics.firstSequence = counts.firstSequence &- UInt32(truncatingIfNeeded: base)
     }
+    stream.pointee.statistics.firstSequence &+= counts.skipped
     if stream.pointee.inbound.isEmpty {
       stream.pointee.inbound.record(UInt64(counts.highestSequence))
     } else {

@@ -15,11 +15,14 @@ extension Forwarder {
     guard let transport = findTransport(tuple) else { return drop(.unknownTuple) }
     guard let layout = RTPLayout.parseProtected(UnsafeRawBufferPointer(datagram)) else { return drop(.malformed) }
     let known = streamsBySSRC.find(streamKey(transport, layout.ssrc))
-    let index =
+    var index =
       if let known { streams[known].pointee.inbound.estimate(layout.sequence) } else { firstIndex(layout, transport) }
     if let known, !streams[known].pointee.inbound.accepts(index) {
-      streams[known].pointee.statistics.replays &+= 1
-      return drop(.replayed)
+      guard let restarted = restart(known, index, transport: transport) else {
+        streams[known].pointee.statistics.replays &+= 1
+        return drop(.replayed)
+      }
+      index = restarted
     }
     let length = open(datagram, layout, transport: transport, index: index)
     guard length > 0 else {
@@ -53,6 +56,19 @@ extension Forwarder {
   @inline(__always)
   func firstIndex(_ layout: RTPLayout, _ transport: Int) -> UInt64 {
     UInt64(transports[transport].pointee.isClear ? StreamSlot.clearRollovers : 0) << 16 | UInt64(layout.sequence)
+  }
+
+  /// The index of a packet that is too old, if it shows that a sender of clear RTP began anew. Receivers of encrypted
+  /// copies would not follow the jump: their numbers go on without a gap.
+  private mutating func restart(_ stream: Int, _ index: UInt64, transport: Int) -> UInt64? {
+    guard transports[transport].pointee.isClear, let restarted = streams[stream].pointee.restart(index) else {
+      return nil
+    }
+    for i in 0..<streams[stream].pointee.sinkCount {
+      let sink = sinks[streams[stream].pointee.sinks[i]]
+      if !transports[sink.pointee.transport].pointee.isClear { sink.pointee.numbering.interrupt() }
+    }
+    return restarted
   }
 
   /// The octets of the packet in clear; 0 if it is not genuine.

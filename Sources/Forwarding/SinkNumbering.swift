@@ -1,11 +1,11 @@
 import SRTP
 
 /// Which packet index (RFC 3711 section 3.3.1) a sink gives to a packet of its source: the source's index moved by an
-/// offset. The offset changes only when a pause ends, and then only packets newer than the pause count, so that no index
-/// ever names two packets.
+/// offset. The offset changes only at the first packet after an interruption, which is a pause or a source that began
+/// anew, and then only packets newer than that one count, so that no index ever names two packets.
 ///
 /// ```
-///             first packet            pause()
+///             first packet          interrupt()
 ///   starting ─────────────> running ────────────> interrupted
 ///                              ^                       │ next packet: continues without a gap
 ///                              └───────────────────────┘
@@ -28,7 +28,7 @@ struct SinkNumbering {
 
   private var state = State.starting
   private var current = Run(offset: 0, first: 0, last: 0)
-  /// The run before the last pause, for retransmissions of its packets.
+  /// The run before the last interruption, for retransmissions of its packets.
   private var previous: Run?
   /// The highest index used.
   private var highest: UInt64 = 0
@@ -55,7 +55,8 @@ struct SinkNumbering {
     }
   }
 
-  mutating func pause() {
+  /// What comes next continues without a gap, whatever its number.
+  mutating func interrupt() {
     if state == .running { state = .interrupted }
   }
 
@@ -90,7 +91,7 @@ struct SinkNumbering {
     return sequence &- UInt16(truncatingIfNeeded: current.offset)
   }
 
-  /// Fixes the offset at the first packet after the start or a pause.
+  /// Fixes the offset at the first packet after the start or an interruption.
   private mutating func begin(_ index: UInt64) {
     let wasInterrupted = state == .interrupted
     let start = wasInterrupted ? highest &+ 1 : resumeIndex > 0 ? resumeIndex : firstIndex(index)

@@ -15,7 +15,8 @@ public struct SourceStatistics: Hashable, Sendable {
   public var packetsOnKernel: UInt64 = 0
   /// Packets beyond the source's rate limit.
   public var rateLimited: UInt64 = 0
-  /// First and highest sequence number, extended by rollovers (RFC 3550 appendix A.1).
+  /// First and highest sequence number, extended by rollovers (RFC 3550 appendix A.1). Where a sender of clear RTP begins
+  /// anew the first moves by what is left out, so that the two tell how many packets there should be.
   public var firstSequence: UInt32 = 0
   public var highestSequence: UInt32 = 0
   /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1).

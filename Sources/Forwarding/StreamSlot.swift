@@ -8,6 +8,8 @@ struct StreamSlot: ~Copyable {
   let ssrc: UInt32
   var inbound: InboundStream
   var lastArrival = Instant.zero
+  /// After a packet refused as old: the sequence number that would show a restart.
+  private var restartSequence: UInt16?
   /// When the control plane was last told of this SSRC.
   var lastReported: Instant?
 
@@ -27,6 +29,8 @@ struct StreamSlot: ~Copyable {
 
   /// The rollover counter that a clear stream starts with, so that packets older than its first have an index.
   static let clearRollovers: UInt32 = 1
+  /// MAX_MISORDER of RFC 3550 appendix A.1: what is less behind may only be late.
+  private static let maximumMisorder: UInt64 = 100
 
   init(transport: Int, ssrc: UInt32, isClear: Bool) {
     self.transport = transport
@@ -44,6 +48,21 @@ struct StreamSlot: ~Copyable {
     redPayloadType = source.redPayloadType ?? 0xff
     statistics = SourceStatistics(id: source.id)
     jitter = InterarrivalJitter()
+  }
+
+  /// A new index for a packet that was refused as `index`, if the sender began anew: two in sequence that are old say so
+  /// (RFC 3550 appendix A.1). It is above all before. The numbers left out are not counted as lost.
+  mutating func restart(_ index: UInt64) -> UInt64? {
+    guard index <= inbound.highest, inbound.highest &- index >= Self.maximumMisorder else { return nil }
+    let sequence = UInt16(truncatingIfNeeded: index)
+    guard sequence == restartSequence else {
+      restartSequence = sequence &+ 1
+      return nil
+    }
+    restartSequence = nil
+    let restarted = (inbound.highest >> 16 &+ 1) << 16 | UInt64(sequence)
+    statistics.firstSequence &+= UInt32(truncatingIfNeeded: restarted &- inbound.highest &- 1)
+    return restarted
   }
 
   /// Counts one genuine packet (RFC 3550 sections 6.4.1 and A.1).

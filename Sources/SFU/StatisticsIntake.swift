@@ -56,7 +56,8 @@ extension SourceState {
     previous = statistics
     statistics = counters
     self.interval = interval
-    let expected = UInt64(counters.highestSequence &- previous.highestSequence)
+    let before = previous.highestSequence &- previous.firstSequence
+    let expected = UInt64(counters.highestSequence &- counters.firstSequence &- before)
     let received = counters.packets &- previous.packets
     loss =
       previous.packets > 0 && expected > received && expected > 0 ? Double(expected - received) / Double(expected) : 0

@@ -90,7 +90,13 @@ struct fp_source_state {
 	__u32 transit;
 	__u32 has_started;
 	__u32 has_transit;
+	/* After a packet that was old: 0x10000 and the sequence number that would show a restart. */
+	__u32 restart_sequence;
+	__u32 skipped; /* sequence numbers left out by restarts */
 };
+
+/* RFC 3550 appendix A.1: what is less behind may only be late. */
+#define FP_MAX_MISORDER 100
 
 /* Value of `fp_sinks`: what a copy is made into. */
 struct fp_sink {
@@ -265,7 +271,7 @@ _Static_assert(sizeof(struct fp_transport) == 4, "no padding");
 _Static_assert(sizeof(struct fp_settings) == 4, "no padding");
 _Static_assert(sizeof(struct fp_interface) == 8, "no padding");
 
-_Static_assert(sizeof(struct fp_source_state) == 72, "no padding");
+_Static_assert(sizeof(struct fp_source_state) == 80, "no padding");
 _Static_assert(sizeof(struct fp_sink) == 200, "no padding");
 _Static_assert(sizeof(struct fp_sink_counters) == 40, "no padding");
 _Static_assert(sizeof(struct fp_trace) == 48, "no padding");
