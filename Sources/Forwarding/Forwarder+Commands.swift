@@ -129,16 +129,14 @@ extension Forwarder {
     guard let stream = streamsByID[sink.source], let transport = transportsByID[sink.transport] else {
       return verdicts.add(.ignoredCommand)
     }
-    let sent = transports[transport].pointee.sent[sink.ssrc]
-    guard sinksByID[sink.id] == nil, sinks.count < limits.sinks, sent?.isLive != true,
-      sent != nil || transports[transport].pointee.sent.count < limits.sentSSRCsPerTransport
+    guard sinksByID[sink.id] == nil, sinks.count < limits.sinks,
+      let resumeIndex = transports[transport].pointee.sent.begin(
+        sink.ssrc, remembering: limits.sentSSRCsPerTransport)
     else { return verdicts.add(.refusedCommand) }
-    let isClear = transports[transport].pointee.isClear
     let numbering = SinkNumbering(
-      sequenceOffset: sink.sequenceOffset, isClear: isClear, resumeIndex: isClear ? 0 : sent?.nextIndex ?? 0)
+      sequenceOffset: sink.sequenceOffset, isClear: transports[transport].pointee.isClear, resumeIndex: resumeIndex)
     let slot = sinks.insert(SinkSlot(sink, stream: stream, transport: transport, numbering: numbering))
     sinksByID[sink.id] = slot
-    transports[transport].pointee.sent[sink.ssrc] = SentSSRC(isLive: true, nextIndex: numbering.nextIndex)
     transports[transport].pointee.sinks.append(slot)
     streams[stream].pointee.addSink(slot)
     if !sink.isPaused { streams[stream].pointee.activeSinks += 1 }
@@ -177,8 +175,11 @@ extension Forwarder {
     streams[sink.stream].pointee.removeSink(slot)
     if !sink.isPaused { streams[sink.stream].pointee.activeSinks -= 1 }
     transports[sink.transport].pointee.sinks.removeAll { $0 == slot }
-    transports[sink.transport].pointee.sent[sink.ssrc] = SentSSRC(
-      isLive: false, nextIndex: sink.numbering.nextIndex)
+    if transports[sink.transport].pointee.isClear {
+      transports[sink.transport].pointee.sent.forget(sink.ssrc)
+    } else {
+      transports[sink.transport].pointee.sent.end(sink.ssrc, nextIndex: sink.numbering.nextIndex)
+    }
     sinks.remove(slot)
   }
 

@@ -92,7 +92,7 @@ public struct ForwardingLimits: Sendable {
   /// SSRCs heard, known or not, per transport.
   public var streamsPerTransport = 128
   public var sinks = 262_144
-  /// SSRCs ever sent under one transport's keys.
+  /// SSRCs remembered that were sent under one transport's keys.
   public var sentSSRCsPerTransport = 4096
   /// Datagrams that are not RTP, of one transport, or of one address without: hundreds of clients behind one NAT can join
   /// at once, and a receiver can miss much.

@@ -70,11 +70,18 @@ struct Subscriber {
   /// What a clear-RTP receiver takes.
   var formats: [RTPFormat] = []
   var refresh: KeyFrameRefresh?
+  var lastSSRC: UInt32 = .random(in: 0..<1 << 31)
 
   /// At most one offer is in flight; changes meanwhile wait for its answer.
   enum OfferState: Equatable { case stable, awaitingAnswer }
 
   subscript(track: TrackID) -> Subscription? { subscriptions.first { $0.track == track } }
+
+  /// An SSRC not used before. They ascend: so the fast path knows old ones without a list of all.
+  mutating func takeSSRC() -> UInt32 {
+    lastSSRC &+= 1
+    return lastSSRC
+  }
 }
 
 /// One track on its way to one subscriber.

@@ -77,7 +77,7 @@ extension SFU {
   ) throws(SDPError) -> ResourceResponse {
     var subscriber = Subscriber()
     let published = publisher.tracks.compactMap { tracks[$0] }
-    subscriber.subscriptions = published.map { Subscription.of($0) }
+    subscriber.subscriptions = published.map { subscriber.subscription(to: $0) }
     let peer = makePeer(for: id, subscriber: subscriber, now: now)
     participants[id]?.subscribePeer = peer
     guard let local = peers[peer].flatMap(localDescription) else {

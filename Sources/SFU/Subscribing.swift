@@ -41,20 +41,20 @@ extension SFU {
     let wanted = wantedTracks(of: id, from: published)
     guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
-    subscribe(peer, to: wanted) { track, _ in Subscription.of(track) }
+    subscribe(peer, to: wanted) { track, subscriber in subscriber.subscription(to: track) }
     sendOffer(to: peer, now: now)
     reconcile(peer, now: now)
   }
 
   /// Brings what the peer is subscribed to in line with the tracks it should have; `make` says how to a new one.
-  mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, Subscriber) -> Subscription) {
+  mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
     guard var subscriber = peers[peer]?.subscriber else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
     let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
     subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
-    for track in added { subscriber.subscriptions.append(make(track, subscriber)) }
+    for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
     subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
     peers[peer]?.subscriber = subscriber
     for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
@@ -129,16 +129,18 @@ extension SFU {
   }
 }
 
-extension Subscription {
-  /// A subscription to `track`, under SSRCs of its own and with random offsets (RFC 3550 sections 5.1 and 8).
-  static func of(_ track: Track) -> Subscription {
+extension Subscriber {
+  /// A subscription to `track`, under SSRCs of its own and with random offsets (RFC 3550 section 5.1).
+  mutating func subscription(to track: Track) -> Subscription {
     let hasRetransmission = track.codecs.contains { $0.retransmissionPayloadType != nil }
     return Subscription(
-      track: track.id, from: track.participant, source: track.source, ssrc: .random(in: 1...UInt32.max),
-      retransmissionSSRC: hasRetransmission ? .random(in: 1...UInt32.max) : nil,
-      sequenceOffset: .random(in: 0...UInt16.max), timestampOffset: .random(in: 0...UInt32.max))
+      track: track.id, from: track.participant, source: track.source, ssrc: takeSSRC(),
+      retransmissionSSRC: hasRetransmission ? takeSSRC() : nil, sequenceOffset: .random(in: 0...UInt16.max),
+      timestampOffset: .random(in: 0...UInt32.max))
   }
+}
 
+extension Subscription {
   /// Whether its track is still wanted and comes from the source its SSRC was chosen for.
   func isStillGood(for sources: [TrackID: SourceID?]) -> Bool {
     guard let current = sources[track] else { return false }

@@ -80,4 +80,36 @@ import Wire
     #expect(room.forwarder.count(.refusedCommand) == 1)
     #expect(room.publish(Packet()).count == 1)
   }
+
+  @Test("Any number of SSRCs one after the other; one that was forgotten is refused, one that is remembered goes on")
+  func manySSRCs() throws {
+    var room = try EncryptedRoom(.aeadAES128GCM, .preferred)
+    room.forwarder.apply([.addSource(makeSource())])
+    var sequence: UInt16 = 0
+    func sends(_ ssrc: UInt32, _ room: inout EncryptedRoom) throws -> UInt16? {
+      sequence += 1
+      room.forwarder.apply([.addSink(makeSink(Int(sequence), subscriber: 1, ssrc: ssrc, sequenceOffset: 0 &- sequence))]
+      )
+      let opened = try room.received(room.publish(Packet(sequence: sequence)))
+      room.forwarder.apply([.removeSink(SinkID(rawValue: UInt32(sequence)))])
+      return opened.first??.sequence
+    }
+    for ssrc in UInt32(1000)..<21_000 { #expect(try sends(ssrc, &room) == 0) }
+    #expect(room.forwarder.count(.refusedCommand) == 0)
+    #expect(try sends(20_999, &room) == 1)
+    #expect(try sends(20_999, &room) == 2)
+    #expect(try sends(1000, &room) == nil)
+    #expect(try sends(999, &room) == nil)
+    #expect(room.forwarder.count(.refusedCommand) == 2)
+  }
+
+  @Test("Clear receivers may use one SSRC again and again")
+  func clear() throws {
+    var forwarder = clearRoom()
+    for n in 1...10_000 {
+      forwarder.apply([.addSink(makeSink(n, subscriber: 1, ssrc: UInt32(20_000 - n % 5000)))])
+      forwarder.apply([.removeSink(SinkID(rawValue: UInt32(n)))])
+    }
+    #expect(forwarder.count(.refusedCommand) == 0)
+  }
 }
