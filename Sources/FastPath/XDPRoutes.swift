@@ -34,7 +34,7 @@ struct XDPRoutes {
   }
 
   mutating func move(_ id: TransportID, to tuple: FiveTuple, in program: borrowing XDPProgram) -> Complaint? {
-    guard let old = entries[id], old.tuple != tuple else { return nil }
+    guard let old = entries[id], old.tuple != tuple || owners[tuple] != id else { return nil }
     withdraw(id, from: program)
     entries[id] = Entry(tuple: tuple)
     var complaint = install(id, in: program)

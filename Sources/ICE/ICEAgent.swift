@@ -135,6 +135,9 @@ public struct ICEAgent: Sendable {
     return now.since(firstCheck) >= Self.consentLifetime ? .notNominated : nil
   }
 
+  /// Whether the client has not checked the selected pair for longer than clients that keep a pair let pass.
+  public func isSilent(now: Instant) -> Bool { now.since(lastCheck) >= Selection.silence }
+
   /// The local username fragment that a STUN request names, to find its peer. nil if it is not a request or has no
   /// USERNAME of the form "<local>:<remote>". Nothing is verified.
   public static func localUsernameFragment(of datagram: [UInt8]) -> String? {

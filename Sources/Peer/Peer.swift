@@ -26,6 +26,8 @@ public final class Peer {
   public var localCredentials: ICECredentials { ice.local }
   /// The pair that ICE selected; nil before.
   public var selected: FiveTuple? { ice.selected }
+  /// Whether the selected pair may have been left: see `ICEAgent.isSilent`.
+  public func isSilent(now: Instant) -> Bool { ice.isSilent(now: now) }
 
   private let certificate: DTLSCertificate
   private var ice: ICEAgent

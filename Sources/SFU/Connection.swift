@@ -36,6 +36,15 @@ enum Connection {
     }
   }
 
+  /// Whether nobody else may come from its address. A WebRTC peer that is no longer heard there may have left it, and the
+  /// next client of its NAT have got it; the address of clear RTP is the operator's word.
+  func holdsAddress(now: Instant) -> Bool {
+    switch self {
+    case .webRTC(let peer): !peer.isSilent(now: now)
+    case .clear: true
+    }
+  }
+
   func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
     switch self {
     case .webRTC(let peer): peer.received(datagram, on: tuple, now: now)

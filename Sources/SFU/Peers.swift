@@ -59,17 +59,30 @@ extension SFU {
       counters.datagramsDropped["unknown-peer", default: 0] += 1
       return
     }
+    guard !isHeld(tuple, against: id, now: now) else {
+      counters.datagramsDropped["address-in-use", default: 0] += 1
+      return
+    }
     guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
-    follow(id)
+    follow(id, on: tuple)
     captureControl(datagram, from: id, on: tuple)
     handle(outputs, of: id, now: now)
   }
 
-  /// Keeps the peer findable under the pair that ICE selected.
-  private mutating func follow(_ id: TransportID) {
-    guard let session = peers[id], let selected = session.connection.selected, selected != session.tuple else { return }
-    finder.move(id, from: session.tuple, to: selected)
-    peers[id]?.tuple = selected
+  /// Whether another peer lives on `tuple`. A check proves who made it, not where it came from: with a forged address anyone
+  /// with credentials of their own could take the other's datagrams away.
+  private func isHeld(_ tuple: FiveTuple, against id: TransportID, now: Instant) -> Bool {
+    guard let owner = finder.owner(of: tuple), owner != id else { return false }
+    return peers[owner]?.connection.holdsAddress(now: now) ?? false
+  }
+
+  /// Keeps the peer findable under the pair that ICE selected, on which it was just heard. Where another had taken that
+  /// over meanwhile, the peer gets its routes back, too.
+  private mutating func follow(_ id: TransportID, on tuple: FiveTuple) {
+    guard let session = peers[id], session.connection.selected == tuple, finder.owner(of: tuple) != id else { return }
+    finder.move(id, from: session.tuple, to: tuple)
+    if session.tuple == tuple, session.isConnected { moved(id, to: tuple) }
+    session.tuple = tuple
   }
 
   mutating func handle(_ outputs: [PeerOutput], of id: TransportID, now: Instant) {

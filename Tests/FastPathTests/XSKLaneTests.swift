@@ -190,6 +190,21 @@ import Wire
       })
   }
 
+  @Test func aTransportGetsItsAddressBackFromOneThatTookIt() throws {
+    let scene = try Scene(receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    let address = FiveTuple(local: scene.media, remote: scene.publisher.address)
+    let other = TransportID(rawValue: 300)
+    func used() -> [Int] { Array(scene.call.fastPath.statistics().maps.map { Int($0.used) }.prefix(2)) }
+    scene.call.fastPath.perform([
+      .addTransport(Transport(id: other, tuple: address, protection: .clear)), .removeTransport(other),
+    ])
+    #expect(eventually { used() == [1, 0] })
+    scene.call.fastPath.perform([.moveTransport(TransportID(rawValue: 1), address)])
+    #expect(eventually { used() == [2, 1] })
+  }
+
   @Test func routesGoWithTheirTransport() throws {
     let scene = try Scene(receivers: 1)
     defer { scene.stop() }

@@ -112,7 +112,7 @@ final class BrowserPeer {
 
   func check(
     by sdp: String, nominate: Bool = true, password: String? = nil,
-    role: ConnectivityCheck.Role = .controlling(tieBreaker: 7)
+    role: ConnectivityCheck.Role = .controlling(tieBreaker: 7), from forged: FiveTuple? = nil
   ) throws {
     let description = try SessionDescription.parse(sdp)
     let section = try #require(description.media.first { $0.iceUfrag != nil })
@@ -120,7 +120,7 @@ final class BrowserPeer {
     let check = ConnectivityCheck(
       username: username, password: try password ?? #require(section.icePwd), priority: 1, role: role,
       useCandidate: nominate)
-    send(check.encode(transactionID: .random()))
+    send(check.encode(transactionID: .random()), from: forged)
   }
 
   func roam() {
@@ -128,8 +128,8 @@ final class BrowserPeer {
     world.own(tuple, self)
   }
 
-  func send(_ datagram: [UInt8]) {
-    world.handle(.fastPath(.datagram(bytes: datagram, tuple: tuple, receivedAt: world.now)))
+  func send(_ datagram: [UInt8], from forged: FiveTuple? = nil) {
+    world.handle(.fastPath(.datagram(bytes: datagram, tuple: forged ?? tuple, receivedAt: world.now)))
   }
 
   func send(_ packets: [RTCPPacket]) {
