@@ -34,10 +34,14 @@ extension SFU {
 
   // MARK: From publishers
 
+  /// Browsers report once a second or less. Each report becomes one for every receiver, so what comes sooner is left out.
+  private static let reportSpacing = Interval.milliseconds(200)
+
   /// Each receiver gets the publisher's report under its own SSRC, timestamp and counts, with the publisher's clock, so that
   /// audio and video of one participant stay in sync (RFC 3550 section 6.4.1).
   private mutating func forward(_ report: SenderReport, from peer: TransportID, at now: Instant) {
     guard let id = source(report.ssrc, of: peer), var state = sources[id] else { return }
+    if let last = state.lastSenderReport, now.since(last.at) < Self.reportSpacing { return }
     state.lastSenderReport = (report.ntp.compact, now)
     sources[id] = state
     guard let cname = tracks[state.track]?.participant.rawValue else { return }

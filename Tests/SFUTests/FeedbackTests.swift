@@ -75,6 +75,28 @@ import Wire
     #expect(cname == [try #require(pair.ann.joined?.id)])
   }
 
+  @Test func senderReportsGoOnOnceInAFifthOfASecond() throws {
+    let pair = try Pair()
+    func send(_ count: UInt32, of source: UInt32) {
+      for n in 0..<count {
+        let report = SenderReport(
+          ssrc: source, ntp: NTPTime(rawValue: UInt64(n) << 32), rtpTimestamp: n, packetCount: n, octetCount: n)
+        pair.ann.publishing?.send([.senderReport(report)])
+      }
+    }
+    var forwarded: Int { pair.bob.subscribing?.rtcp.senderReports.count ?? 0 }
+    let audio = try #require(pair.world.routes.sources.first { $0.kind == .audio })
+    send(40, of: pair.video.ssrc)
+    send(40, of: audio.ssrc)
+    #expect(forwarded == 2)
+    pair.world.advance(.milliseconds(175))
+    send(1, of: pair.video.ssrc)
+    #expect(forwarded == 2)
+    pair.world.advance(.milliseconds(25))
+    send(1, of: pair.video.ssrc)
+    #expect(forwarded == 3)
+  }
+
   @Test func publishersGetReceiverReportsFromTheWorkersCounters() throws {
     let pair = try Pair()
     let report = SenderReport(
