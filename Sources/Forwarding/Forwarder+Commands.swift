@@ -188,9 +188,13 @@ extension Forwarder {
     guard let slot = sinksByID[id], let source = streams[sinks[slot].pointee.stream].pointee.source else {
       return verdicts.add(.ignoredCommand)
     }
+    let sink = sinks[slot]
     for sequence in sequences {
-      guard let original = sinks[slot].pointee.numbering.sourceSequence(ofSink: sequence) else { continue }
-      if !events.addMissing(source, original) { verdicts.add(.droppedEvent) }
+      guard let original = sink.pointee.numbering.sourceSequence(ofSink: sequence) else { continue }
+      guard sink.pointee.repairs.take(sent: sink.pointee.statistics.packets) else {
+        return verdicts.add(.refusedRepair)
+      }
+      events.addMissing(source, original)
     }
   }
 }

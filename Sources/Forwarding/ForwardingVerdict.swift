@@ -39,11 +39,13 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case sealingFailed = "worker_sealing_failed"
 
   // Commands and events.
+  /// A receiver asked for more packets again than it was sent.
+  case refusedRepair = "worker_refused_repair"
   /// A command that names something unknown.
   case ignoredCommand = "worker_ignored_command"
   /// A command that would exceed a limit, reuse a live name, or whose keys the cryptographic library refused.
   case refusedCommand = "worker_refused_command"
-  /// An arrival, an unknown SSRC or a missing packet that no event had room for.
+  /// An arrival or an unknown SSRC that no event had room for.
   case droppedEvent = "worker_dropped_event"
 }
 

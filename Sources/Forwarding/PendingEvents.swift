@@ -1,10 +1,10 @@
 import Wire
 
-/// What the control plane is to be told the next time it asks. Bounded: what does not fit is refused.
+/// What the control plane is to be told the next time it asks. Bounded: what does not fit is refused. Missing packets fit
+/// always, as no receiver can name more of a source than it was lately sent.
 struct PendingEvents {
   private var unknownSources: [FastPathEvent] = []
   private var missing: [SourceID: Set<UInt16>] = [:]
-  private var missingCount = 0
   /// Transports that have arrivals to report.
   private(set) var arrivingTransports: [Int] = []
   /// When the oldest arrival is due; immediately if a record is nearly full.
@@ -13,7 +13,6 @@ struct PendingEvents {
   static let arrivalsInterval = Interval.milliseconds(50)
   static let unknownSourceInterval = Interval.milliseconds(100)
   private static let maximumUnknownSources = 256
-  private static let maximumMissing = 4096
 
   mutating func addUnknownSource(_ transport: TransportID, _ source: UnknownSource) -> Bool {
     guard unknownSources.count < Self.maximumUnknownSources else { return false }
@@ -22,17 +21,13 @@ struct PendingEvents {
   }
 
   /// A packet that several subscribers miss is reported once.
-  mutating func addMissing(_ source: SourceID, _ sequence: UInt16) -> Bool {
-    guard missingCount < Self.maximumMissing else { return false }
-    if missing[source, default: []].insert(sequence).inserted { missingCount += 1 }
-    return true
-  }
+  mutating func addMissing(_ source: SourceID, _ sequence: UInt16) { missing[source, default: []].insert(sequence) }
 
   mutating func addArrivals(of transport: Int) { arrivingTransports.append(transport) }
 
   mutating func forget(transport: Int) { arrivingTransports.removeAll { $0 == transport } }
 
-  var isEmpty: Bool { unknownSources.isEmpty && missingCount == 0 }
+  var isEmpty: Bool { unknownSources.isEmpty && missing.isEmpty }
 
   /// Everything but the arrivals.
   mutating func take() -> [FastPathEvent] {
@@ -40,7 +35,6 @@ struct PendingEvents {
     unknownSources.removeAll(keepingCapacity: true)
     for (source, sequences) in missing { taken.append(.missing(source, sequences.sorted())) }
     missing.removeAll(keepingCapacity: true)
-    missingCount = 0
     return taken
   }
 

@@ -82,10 +82,14 @@ struct SinkNumbering {
     return sequence &+ UInt16(truncatingIfNeeded: previous.offset)
   }
 
-  /// The source's number of the packet that the sink numbered `sequence`; nil before the first.
+  /// How far back a receiver may miss packets: at 25 Mbit/s most of a second.
+  static let repairable: UInt64 = 2048
+
+  /// The source's number of the packet that the sink numbered `sequence`; nil unless it is one of the latest `repairable`.
   func sourceSequence(ofSink sequence: UInt16) -> UInt16? {
     guard state != .starting else { return nil }
     let index = PacketIndex.estimate(sequence, highest: highest)
+    guard index <= highest, highest - index < Self.repairable else { return nil }
     let first = UInt64(bitPattern: Int64(bitPattern: current.first) &+ current.offset)
     if let previous, index < first { return sequence &- UInt16(truncatingIfNeeded: previous.offset) }
     return sequence &- UInt16(truncatingIfNeeded: current.offset)

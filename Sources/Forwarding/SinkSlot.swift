@@ -22,6 +22,7 @@ struct SinkSlot {
   var repairer: Int?
   var isPaused: Bool
   var numbering: SinkNumbering
+  var repairs = RepairAllowance()
   var statistics: SinkStatistics
 
   static let unmapped: UInt8 = 0xff

@@ -97,6 +97,15 @@ import Wire
     #expect(forwarded == 3)
   }
 
+  @Test func thousandsOfLossesDoNotKeepAnotherFromBeingRepaired() throws {
+    let pair = try Pair()
+    for start in stride(from: UInt16(0), to: 20_000, by: 2000) {
+      pair.world.handle(.fastPath(.missing(pair.video.id, Array(start..<start + 2000))))
+    }
+    pair.world.handle(.fastPath(.missing(pair.video.id, [19_999, 30_000])))
+    #expect(pair.ann.publishing?.rtcp.nacks.last?.lost == [30_000])
+  }
+
   @Test func publishersGetReceiverReportsFromTheWorkersCounters() throws {
     let pair = try Pair()
     let report = SenderReport(
