@@ -1,5 +1,7 @@
 """People come, go and mute."""
 
+import pytest
+from harness.clear_rtp import ClearSender
 from harness.participant import Flow, Participant
 from harness.waiting import wait_for
 
@@ -128,3 +130,26 @@ def test_sharing_and_ending_a_second_video(server, new_participant):
         ada.evaluate("() => { clearInterval(drawing); return call.unpublish('screen'); }")
         wait_for(lambda: len(grace.stats()) == 2, "the screen to go")
     Flow(grace).wait(30).assert_good()
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_who_lacks_a_codec_gets_everything_else(request, network, server, new_page, new_participant, browser):
+    """The first track on offer is one that neither browser takes."""
+    camera = ClearSender(network.clients)
+    camera.add(server, "codecs", "camera", codec="h265")
+    page = new_page() if browser == "chromium" else request.getfixturevalue("firefox")
+    grace = Participant(page, server).join("codecs", "Grace", quality=None, microphone=False)
+    state = "() => connections.map((c) => [c.connectionState, c.signalingState])"
+    wait_for(lambda: grace.evaluate(state) == [["connected", "stable"]], "Grace to be connected all the same")
+    ada = new_participant().join("codecs", "Ada")
+    grace.wait_for_media(2)
+    Flow(grace).wait(30)
+    # An m-line that carried VP8 carries what Grace lacks.
+    ada.leave()
+    wait_for(lambda: grace.names == ["camera"], "Ada to be gone")
+    another = ClearSender(network.clients, ssrc=4712)
+    another.add(server, "codecs", "another", codec="h265")
+    alan = new_participant().join("codecs", "Alan")
+    grace.wait_for_media(2)
+    Flow(grace).wait(30)
+    assert grace.evaluate("() => [call.errors, connections.length]") == [[], 1]

@@ -157,8 +157,33 @@ func answer(
     var changed = video
     changed.codecs = Array(video.codecs.prefix(1))
     var other = SubscribeSession()
-    _ = try other.accept(answer: answer(other.offer(tracks: [video], local: local)) { $1.port = 0 })
-    #expect(other.offer(tracks: [changed], local: local).media[0].mid == "1", "other codecs: offered anew")
+    _ = try other.accept(answer: answer(other.offer(tracks: [video], local: local)) { if $0 == 1 { $1.port = 0 } })
+    #expect(other.offer(tracks: [changed], local: local).media.map(\.mid) == ["0", "2"], "other codecs: offered anew")
+  }
+
+  @Test func whatStandsForTheBundleIsAudioThatNobodyRefuses() throws {
+    var session = SubscribeSession()
+    let offer = session.offer(tracks: [video], local: local)
+    #expect(offer.media.map(\.kind) == [.audio, .video] && session.mids == ["v": "1"])
+    #expect(offer.media.map { $0.direction(in: offer) } == [.inactive, .sendonly])
+    #expect(offer.media[0].rtpMaps.values.map(\.name) == ["opus"] && offer.media[0].msids.isEmpty)
+    #expect(offer.bundle == ["0", "1"] && offer.media.map(\.candidates.count) == [2, 0])
+    let taken = try session.accept(answer: answer(offer) { if $0 == 1 { $1.port = 0 } })
+    #expect(taken.map(\.isRejected) == [true] && session.remote?.iceUfrag == "clnt")
+    let withAudio = session.offer(tracks: [video, audio], local: local)
+    #expect(withAudio.media.count == 2 && session.mids == ["a": "0"])
+    #expect(withAudio.media[0].rtpMaps.values.contains { $0.name == "red" })
+  }
+
+  @Test func whoRefusesEverythingIsOfferedAnotherBundle() throws {
+    var session = SubscribeSession()
+    let taken = try session.accept(
+      answer: answer(session.offer(tracks: [video], local: local)) { $1.port = 0 })
+    #expect(taken.map(\.isRejected) == [true] && session.remote == nil)
+    let second = session.offer(tracks: [video, firefox], local: local)
+    #expect(second.media.map(\.mid) == ["2", "1", "3"] && second.media.map(\.port) == [3478, 0, 9])
+    _ = try session.accept(answer: answer(second))
+    #expect(session.remote?.iceUfrag == "clnt")
   }
 
   @Test func anAnswerThatDoesNotReceiveTakesNothing() throws {
@@ -223,7 +248,7 @@ func answer(
     var plain = video
     plain.retransmissionSSRC = nil
     var session = SubscribeSession()
-    let media = session.offer(tracks: [plain], local: local).media[0]
+    let media = session.offer(tracks: [plain], local: local).media[1]
     #expect(!media.rtpMaps.values.contains { $0.name == "rtx" })
     #expect(media.codecs.allSatisfy { $0.feedback == ["nack pli", "ccm fir"] })
   }
@@ -247,8 +272,8 @@ func answer(
     var session = SubscribeSession()
     let offer = session.offer(tracks: [unknown, audio], local: local)
     #expect(try SessionDescription.parse(offer.serialized()) == offer)
-    #expect(offer.media.map(\.port) == [0, 3478])
-    #expect(session.mids == ["a": "1"])
+    #expect(offer.media.map(\.port) == [3478, 0])
+    #expect(session.mids == ["a": "0"])
   }
 
   @Test func payloadTypesRunOut() throws {

@@ -8,7 +8,6 @@ struct SubscribeAnswer {
   private(set) var transport: RemoteTransportDescription?
 
   init(_ answer: SessionDescription, to lines: [SubscribeSession.Line]) throws(SDPError) {
-    guard !lines.isEmpty else { throw .noOffer }
     try Self.check(answer, against: lines)
     var accepted: [Int] = []
     for (index, section) in answer.media.enumerated() {

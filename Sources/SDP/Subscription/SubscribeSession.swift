@@ -7,6 +7,10 @@
 ///         track goes: inactive  │    │ a track of the same kind    │ answer: refused (port 0)
 ///                               ▼    │                             ▼
 ///                              vacant                           stopped ── another track, under a new mid ──▶ carrying
+///
+/// The first m-line is of audio and there before any track is. It stands for the bundle (RFC 9143 section 7.1.3): a client
+/// that refuses that m-line, as it does with a video codec it lacks, gets no transport and so nothing else either, but
+/// Opus is known to every client (RFC 7874 section 3).
 public struct SubscribeSession: Sendable {
   /// An m-line.
   struct Line: Sendable {
@@ -37,7 +41,10 @@ public struct SubscribeSession: Sendable {
   private var nextMid = 0
   private var origin: SessionDescription.Origin?
 
-  public init(capabilities: Capabilities = .standard) { self.capabilities = capabilities }
+  public init(capabilities: Capabilities = .standard) {
+    self.capabilities = capabilities
+    lines = [standingLine()]
+  }
 
   /// Track to mid, as in the latest offer.
   public var mids: [String: String] {
@@ -65,6 +72,7 @@ public struct SubscribeSession: Sendable {
 
   /// Reads the answer to the latest offer: what each carried track came to, in the order of the m-lines.
   public mutating func accept(answer: SessionDescription) throws(SDPError) -> [SubscribedMedia] {
+    guard origin != nil else { throw .noOffer }
     let reading = try SubscribeAnswer(answer, to: lines)
     if let transport = reading.transport {
       iceRestart = remote.map { !$0.hasSameCredentials(as: transport) } ?? false
@@ -77,6 +85,19 @@ public struct SubscribeSession: Sendable {
 }
 
 extension SubscribeSession {
+  /// An m-line that stands for the bundle: vacant, of a codec that nobody refuses.
+  private mutating func standingLine() -> Line {
+    let opus = NegotiatedCodec(payloadType: 111, name: "opus", clockRate: 48000, channels: 2)
+    return Line(
+      mid: newMid(), kind: .audio, codecs: payloadTypes.canonical([opus], hasRetransmissions: false),
+      extensions: extensions.maps([], passing: []))
+  }
+
+  private mutating func newMid() -> String {
+    defer { nextMid += 1 }
+    return "\(nextMid)"
+  }
+
   /// Gives every track an m-line.
   private mutating func place(_ tracks: [OfferedTrack]) {
     var wanted: [String: OfferedTrack] = [:]
@@ -92,6 +113,7 @@ extension SubscribeSession {
       lines[index].track = new
       if new != nil { wanted[old.trackID] = nil }
     }
+    if lines[0].track == nil, lines[0].isStopped { lines[0] = standingLine() }
     for track in tracks { if let track = wanted.removeValue(forKey: track.trackID) { assign(track) } }
   }
 
@@ -101,15 +123,11 @@ extension SubscribeSession {
       lines[vacant].track = track
       return
     }
-    let line = Line(mid: "\(nextMid)", kind: track.kind, track: track)
     if let stopped = lines.firstIndex(where: { $0.track == nil && $0.isStopped }) {
-      lines[stopped] = line
+      lines[stopped] = Line(mid: newMid(), kind: track.kind, track: track)
     } else if lines.count < SDPLimits.standard.media {
-      lines.append(line)
-    } else {
-      return
+      lines.append(Line(mid: newMid(), kind: track.kind, track: track))
     }
-    nextMid += 1
   }
 
   /// Numbers the codecs and extensions of what is carried. A vacant m-line keeps those it had.

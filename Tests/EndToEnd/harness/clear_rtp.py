@@ -55,8 +55,8 @@ class ClearSender:
         self.remote = text(self.socket.getsockname())
         self.sent = 0
 
-    def add(self, server, room, name, *more):
-        server.needlectl("rtp", "add", "--room", room, "--name", name, "--send", "--remote", self.remote, "--codec", "opus",
+    def add(self, server, room, name, *more, codec="opus"):
+        server.needlectl("rtp", "add", "--room", room, "--name", name, "--send", "--remote", self.remote, "--codec", codec,
                          "--payload-type", str(self.payload_type), "--ssrc", str(self.ssrc), *more)
 
     def send(self, count=1):
