@@ -92,9 +92,9 @@ extension SFU {
         return refuse(connection, .outOfOrder, "there is no subscribe peer to restart", about: .subscribe)
       }
       restartICE(of: peer)
-      // The answer to an offer from before the restart will not come any more.
-      peers[peer]?.subscriber?.offer = .stable
+      // If an offer is in flight, the one that restarts follows its answer.
       peers[peer]?.subscriber?.isStale = true
+      changedParticipants.insert(id)
     }
   }
 

@@ -44,6 +44,16 @@ def test_ice_restart(pair, server):
     assert ada.evaluate("() => call.errors") == []
 
 
+def test_ice_restart_of_the_subscribe_peer_alone(pair):
+    ada, grace = pair
+    fragments = """() => connections.map((c) => /a=ice-ufrag:(\\S+)/.exec(c.remoteDescription.sdp)[1])"""
+    before = ada.evaluate(fragments)
+    ada.evaluate("() => call.restart('subscribe')")
+    wait_for(lambda: len(set(ada.evaluate(fragments)) - set(before)) == 1, "an offer with new ICE credentials")
+    Flow(ada).wait(45).assert_good()
+    assert ada.evaluate("() => [call.errors, connections.length]") == [[], 2]
+
+
 def test_network_drop(network, pair):
     ada, grace = pair
     network.drop()
