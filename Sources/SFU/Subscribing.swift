@@ -115,12 +115,14 @@ extension SFU {
     else { return refuse(connection, .outOfOrder, "sdp: no offer awaits an answer", about: .subscribe) }
     do throws(SDPError) {
       let accepted = try negotiation.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
-      guard let remote = negotiation.remote else { return }
       subscriber.session = negotiation
       subscriber.offer = .stable
       subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
-      setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
+      // A client that has refused everything so far has no transport to speak of.
+      if let remote = negotiation.remote {
+        setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
+      }
       reconcile(peer, now: now)
       changedParticipants.insert(id)
     } catch {

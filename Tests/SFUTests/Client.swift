@@ -49,13 +49,13 @@ final class Client {
     if connecting { try peer.connect(by: try #require(answers.last)) }
   }
 
-  /// Answers the latest offer, and connects if this is the first.
-  func answer() throws {
+  /// Answers the latest offer, and connects if this is the first. `edit` changes the answer.
+  func answer(edit: (String) -> String = { $0 }) throws {
     let offer = try #require(offers.last)
     let peer = try subscribing ?? BrowserPeer(in: world)
     let isFirst = subscribing == nil
     subscribing = peer
-    say(.answer(sdp: try Vectors.answer(to: offer.sdp, as: peer)))
+    say(.answer(sdp: edit(try Vectors.answer(to: offer.sdp, as: peer))))
     if isFirst { try peer.connect(by: offer.sdp) }
   }
 }

@@ -41,4 +41,14 @@ import Wire
     #expect(usernameFragment(bob.offers[1].sdp) != usernameFragment(bob.offers[0].sdp))
     #expect(bob.errors.isEmpty)
   }
+
+  @Test func whoRefusesEverythingHearsOfWhatComesNext() throws {
+    try bob.answer { $0.replacing("m=audio 3478", with: "m=audio 0").replacing("m=video 9", with: "m=video 0") }
+    let cy = Client("cy", in: world)
+    cy.join()
+    try cy.publish()
+    #expect(bob.offers.count == 2)
+    try bob.answer()
+    #expect(bob.errors.isEmpty)
+  }
 }
