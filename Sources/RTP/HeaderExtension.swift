@@ -8,8 +8,6 @@ public enum HeaderExtension {
   public static let repairedRID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
   /// RFC 6464: audio level of the client, in -dBov, with a voice bit.
   public static let audioLevel = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-  /// RFC 5450: transmission time offset.
-  public static let transmissionOffset = "urn:ietf:params:rtp-hdrext:toffset"
   /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
   public static let transportWideSequence =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"

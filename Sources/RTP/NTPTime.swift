@@ -21,15 +21,6 @@ public struct NTPTime: Hashable, Sendable {
 
   /// The middle 32 bits, in 1/65536 s: how report blocks name a sender report (LSR).
   public var compact: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 16) }
-
-  /// The round-trip time that a report block arriving at `now` tells: now - LSR - DLSR (RFC 3550 section 6.4.1), all in
-  /// the clock that stamped our sender report. nil if the block names no report; zero if clocks make it negative.
-  public static func roundTripTime(now: NTPTime, block: ReportBlock) -> Interval? {
-    guard block.lastSenderReport != 0 else { return nil }
-    let elapsed = now.compact &- block.lastSenderReport &- block.delaySinceLastSenderReport
-    guard elapsed < 1 << 31 else { return .zero }
-    return Interval(compactNTP: elapsed)
-  }
 }
 
 extension Interval {

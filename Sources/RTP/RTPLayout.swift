@@ -123,27 +123,6 @@
   }
 }
 
-/// A packet in someone else's memory together with its layout. Valid only as long as that memory is.
-@frozen public struct RTPPacketView {
-  public let packet: UnsafeRawBufferPointer
-  public let layout: RTPLayout
-
-  /// nil if `packet` is not a well-formed clear RTP packet.
-  @inlinable @inline(__always)
-  public init?(_ packet: UnsafeRawBufferPointer) {
-    guard let layout = RTPLayout.parse(packet) else { return nil }
-    self.packet = packet
-    self.layout = layout
-  }
-
-  /// The payload without padding.
-  @inlinable public var payload: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: packet[layout.payloadOffset..<packet.count &- layout.paddingLength])
-  }
-
-  @inlinable public var extensions: RTPExtensionElements { layout.extensions(of: packet) }
-}
-
 extension UnsafeRawBufferPointer {
   /// The two bytes at `offset` in network order. The caller has checked that they are there.
   @inlinable @inline(__always)

@@ -17,12 +17,3 @@ public struct SequenceUnwrapper: Hashable, Sendable {
     return extended
   }
 }
-
-extension UInt16 {
-  /// Whether this sequence number comes after `other`, wraparound included: within half the number space ahead of it.
-  @inlinable
-  public func isNewer(than other: UInt16) -> Bool {
-    let distance = self &- other
-    return distance != 0 && distance < 0x8000
-  }
-}

@@ -19,7 +19,7 @@ func section(_ attributes: String..., formats: String = "96 97 98") throws -> Me
     #expect(candidates[1].extensions == "generation 0 network-id 1")
     #expect(candidates[4].socketAddress == nil, "TCP")
     for (candidate, line) in zip(candidates, offer.media[0].attributes("candidate")) { #expect("\(candidate)" == line) }
-    #expect(try Vectors.offer("aiortc-1.16-sendonly-av").media[0].hasEndOfCandidates)
+    #expect(try Vectors.offer("aiortc-1.16-sendonly-av").media[0].hasAttribute("end-of-candidates"))
     let mdns = ICECandidate("candidate:1 1 UDP 1 abc.local 5 typ host")
     #expect(mdns?.address == "abc.local" && mdns?.socketAddress == nil)
   }
@@ -54,7 +54,6 @@ func section(_ attributes: String..., formats: String = "96 97 98") throws -> Me
     #expect(try section("ice-ufrag:abc", "ice-pwd:short").iceUfrag == nil)
     #expect(try section("ice-ufrag:ab:d", "ice-pwd:\(pwd)").iceUfrag == nil)
     #expect(try section("ice-pwd:\(pwd.dropLast())").icePwd == nil)
-    #expect(try section("ice-options:ice2 trickle").iceOptions == ["ice2", "trickle"])
   }
 
   @Test func simulcast() throws {

@@ -1,6 +1,6 @@
 import Wire
 
-/// The PT values of RFC 3550 section 12.1, RFC 4585 section 6.1 and RFC 3611.
+/// The PT values of RFC 3550 section 12.1 and RFC 4585 section 6.1.
 public enum RTCPPacketType {
   public static let senderReport: UInt8 = 200
   public static let receiverReport: UInt8 = 201
@@ -9,7 +9,6 @@ public enum RTCPPacketType {
   public static let applicationDefined: UInt8 = 204
   public static let transportLayerFeedback: UInt8 = 205
   public static let payloadSpecificFeedback: UInt8 = 206
-  public static let extendedReport: UInt8 = 207
 }
 
 /// One RTCP packet whose body is not interpreted: how every packet is framed, and how those of unknown type are kept

@@ -28,8 +28,6 @@ import Wire
 /// Kept sparse: only arrivals are stored, so that a value is never larger than a few times its packet.
 public struct TransportFeedback: Hashable, Sendable {
   static let format: UInt8 = 15
-  /// Of the reference time: 64 ms.
-  public static let referenceUnit = Interval.milliseconds(64)
   /// Of deltas: 250 µs.
   public static let deltaUnit = Interval(nanoseconds: 250_000)
 
@@ -75,16 +73,6 @@ public struct TransportFeedback: Hashable, Sendable {
     self.referenceTime = referenceTime & 0xff_ffff
     self.feedbackCount = feedbackCount
     self.arrivals = arrivals
-  }
-
-  /// When each packet arrived, since time 0 of the reference time's 24-bit era, in 250 µs. Negative where a packet came
-  /// before time 0.
-  public var arrivalTimes: [(sequence: UInt16, ticks: Int64)] {
-    var ticks = Int64(referenceTime) << 8
-    return arrivals.map {
-      ticks += Int64($0.delta)
-      return ($0.sequence, ticks)
-    }
   }
 }
 

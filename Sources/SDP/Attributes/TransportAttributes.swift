@@ -38,8 +38,6 @@ extension SDPSection {
     return String(value)
   }
 
-  public var iceOptions: [String] { attribute("ice-options")?.words.map(String.init) ?? [] }
-
   /// Those with a hash function that is still trusted, well-formed ones only.
   public var fingerprints: [Fingerprint] { attributes("fingerprint").compactMap { Fingerprint(attribute: $0) } }
 
@@ -47,8 +45,6 @@ extension SDPSection {
 
   /// Well-formed candidates, in order.
   public var candidates: [ICECandidate] { attributes("candidate").compactMap { ICECandidate($0) } }
-
-  public var hasEndOfCandidates: Bool { hasAttribute("end-of-candidates") }
 }
 
 /// ALPHA / DIGIT / "+" / "/"; also what some agents add: "-" and "_" of base64url, and "=".

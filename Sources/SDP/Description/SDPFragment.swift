@@ -54,7 +54,6 @@ public struct SDPFragment: Hashable, Sendable {
   public var iceUfrag: String? { media.lazy.compactMap(\.iceUfrag).first ?? head.iceUfrag }
   public var icePwd: String? { media.lazy.compactMap(\.icePwd).first ?? head.icePwd }
   public var candidates: [ICECandidate] { head.candidates + media.flatMap(\.candidates) }
-  public var endOfCandidates: Bool { head.hasEndOfCandidates || media.contains(where: \.hasEndOfCandidates) }
   public var mids: [String] { media.compactMap(\.mid) }
 
   /// Whether it brings other credentials than `remote` has.

@@ -4,10 +4,11 @@ import RTP
 @_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let packet = UnsafeRawBufferPointer(start: data, count: size)
   _ = RTPLayout.parseProtected(packet)
-  if let view = RTPPacketView(packet) {
-    for element in view.extensions { _ = element.data(in: packet).reduce(0, ^) }
-    if let red = REDLayout.parse(view.payload) {
-      for block in red.blocks(of: view.payload) { _ = block.data(in: view.payload).reduce(0, ^) }
+  if let layout = RTPLayout.parse(packet) {
+    for element in layout.extensions(of: packet) { _ = element.data(in: packet).reduce(0, ^) }
+    let payload = UnsafeRawBufferPointer(rebasing: packet[layout.payloadOffset..<size - layout.paddingLength])
+    if let red = REDLayout.parse(payload) {
+      for block in red.blocks(of: payload) { _ = block.data(in: payload).reduce(0, ^) }
     }
   }
   guard let value = try? RTPPacket.decode(Array(packet)) else { return 0 }
