@@ -8,13 +8,15 @@ import Wire
 struct Interfaces: ~Copyable {
   private struct Attached {
     var link: Link
-    var attachment: XDPAttachment
-    /// By receive queue.
-    var slots: [Int]
+    let attachment: XDPAttachment
+    let umem: XSKMemory
     /// Place in `fp_xsks`, in units of FP_MAX_QUEUES.
-    var place: UInt32
-    var isZeroCopy: Bool
-    var note: String
+    let place: UInt32
+    /// By receive queue; at least the first.
+    var slots: [Int]
+    /// How many receive queues there were when sockets were last opened.
+    var queues: UInt32 = 0
+    var note = ""
   }
 
   let program: XDPProgram
@@ -107,10 +109,14 @@ struct Interfaces: ~Copyable {
       if let link = links[index], selection.contains(link) { continue }
       refused[index] = nil
     }
-    for link in links.values.sorted(by: { $0.index < $1.index })
+    // Real interfaces before `lo`, and every one's first queue before any's others.
+    for link in links.values.sorted(by: { ($0.isLoopback ? 1 : 0, $0.index) < ($1.isLoopback ? 1 : 0, $1.index) })
     where selection.contains(link) && attached[link.index] == nil {
       if let known = refused[link.index], known.link == link, !retryingAll { continue }
       hasChanged = attach(link, memory: &memory, sockets: &sockets) || hasChanged
+    }
+    for index in attached.keys.sorted() {
+      hasChanged = followQueues(index, memory: &memory, sockets: &sockets) || hasChanged
     }
     return hasChanged
   }
@@ -118,15 +124,8 @@ struct Interfaces: ~Copyable {
   /// Returns whether the interface's lane or reason changed.
   private mutating func attach(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
     do throws(LaneRefusal) {
-      let interface = try open(link, memory: &memory, sockets: &sockets)
-      attached[link.index] = interface
+      attached[link.index] = try open(link, memory: &memory, sockets: &sockets)
       refused[link.index] = nil
-      log(
-        "notice", "interface \(link.name): xsk lane",
-        [
-          "xdp": interface.attachment.mode.rawValue, "xsk": interface.isZeroCopy ? "zero-copy" : "copy",
-          "queues": "\(interface.slots.count)", "note": interface.note,
-        ].filter { !$0.value.isEmpty })
       return true
     } catch {
       let isNews = refused[link.index]?.reason != error.reason
@@ -136,6 +135,8 @@ struct Interfaces: ~Copyable {
     }
   }
 
+  /// With the socket of the first receive queue. What can be found out without attaching is found out before: many
+  /// drivers restart the link when a program comes or goes.
   private mutating func open(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) throws(LaneRefusal)
     -> Attached
   {
@@ -143,59 +144,71 @@ struct Interfaces: ~Copyable {
       throw LaneRefusal(reason: "it does not carry Ethernet frames")
     }
     if link.vlan != nil { throw LaneRefusal(reason: "it is a VLAN; the interface beneath it can serve it") }
-    let places = Set(attached.values.map(\.place))
-    guard let place = (0..<UInt32(FP_MAX_INTERFACES.rawValue)).first(where: { !places.contains($0) }) else {
-      throw LaneRefusal(reason: "more than \(FP_MAX_INTERFACES.rawValue) interfaces")
-    }
-    if link.isLoopback { loopback = try LoopbackSettings.hold(log: log) }
+    let place = try freePlace()
+    let slot = try sockets.slot()
+    let frames = try memory.framesPerQueue(EthernetTool.receiveQueues(of: link.name), sockets: sockets.freeCount)
+    try XSKMemory.check(memory)
+    let attachment = try XDPAttachment.attach(program.program, interface: link.index)
     do throws(LaneRefusal) {
-      let attachment = try XDPAttachment.attach(program.program, interface: link.index)
-      do throws(LaneRefusal) {
-        return try openSockets(link, attachment, place: place, memory: &memory, sockets: &sockets)
-      } catch {
-        attachment.detach()
-        throw error
-      }
+      if link.isLoopback { loopback = try LoopbackSettings.hold(log: log) }
+      let (umem, socket) = try XSKMemory.open(
+        link.name, tryZeroCopy: attachment.mode == .native, memory: memory, owner: UInt8(slot))
+      sockets.set(slot, socket)
+      _ = socket.lendForReceiving(frames, from: &memory)
+      return Attached(link: link, attachment: attachment, umem: umem, place: place, slots: [slot])
     } catch {
       if link.isLoopback { releaseLoopback() }
+      attachment.detach()
       throw error
     }
   }
 
-  /// A socket per receive queue. Where the first fails, the interface has no xsk lane; a later one only costs its
-  /// queue.
-  private mutating func openSockets(
-    _ link: Link, _ attachment: XDPAttachment, place: UInt32, memory: inout PacketMemory, sockets: inout XSKTable
-  ) throws(LaneRefusal) -> Attached {
-    var interface = Attached(link: link, attachment: attachment, slots: [], place: place, isZeroCopy: true, note: "")
-    let queues = min(EthernetTool.receiveQueues(of: link.name), UInt32(FP_MAX_QUEUES.rawValue))
-    for queue in 0..<queues {
-      do throws(LaneRefusal) {
-        let slot = try openSocket(
-          link, queue: queue, tryZeroCopy: attachment.mode == .native, memory: &memory, sockets: &sockets)
-        interface.slots.append(slot)
-        interface.isZeroCopy = interface.isZeroCopy && sockets.sockets[slot].isZeroCopy
-      } catch {
-        guard queue > 0 else { throw error }
-        interface.note = "queues from \(queue) on take the socket lane: \(error.reason)"
-        break
-      }
+  private func freePlace() throws(LaneRefusal) -> UInt32 {
+    let taken = Set(attached.values.map(\.place))
+    guard let place = (0..<UInt32(FP_MAX_INTERFACES.rawValue)).first(where: { !taken.contains($0) }) else {
+      throw LaneRefusal(reason: "more than \(FP_MAX_INTERFACES.rawValue) interfaces")
     }
-    connect(interface, sockets)
-    return interface
+    return place
   }
 
-  private mutating func openSocket(
-    _ link: Link, queue: UInt32, tryZeroCopy: Bool, memory: inout PacketMemory, sockets: inout XSKTable
-  ) throws(LaneRefusal) -> Int {
-    guard let slot = sockets.free else { throw LaneRefusal(reason: "more than \(XSKTable.capacity) receive queues") }
-    guard memory.freeCount >= PacketMemory.reservedFrames + PacketMemory.framesPerQueue else {
-      throw LaneRefusal(reason: "packet memory is used up by other receive queues")
+  /// Opens the sockets of receive queues that have none yet, if their number is news. One that cannot be had costs its
+  /// queue and those after it. Returns whether the number was news.
+  private mutating func followQueues(_ index: UInt32, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
+    guard var interface = attached[index] else { return false }
+    let queues = EthernetTool.receiveQueues(of: interface.link.name)
+    guard queues != interface.queues else { return false }
+    interface.queues = queues
+    interface.note = ""
+    do throws(LaneRefusal) {
+      let frames = try memory.framesPerQueue(queues, sockets: sockets.freeCount)
+      for queue in UInt32(interface.slots.count)..<max(queues, UInt32(interface.slots.count)) {
+        interface.slots.append(
+          try openSocket(interface, queue: queue, frames: frames, memory: &memory, sockets: &sockets))
+      }
+    } catch {
+      interface.note = "queues from \(interface.slots.count) on take the socket lane: \(error.reason)"
     }
-    let socket = try XSKSocket.open(
-      link.name, queue: queue, tryZeroCopy: tryZeroCopy, memory: memory, owner: UInt8(slot))
+    connect(interface, sockets)
+    attached[index] = interface
+    log(
+      "notice", "interface \(interface.link.name): xsk lane",
+      [
+        "xdp": interface.attachment.mode.rawValue, "xsk": interface.umem.isZeroCopy ? "zero-copy" : "copy",
+        "queues": "\(interface.slots.count)", "note": interface.note,
+      ].filter { !$0.value.isEmpty })
+    return true
+  }
+
+  private func openSocket(
+    _ interface: Attached, queue: UInt32, frames: Int, memory: inout PacketMemory, sockets: inout XSKTable
+  ) throws(LaneRefusal) -> Int {
+    guard queue < UInt32(FP_MAX_QUEUES.rawValue) else {
+      throw LaneRefusal(reason: "more than \(FP_MAX_QUEUES.rawValue) receive queues")
+    }
+    let slot = try sockets.slot(sparing: Int(FP_MAX_INTERFACES.rawValue) - attached.count)
+    let socket = try interface.umem.openSocket(interface.link.name, queue: queue, owner: UInt8(slot))
     sockets.set(slot, socket)
-    _ = socket.lendForReceiving(PacketMemory.framesPerQueue, from: &memory)
+    _ = socket.lendForReceiving(frames, from: &memory)
     return slot
   }
 
@@ -219,6 +232,7 @@ struct Interfaces: ~Copyable {
     if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
     interface.attachment.detach()
     for slot in interface.slots { sockets.close(slot, memory: &memory) }
+    interface.umem.close()
     if interface.link.isLoopback { releaseLoopback() }
   }
 
@@ -237,7 +251,7 @@ struct Interfaces: ~Copyable {
     let good = attached.values.map { interface in
       InterfaceStatus(
         name: interface.link.name, index: interface.link.index, xdpMode: interface.attachment.mode.rawValue,
-        xskMode: interface.isZeroCopy ? "zero-copy" : "copy", queues: interface.slots.count, lane: .xsk,
+        xskMode: interface.umem.isZeroCopy ? "zero-copy" : "copy", queues: interface.slots.count, lane: .xsk,
         reason: interface.note)
     }
     let bad = refused.values.map { refusal in InterfaceStatus(socketLaneOn: refusal.link, reason: refusal.reason) }

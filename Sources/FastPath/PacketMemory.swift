@@ -1,19 +1,23 @@
+import CFastPathABI
 import Glibc
 
-/// The memory of all packets, received and copied: one piece of equal frames. Every AF_XDP socket registers the whole
-/// of it as its UMEM, so that a copy can leave on any interface from where it was written.
+/// The memory of all packets, received and copied: one piece of equal frames. The AF_XDP sockets of every interface
+/// have the whole of it (`XSKMemory`), so that a copy can leave on any interface from where it was written.
 struct PacketMemory: ~Copyable {
   /// The smallest chunk of an aligned UMEM. Holds an Ethernet frame and its headroom.
-  static let frameSize = 2048
+  @inline(__always)
+  static var frameSize: Int { Int(FP_FRAME_SIZE.rawValue) }
   /// Where the UDP payload of a copy begins in its frame. Before it is room for Ethernet, VLAN, IPv6 and UDP headers.
   static let payloadOffset = 128
-  static let payloadCapacity = frameSize - payloadOffset
+  @inline(__always)
+  static var payloadCapacity: Int { frameSize - payloadOffset }
 
-  /// Lent to each AF_XDP receive queue.
-  static let framesPerQueue = 1024
+  static let defaultFrameCount = Int(FP_PACKET_FRAMES.rawValue)
   /// Kept from receive queues for copies.
-  static let reservedFrames = 6144
-  static let defaultFrameCount = 16_384
+  private static let reservedFrames = 6144
+  /// What every AF_XDP receive queue is sure of, and what is enough for one.
+  private static let leastFrames = 64
+  private static let mostFrames = 1024
 
   let base: UnsafeMutableRawPointer
   let frameCount: Int
@@ -45,6 +49,14 @@ struct PacketMemory: ~Copyable {
     munmap(base, byteCount)
     free.deallocate()
     owners.deallocate()
+  }
+
+  /// How many frames to lend to each of an interface's `queues`, while as many `sockets` may still come, of this and of
+  /// others: what every one is sure of, and a share of a quarter of the rest, so that the next interface finds some too.
+  func framesPerQueue(_ queues: UInt32, sockets: Int) throws(LaneRefusal) -> Int {
+    let rest = freeCount - Self.reservedFrames - sockets * Self.leastFrames
+    guard rest >= 0 else { throw LaneRefusal(reason: "packet memory is used up") }
+    return min(Self.leastFrames + rest / 4 / Int(max(1, queues)), Self.mostFrames)
   }
 
   /// The offset of a free frame; nil if all are in use.

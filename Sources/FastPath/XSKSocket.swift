@@ -1,9 +1,9 @@
 import CXDP
 import Glibc
 
-/// One AF_XDP socket, on one receive queue of one interface. Its memory is the whole packet memory.
+/// One AF_XDP socket, on one receive queue of one interface. Its memory is the whole packet memory (`XSKMemory`).
 ///
-/// A plain value of pointers: whoever calls `open` must call `close` once, and use no copy afterwards.
+/// A plain value of pointers: whoever opens it must call `close` once, and use no copy afterwards.
 struct XSKSocket {
   let descriptor: CInt
   let isZeroCopy: Bool
@@ -14,11 +14,10 @@ struct XSKSocket {
   private let fill: UnsafeMutablePointer<xsk_ring_prod>
   private let completion: UnsafeMutablePointer<xsk_ring_cons>
   private let socket: OpaquePointer
-  private let umem: OpaquePointer
   /// Descriptors written and not submitted yet.
   private var prepared: UInt32 = 0
 
-  private static let ringSize: UInt32 = 2048
+  static let ringSize: UInt32 = 2048
   /// In copy mode the kernel sends from the socket's buffer, one packet each.
   private static let sendBuffer: CInt = 64 << 20
   /// XDP_MAX_TX_SKB_BUDGET (Linux 6.18): how many packets one call sends in copy mode.
@@ -26,50 +25,9 @@ struct XSKSocket {
 
   // MARK: Opening and closing
 
-  /// Opens the socket in zero-copy mode if the driver can, else in copy mode.
-  static func open(
-    _ interface: String, queue: UInt32, tryZeroCopy: Bool, memory: borrowing PacketMemory, owner: UInt8
-  ) throws(LaneRefusal) -> XSKSocket {
-    if tryZeroCopy,
-      let socket = try? create(interface, queue, UInt16(XDP_ZEROCOPY), memory: memory, owner: owner)
-    {
-      return socket
-    }
-    return try create(interface, queue, UInt16(XDP_COPY), memory: memory, owner: owner)
-  }
-
-  private static func create(
-    _ interface: String, _ queue: UInt32, _ mode: UInt16, memory: borrowing PacketMemory, owner: UInt8
-  ) throws(LaneRefusal) -> XSKSocket {
-    let rings = Rings.allocate()
-    var umem: OpaquePointer?
-    var umemConfiguration = xsk_umem_config(
-      fill_size: ringSize, comp_size: ringSize, frame_size: UInt32(PacketMemory.frameSize), frame_headroom: 0, flags: 0)
-    var error = -xsk_umem__create(
-      &umem, memory.base, UInt64(memory.byteCount), rings.fill, rings.completion, &umemConfiguration)
-    guard error == 0, let umem else {
-      rings.deallocate()
-      throw refusal(error, "AF_XDP memory")
-    }
-    var socket: OpaquePointer?
-    var configuration = xsk_socket_config()
-    configuration.rx_size = ringSize
-    configuration.tx_size = ringSize
-    configuration.libxdp_flags = UInt32(XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD)
-    configuration.bind_flags = UInt16(XDP_USE_NEED_WAKEUP) | mode
-    error = -xsk_socket__create(&socket, interface, queue, umem, rings.rx, rings.tx, &configuration)
-    guard error == 0, let socket else {
-      xsk_umem__delete(umem)
-      rings.deallocate()
-      throw refusal(error, "an AF_XDP socket on queue \(queue)")
-    }
-    return XSKSocket(rings, socket, umem, isZeroCopy: mode == UInt16(XDP_ZEROCOPY), owner: owner)
-  }
-
-  private init(_ rings: Rings, _ socket: OpaquePointer, _ umem: OpaquePointer, isZeroCopy: Bool, owner: UInt8) {
+  init(_ rings: Rings, _ socket: OpaquePointer, isZeroCopy: Bool, owner: UInt8) {
     (rx, tx, fill, completion) = (rings.rx, rings.tx, rings.fill, rings.completion)
     self.socket = socket
-    self.umem = umem
     self.isZeroCopy = isZeroCopy
     self.owner = owner
     descriptor = xsk_socket__fd(socket)
@@ -84,21 +42,10 @@ struct XSKSocket {
 
   func close() {
     xsk_socket__delete(socket)
-    xsk_umem__delete(umem)
     Rings(rx: rx, tx: tx, fill: fill, completion: completion).deallocate()
   }
 
-  private static func refusal(_ error: CInt, _ what: String) -> LaneRefusal {
-    switch error {
-    case EPERM, EACCES: LaneRefusal(reason: "no permission for \(what): run as root, or grant CAP_NET_RAW")
-    case ENOBUFS, ENOMEM:
-      LaneRefusal(reason: "no memory for \(what): raise the limit of locked memory (LimitMEMLOCK=infinity)")
-    case EBUSY: LaneRefusal(reason: "no \(what): another program has one there")
-    default: LaneRefusal(reason: "no \(what): \(SystemError.text(error))")
-    }
-  }
-
-  private struct Rings {
+  struct Rings {
     let rx: UnsafeMutablePointer<xsk_ring_cons>
     let tx: UnsafeMutablePointer<xsk_ring_prod>
     let fill: UnsafeMutablePointer<xsk_ring_prod>

@@ -1,9 +1,12 @@
+import CFastPathABI
 import CXDP
 import Glibc
 
 /// The AF_XDP sockets of all interfaces, by slot.
 struct XSKTable: ~Copyable {
-  static let capacity = 128
+  /// Room for the first receive queue of every interface, and for further ones.
+  static let capacity = Int(FP_MAX_INTERFACES.rawValue) + furtherQueues
+  private static let furtherQueues = 128
 
   /// Those below `end` that are in use.
   let sockets: UnsafeMutablePointer<XSKSocket>
@@ -24,8 +27,15 @@ struct XSKTable: ~Copyable {
   @inline(__always)
   func isUsed(_ slot: Int) -> Bool { used[slot] }
 
-  /// A slot for one more; nil if there are too many.
-  var free: Int? { (0..<Self.capacity).first { !used[$0] } }
+  var freeCount: Int { (0..<Self.capacity).count { !used[$0] } }
+
+  /// A slot for one more socket. Throws if there would be fewer than `reserved` left.
+  func slot(sparing reserved: Int = 0) throws(LaneRefusal) -> Int {
+    guard freeCount > reserved, let slot = (0..<Self.capacity).first(where: { !used[$0] }) else {
+      throw LaneRefusal(reason: "more than \(Self.furtherQueues) receive queues besides each interface's first")
+    }
+    return slot
+  }
 
   mutating func set(_ slot: Int, _ socket: XSKSocket) {
     (sockets + slot).initialize(to: socket)

@@ -36,12 +36,25 @@ final class Network {
       """
       set -e
       ip netns add \(server); ip netns add \(client)
-      ip link add v0 netns \(server) numrxqueues \(queues) numtxqueues \(queues) type veth peer name v1 netns \(client) \
-        numrxqueues \(queues) numtxqueues \(queues)
-      ip -n \(server) addr add 10.9.0.1/24 dev v0; ip -n \(client) addr add 10.9.0.2/24 dev v1
-      ip -n \(server) addr add fd09::1/64 dev v0 nodad; ip -n \(client) addr add fd09::2/64 dev v1 nodad
       for n in \(server) \(client); do ip -n $n link set lo up; done
-      ip -n \(server) link set v0 up; ip -n \(client) link set v1 up
+      """)
+    try addCable("v", subnet: "10.9.0", queues: queues)
+    try shell(
+      """
+      set -e
+      ip -n \(server) addr add fd09::1/64 dev v0 nodad; ip -n \(client) addr add fd09::2/64 dev v1 nodad
+      """)
+  }
+
+  /// Another cable: the server has `subnet`.1 on `name`0, the client `subnet`.2 on `name`1.
+  func addCable(_ name: String, subnet: String, queues: Int = 1) throws {
+    try shell(
+      """
+      set -e
+      ip link add \(name)0 netns \(server) numrxqueues \(queues) numtxqueues \(queues) type veth \
+        peer name \(name)1 netns \(client) numrxqueues \(queues) numtxqueues \(queues)
+      ip -n \(server) addr add \(subnet).1/24 dev \(name)0; ip -n \(client) addr add \(subnet).2/24 dev \(name)1
+      ip -n \(server) link set \(name)0 up; ip -n \(client) link set \(name)1 up
       """)
   }
 

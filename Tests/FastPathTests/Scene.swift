@@ -13,11 +13,10 @@ struct Scene {
   let media: SocketAddress
 
   init(
-    local: String = "10.9.0.1", remote: String = "10.9.0.2", receivers count: Int = 4, queues: Int = 1,
-    prepare: String? = nil,
+    local: String = "10.9.0.1", remote: String = "10.9.0.2", receivers count: Int = 4, prepare: String? = nil,
     clientsOnServer: Bool = false, configure: (inout FastPathConfiguration) -> Void = { _ in }
   ) throws {
-    let network = try Network(queues: queues)
+    let network = try Network()
     self.network = network
     if let prepare {
       try shell("set -e; S=\(network.server); C=\(network.client); \(prepare)")

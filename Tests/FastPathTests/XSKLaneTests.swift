@@ -105,15 +105,6 @@ import Wire
     try scene.expectCopies(20)
   }
 
-  @Test func servesEveryReceiveQueue() throws {
-    let scene = try Scene(queues: 4)
-    defer { scene.stop() }
-    try scene.warmUp()
-    #expect(scene.call.fastPath.statistics().interfaces.first?.queues == 4)
-    scene.send(41_000..<41_020)
-    try scene.expectCopies(20)
-  }
-
   @Test func whatIsLargerThanThePathGoesByTheSocket() throws {
     let scene = try Scene(receivers: 2, prepare: "ip -n $S route replace 10.9.0.0/24 dev v0 src 10.9.0.1 mtu 600")
     defer { scene.stop() }

@@ -20,8 +20,10 @@ enum fp_limit {
 	FP_MAX_BROADCASTS = FP_MAX_INTERFACES * 128,
 	FP_MAX_TRACES = 16,         /* sources traced at once */
 	FP_TRACE_RING = 256 * 1024, /* octets of events that wait for the worker */
-	/* Longest Ethernet frame that fits a chunk of packet memory after the kernel's headroom of 256. */
-	FP_MAX_FRAME = 1792,
+	FP_FRAME_SIZE = 2048,       /* a chunk of packet memory */
+	FP_PACKET_FRAMES = 32768,   /* chunks; as much memory is locked for each interface */
+	/* Longest Ethernet frame that fits a chunk after the kernel's headroom of 256. */
+	FP_MAX_FRAME = FP_FRAME_SIZE - 256,
 };
 
 /* An IPv4 address is stored as ::ffff:a.b.c.d, so that one table serves both families. */
