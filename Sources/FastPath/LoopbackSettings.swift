@@ -16,25 +16,27 @@ struct LoopbackSettings {
 
   private static func path(_ name: String) -> String { "/proc/sys/net/ipv4/conf/lo/\(name)" }
 
-  /// Says in the log what it changed.
+  private static func value(_ name: String) -> String {
+    (TextFile.read(path(name)) ?? "").filter { !$0.isWhitespace }
+  }
+
+  /// Says in the log what it changed. What a killed process left in the note is put back by this one.
   static func hold(log: FastPath.Log) throws(LaneRefusal) -> LoopbackSettings {
     let (note, notePath) = openNote()
-    var before: [(name: String, value: String)] = []
-    for name in names {
-      let value = (TextFile.read(path(name)) ?? "").filter { !$0.isWhitespace }
-      if value == "1" { continue }
+    let found = Dictionary(uniqueKeysWithValues: names.map { ($0, value($0)) })
+    let left = note >= 0 ? parse(TextFile.read(note)) : [:]
+    let before = found.filter { $0.value != "1" }.merging(left) { $1 }.sorted { $0.key < $1.key }
+    let settings = LoopbackSettings(before: before.map { ($0.key, $0.value) }, note: note, notePath: notePath)
+    settings.writeNote()
+    for name in names where found[name] != "1" {
       guard TextFile.write("1", to: path(name)) else {
         let error = SystemError.text(errno)
-        let held = LoopbackSettings(before: before, note: note, notePath: notePath)
-        held.release(log: log)
+        settings.release(log: log)
         throw LaneRefusal(
           reason: "net.ipv4.conf.lo.\(name) cannot be set to 1 (\(error)), and what AF_XDP sends needs it")
       }
-      before.append((name, value))
-      log("notice", "net.ipv4.conf.lo.\(name) set to 1 while the fast path holds lo", ["before": value])
+      log("notice", "net.ipv4.conf.lo.\(name) set to 1 while the fast path holds lo", ["before": found[name] ?? ""])
     }
-    let settings = LoopbackSettings(before: before, note: note, notePath: notePath)
-    settings.writeNote()
     return settings
   }
 
@@ -48,7 +50,7 @@ struct LoopbackSettings {
 
   /// Puts back what was changed.
   func release(log: FastPath.Log) {
-    for (name, value) in before {
+    for (name, value) in before where value != Self.value(name) {
       if TextFile.write(value, to: Self.path(name)) {
         log("info", "net.ipv4.conf.lo.\(name) put back to \(value)", [:])
       } else {

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from harness.participant import Flow, Participant
+from harness.server import Server
 from harness.waiting import wait_for
 from test_calls import assert_call
 
@@ -180,10 +181,16 @@ def test_a_nat_changes_its_mapping(network, server, new_page, new_participant, r
         assert server.admin("/status")["counters"]["iceFailures"] == {}
 
 
-def test_settings_of_lo_are_put_back_after_a_kill(network, start_server):
+@pytest.fixture
+def settings(network):
+    """What the settings of lo are that the fast path changes."""
     names = ["accept_local", "route_localnet"]
     settings = lambda: [network.server.run("sysctl", "-n", f"net.ipv4.conf.lo.{name}").strip() for name in names]
     assert settings() == ["0", "0"], "the test would prove nothing"
+    return settings
+
+
+def test_settings_of_lo_are_put_back_after_a_kill(network, start_server, settings):
     server = start_server(interfaces=["eth0", "lo"])
     assert settings() == ["1", "1"]
     server.kill()
@@ -207,3 +214,23 @@ def test_settings_of_lo_are_put_back_after_a_kill(network, start_server):
         assert settings() == ["1", "0"]
     finally:
         network.server.run("sysctl", "-w", "net.ipv4.conf.lo.accept_local=0")
+
+
+def test_settings_of_lo_are_put_back_by_who_takes_it_over(network, tmp_path, settings):
+    first, second = (
+        Server(network, tmp_path / name, interfaces=["lo"], port=port, media_port=port + 1000)
+        for name, port in (("first", 8443), ("second", 8543)))
+    try:
+        for server in (first, second):
+            server.folder.mkdir()
+            server.start()
+        lane = lambda: second.admin("/fastpath")["interfaces"][0]["lane"]
+        assert lane() == "socket", "both have lo"
+        first.kill()
+        wait_for(lambda: lane() == "xsk", "the second server to take lo over", seconds=45)
+        assert settings() == ["1", "1"]
+        assert second.stop() == 0
+        assert settings() == ["0", "0"]
+    finally:
+        first.kill()
+        second.kill()
