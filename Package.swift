@@ -78,7 +78,7 @@ let package = Package(
       ], swiftSettings: swift),
     .executableTarget(
       name: "needlectl",
-      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
     .executableTarget(
       name: "needletail-bench",

@@ -10,9 +10,11 @@ enum InterfaceChecks {
     "fsl_enetc", "cpsw", "am65-cpsw-nuss", "netsec", "xen_netfront", "bond", "vmxnet3", "lan966x-switch", "netdevsim",
   ]
 
+  static var namesOfThoseUp: [String] { HostFiles.entries("/sys/class/net").filter(isUp) }
+
   /// One finding for each interface that is up.
   static func all() -> [Finding] {
-    HostFiles.entries("/sys/class/net").filter(isUp).map { name in
+    namesOfThoseUp.map { name in
       let check = "interface \(name)"
       if name == "lo" {
         return .ok(check, "loopback: generic XDP")

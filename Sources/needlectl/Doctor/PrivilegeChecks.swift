@@ -1,3 +1,4 @@
+import CFastPathABI
 import Foundation
 
 enum PrivilegeChecks {
@@ -25,15 +26,20 @@ enum PrivilegeChecks {
     } + [lockedMemory(mayLock: has(14))]
   }
 
+  /// The packet memory is locked once for each interface.
   private static func lockedMemory(mayLock: Bool) -> Finding {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(8), &limit)  // RLIMIT_MEMLOCK
     let text = limit.rlim_cur == .max ? "unlimited" : "\(limit.rlim_cur >> 20) MiB"
-    if mayLock || limit.rlim_cur >= 64 << 20 {
+    let packetMemory = UInt64(FP_PACKET_FRAMES.rawValue) * UInt64(FP_FRAME_SIZE.rawValue)
+    let interfaces = max(1, InterfaceChecks.namesOfThoseUp.count)
+    if mayLock || limit.rlim_cur >= packetMemory * UInt64(interfaces) {
       return .ok("locked memory", mayLock ? "CAP_IPC_LOCK, limit \(text)" : text)
     }
     return .missing(
-      "locked memory", "\(text); packet buffers need 64 MiB",
+      "locked memory",
+      "\(text); packet memory needs \(packetMemory >> 20) MiB for each of \(interfaces) interfaces: "
+        + "\(packetMemory * UInt64(interfaces) >> 20) MiB",
       remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity for systemd")
   }
 }
