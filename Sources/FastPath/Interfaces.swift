@@ -23,7 +23,7 @@ struct Interfaces: ~Copyable {
   private let selection: Selection
   private let log: FastPath.Log
   private var attached: [UInt32: Attached] = [:]
-  private var refused: [UInt32: (link: Link, reason: String)] = [:]
+  private var refused: [UInt32: RefusedInterface] = [:]
   private var loopback: LoopbackSettings?
   /// Interfaces with devmaps, or why they have none.
   private var broadcasts: [UInt32: String] = [:]
@@ -90,9 +90,8 @@ struct Interfaces: ~Copyable {
 
   // MARK: Following the host
 
-  /// Attaches to what has come, detaches from what has gone. Those that refused are tried again if they changed, or all
-  /// if `retryingAll`. Returns whether anything changed.
-  mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, retryingAll: Bool)
+  /// Attaches to what has come, detaches from what has gone. Returns whether anything changed.
+  mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, now: Instant)
     -> Bool
   {
     var hasChanged = false
@@ -112,8 +111,8 @@ struct Interfaces: ~Copyable {
     // Real interfaces before `lo`, and every one's first queue before any's others.
     for link in links.values.sorted(by: { ($0.isLoopback ? 1 : 0, $0.index) < ($1.isLoopback ? 1 : 0, $1.index) })
     where selection.contains(link) && attached[link.index] == nil {
-      if let known = refused[link.index], known.link == link, !retryingAll { continue }
-      hasChanged = attach(link, memory: &memory, sockets: &sockets) || hasChanged
+      if let known = refused[link.index], !known.isDue(link, now: now) { continue }
+      hasChanged = attach(link, memory: &memory, sockets: &sockets, now: now) || hasChanged
     }
     for index in attached.keys.sorted() {
       hasChanged = followQueues(index, memory: &memory, sockets: &sockets) || hasChanged
@@ -122,14 +121,17 @@ struct Interfaces: ~Copyable {
   }
 
   /// Returns whether the interface's lane or reason changed.
-  private mutating func attach(_ link: Link, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
+  private mutating func attach(
+    _ link: Link, memory: inout PacketMemory, sockets: inout XSKTable, now: Instant
+  ) -> Bool {
     do throws(LaneRefusal) {
       attached[link.index] = try open(link, memory: &memory, sockets: &sockets)
       refused[link.index] = nil
       return true
     } catch {
-      let isNews = refused[link.index]?.reason != error.reason
-      refused[link.index] = (link, error.reason)
+      let last = refused[link.index]
+      let isNews = last?.reason != error.reason
+      refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
       if isNews { log("notice", "interface \(link.name): socket lane", ["reason": error.reason]) }
       return isNews
     }
@@ -234,6 +236,8 @@ struct Interfaces: ~Copyable {
     for slot in interface.slots { sockets.close(slot, memory: &memory) }
     interface.umem.close()
     if interface.link.isLoopback { releaseLoopback() }
+    // Others' queues may find room now.
+    for other in attached.keys where attached[other]?.note != "" { attached[other]?.queues = 0 }
   }
 
   private mutating func releaseLoopback() {
@@ -256,11 +260,5 @@ struct Interfaces: ~Copyable {
     }
     let bad = refused.values.map { refusal in InterfaceStatus(socketLaneOn: refusal.link, reason: refusal.reason) }
     return (good + bad).sorted { $0.index < $1.index }
-  }
-}
-
-extension InterfaceStatus {
-  init(socketLaneOn link: Link, reason: String) {
-    self.init(name: link.name, index: link.index, xdpMode: "", xskMode: "", queues: 0, lane: .socket, reason: reason)
   }
 }

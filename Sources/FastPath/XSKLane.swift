@@ -176,7 +176,7 @@ struct XSKLane: ~Copyable {
       retryDue = now.advanced(by: Self.retryInterval)
       let before = links
       links = netlink.links()
-      hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, retryingAll: isRetry)
+      hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, now: now)
       let hasSendingChanged = followKernel()
       if hasChanged || hasSendingChanged || links != before {
         setAllFrames(&paths)
