@@ -148,8 +148,7 @@ struct XDPProgram: ~Copyable {
     switch error {
     case 0: return
     case EPERM, EACCES:
-      throw LaneRefusal(
-        reason: "no permission to load BPF programs: run as root, or grant CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW")
+      throw LaneRefusal(reason: "no permission to load BPF programs: \(Capabilities.remedy)")
     case ENOMEM:
       throw LaneRefusal(reason: "no memory for BPF tables: raise the limit of locked memory (LimitMEMLOCK=infinity)")
     case ENOSYS: throw LaneRefusal(reason: "this kernel has no BPF")

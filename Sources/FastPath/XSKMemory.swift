@@ -82,7 +82,7 @@ struct XSKMemory {
 
   private static func refusal(_ error: CInt, _ what: String) -> LaneRefusal {
     switch error {
-    case EPERM, EACCES: LaneRefusal(reason: "no permission for \(what): run as root, or grant CAP_NET_RAW")
+    case EPERM, EACCES: LaneRefusal(reason: "no permission for \(what): \(Capabilities.remedy)")
     case ENOBUFS, ENOMEM:
       LaneRefusal(reason: "no memory for \(what): raise the limit of locked memory (LimitMEMLOCK=infinity)")
     case EBUSY: LaneRefusal(reason: "no \(what): another program has one there")

@@ -70,26 +70,35 @@ def test_other_udp_ports_still_work(network, server):
     listener.close()
 
 
-@pytest.fixture
-def server_of_nobody(network):
-    """A server that runs as the systemd unit in docs/operations.md has it: as another user, with those capabilities alone.
-    CAP_IPC_LOCK stands for the unit's LimitMEMLOCK=infinity, since a container's limit may not be raised."""
+def units_capabilities():
     unit = (ROOT / "docs/operations.md").read_text()
-    names = re.search(r"^AmbientCapabilities=(.+)$", unit, re.MULTILINE)[1].split()
-    capabilities = ",".join(["-all", *("+" + name.lower().removeprefix("cap_") for name in [*names, "CAP_IPC_LOCK"])])
-    run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
-              *(f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+    return re.search(r"^AmbientCapabilities=(.+)$", unit, re.MULTILINE)[1].split()
+
+
+@pytest.fixture
+def start_server_of_nobody(network):
+    """Starts a server as another user, with these capabilities alone. CAP_IPC_LOCK stands for the LimitMEMLOCK=infinity of the
+    systemd unit in docs/operations.md, since a container's limit may not be raised."""
+    servers = []
+
+    def start(names, **keys):
+        capabilities = ",".join(["-all", *("+" + name.lower().removeprefix("cap_") for name in [*names, "CAP_IPC_LOCK"])])
+        run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
+                  *(f"--{kind}={capabilities}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))]
         binary = copy_for_anybody(folder)
         shutil.chown(folder, "nobody")
-        server = Server(network, folder, binary=binary, run_as=run_as, web=f"{folder}/web", lane="xsk")
-        yield server.start()
+        servers.append(Server(network, folder, binary=binary, run_as=run_as, web=f"{folder}/web", lane="xsk", **keys))
+        return servers[-1].start()
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield start
         network.restore()
-        server.kill()
+        for server in servers:
+            server.kill()
 
 
-def test_a_user_with_the_units_capabilities_has_the_fast_path(network, server_of_nobody, aiortc):
-    server = server_of_nobody
+def test_a_user_with_the_units_capabilities_has_the_fast_path(network, start_server_of_nobody, aiortc):
+    server = start_server_of_nobody(units_capabilities())
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     assert re.search(r"^Uid:\s+0\b", status, re.MULTILINE) is None, "the server runs as root"
     aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
@@ -139,3 +148,11 @@ def test_a_flood_of_stun_fills_no_memory_and_stops_nothing(network, server, aior
 
 def verdict(server, name):
     return next(v["count"] for v in server.admin("/fastpath")["verdicts"] if v["name"] == name)
+
+
+def test_a_missing_capability_is_named_alone(start_server_of_nobody):
+    held = [name for name in units_capabilities() if name != "CAP_PERFMON"]
+    assert len(held) == 3
+    interfaces = start_server_of_nobody(held).admin("/fastpath")["interfaces"]
+    assert [interface["lane"] for interface in interfaces] == ["socket"]
+    assert re.findall(r"CAP_\w+", interfaces[0]["reason"]) == ["CAP_PERFMON"], interfaces[0]["reason"]
