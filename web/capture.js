@@ -32,11 +32,8 @@ export async function captureScreen() {
   return { video, audio };
 }
 
-// Stops a track that we stop on purpose: no one is told that its device ended.
 export function release(media) {
-  if (!media) return;
-  media.onended = null;
-  media.stop();
+  media?.stop();
 }
 
 async function capture(constraints, device) {

@@ -5,6 +5,7 @@ import { videoQualities } from "./capture.js";
 import { NeedletailError, finalCodes } from "./failures.js";
 import { OwnMedia } from "./own-media.js";
 import { Publisher } from "./publisher.js";
+import { Retry } from "./retry.js";
 import { Roster } from "./roster.js";
 import { Signalling, signallingURL } from "./signalling.js";
 import { Statistics } from "./statistics.js";
@@ -17,12 +18,11 @@ export { NeedletailError, videoQualities };
 export const rooms = new Set();
 
 // Joins `room` as `name`; rejects with a NeedletailError when that is refused or the server cannot be reached.
-export function connect(options) {
+export async function connect(options) {
   return new Room(options).join();
 }
 
-const firstBackoff = 500; // milliseconds; doubles with each attempt
-const longestBackoff = 8_000;
+const probeInterval = 15_000; // milliseconds
 
 export class Room extends EventTarget {
   // "connecting", "connected", "reconnecting" or "closed".
@@ -36,19 +36,18 @@ export class Room extends EventTarget {
   #iceServers = [];
   #joining = null;
   #isJoined = false;
-  #lostAt = null;
-  #retry = null;
-  #backoff = firstBackoff;
+  #retry;
+  #probing = null;
   #watchdog = new Watchdog((target) => this.#isJoined && this.restart(target));
   #quality = new Map();
   #statistics = new Statistics();
-  #publisher = new Publisher({ send: (message) => this.#send(message), onstate: () => this.#mediaChanged("publish") });
+  #publisher = new Publisher({ send: (...all) => this.#send(...all), onstate: () => this.#mediaChanged("publish") });
   #own = new OwnMedia(this.#publisher, {
     send: (message) => this.#send(message), onchange: (label) => this.#emit("published", { label }),
     onlost: (label) => this.#report("device-lost", `The ${label} was disconnected.`), onfailure: (error) => this.#requestFailed(error),
   });
   #subscriber = new Subscriber({
-    send: (message) => this.#send(message), onstate: () => this.#mediaChanged("subscribe"), onmedia: () => this.#roster.attachMedia(),
+    send: (...all) => this.#send(...all), onstate: () => this.#mediaChanged("subscribe"), onmedia: () => this.#roster.attachMedia(),
   });
   #roster = new Roster({
     emit: (type, detail) => this.#rosterChanged(type, detail),
@@ -59,7 +58,8 @@ export class Room extends EventTarget {
   constructor({ url, room, name, token = null, reconnectFor = 300_000 }) {
     super();
     this.name = room;
-    this.#options = { url: signallingURL(url), room, name, token, reconnectFor };
+    this.#options = { url: signallingURL(url), room, name, token };
+    this.#retry = new Retry(() => this.#open(), reconnectFor);
   }
 
   // The others, by id: {id, name, tracks: Map of track id → {id, kind, label, codecs, muted, media, participant}}.
@@ -89,8 +89,8 @@ export class Room extends EventTarget {
   // Publishes a screen, window or tab that the person picks, and its sound where the browser offers it.
   publishScreen() { return this.#own.publishScreen(); }
 
-  // Publishes any MediaStreamTrack under a label: "microphone", "camera", "screen" or "screen-audio".
-  // `recapture`, for a camera: how to open it again after it was closed by muting.
+  // Publishes any MediaStreamTrack under a label: "microphone", "camera", "screen" or "screen-audio". It stays the caller's:
+  // nothing here ever stops it.
   publishTrack(media, label, options = {}) { return this.#own.publish(media, label, options); }
 
   unpublish(label) { return this.#own.unpublish(label); }
@@ -147,7 +147,6 @@ export class Room extends EventTarget {
   // -- Joining, and joining again
 
   #open() {
-    rooms.add(this);
     this.#signalling = new Signalling(this.#options.url, {
       onopen: () => {
         const { room, name, token } = this.#options;
@@ -156,18 +155,20 @@ export class Room extends EventTarget {
       onmessage: (message) => this.#received(message),
       onend: () => this.#lost(),
     });
+    this.#signalling.expect("joined");
   }
 
   #lost() {
     if (this.#joining) return this.#refuseJoin("unreachable", "The server cannot be reached. Check its address and your network.");
     if (this.state === "closed") return;
     this.#isJoined = false;
-    this.#lostAt ??= Date.now();
-    if (Date.now() - this.#lostAt > this.#options.reconnectFor) return this.#close("unreachable", "The server is gone.");
+    if (!this.#retry.lost()) return this.#close("unreachable", "The server is gone.");
     this.#updateState();
-    const pause = this.#backoff * (0.75 + Math.random() / 2);
-    this.#backoff = Math.min(longestBackoff, this.#backoff * 2);
-    this.#retry = setTimeout(() => this.#open(), pause);
+  }
+
+  // While no media shows whether the server is there: asks for something that it must answer, be it with an error.
+  #probe() {
+    if (this.#isJoined && !this.#publisher.connection && !this.#subscriber.connection) this.#subscriber.restart();
   }
 
   async #joined({ participant, participants, iceServers, resume }) {
@@ -175,17 +176,22 @@ export class Room extends EventTarget {
     this.#resume = resume;
     this.#iceServers = iceServers ?? [];
     this.#isJoined = true;
-    this.#lostAt = null;
-    this.#backoff = firstBackoff;
+    this.#retry.succeeded();
     this.#quality.clear();
     this.#statistics.forget();
     this.#subscriber.open(this.#iceServers);
     this.#roster.replace(participants);
     if (this.#wanted) this.#send({ type: "subscribe", tracks: this.#wanted });
+    if (this.#joining) this.#entered();
     this.#updateState();
-    this.#joining?.resolve(this);
-    this.#joining = null;
     await this.#publishAgain(() => this.#publisher.open(this.#iceServers));
+  }
+
+  #entered() {
+    this.#joining.resolve(this);
+    this.#joining = null;
+    rooms.add(this);
+    this.#probing = setInterval(() => this.#probe(), probeInterval);
   }
 
   #refuseJoin(code, message) {
@@ -197,7 +203,8 @@ export class Room extends EventTarget {
 
   #close(reason, message) {
     if (this.state === "closed") return;
-    clearTimeout(this.#retry);
+    this.#retry.stop();
+    clearInterval(this.#probing);
     this.#watchdog.stop();
     this.#signalling.close();
     this.#publisher.close();
@@ -231,13 +238,22 @@ export class Room extends EventTarget {
     }
     if (!this.#isJoined) return this.#signalling.abandon(); // e.g. draining: try again later
     if (this.#publisher.isNegotiating && target !== "subscribe") return this.#publisher.refused(new NeedletailError(code, message));
+    if (code === "out-of-order" && target === "subscribe") return; // the answer to #probe, or one to an offer that is past
     this.#report(code, message);
   }
 
   #trackChanged(message) {
-    const ours = [...this.#publisher.sources.values()].find((source) => source.id === message.track.id);
-    if (ours) return this.setMuted(ours.label, message.track.muted); // an operator muted us
-    this.#roster.changed(message);
+    if (message.participant !== this.self.id) return this.#roster.changed(message);
+    const { id, muted } = message.track;
+    const ours = [...this.#publisher.sources.values()].find((source) => source.id === id);
+    if (ours && ours.muted !== muted) this.#moderated(ours.label, id, muted);
+  }
+
+  // An operator muted one of our tracks, or takes that back: then it stays muted until the person wants otherwise.
+  #moderated(label, id, muted) {
+    if (muted) this.setMuted(label, true);
+    else this.#send({ type: "mute", track: id, muted: true });
+    this.#emit("moderated", { label, muted });
   }
 
   #rosterChanged(type, detail) {
@@ -274,10 +290,8 @@ export class Room extends EventTarget {
     }
   }
 
-  // No answer means that the WebSocket is dead, even if the browser has not noticed.
   #requestFailed(error) {
-    if (error.code === "timeout") this.#signalling.abandon();
-    else if (error.code !== "closed") this.#report(error.code ?? "negotiation-failed", error.message);
+    if (error.code !== "closed") this.#report(error.code ?? "negotiation-failed", error.message);
   }
 
   #updateState() {
@@ -291,7 +305,7 @@ export class Room extends EventTarget {
 
   #report(code, message) { this.#emit("error", { code, message }); }
 
-  #send(message) { this.#signalling?.send(message); }
+  #send(message, answer) { this.#signalling?.send(message, answer); }
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }

@@ -1,8 +1,5 @@
 import { NeedletailError } from "./failures.js";
 
-const answerTimeout = 10_000;
-const connectionErrors = new Set(["closed", "timeout"]);
-
 // The publish peer: we offer, the server answers. Holds what is published (by label: "microphone", "camera", "screen",
 // "screen-audio") apart from the connection that carries it, so that the connection can be replaced by a fresh one.
 export class Publisher {
@@ -13,10 +10,13 @@ export class Publisher {
   #onstate;
   #queue = Promise.resolve();
   #pending = null;
+  // Resolves when this connection is closed: what is asked of it then may never end.
+  #closing = null;
+  #stopWaiting = () => {};
   // The transceiver each label has on this connection.
   #slots = new Map();
 
-  // `send(message)` speaks to the server; `onstate()` is called whenever the connection's state changes.
+  // `send(message, answer)` speaks to the server, `answer` being what it is to say; `onstate()` is called whenever the connection's state changes.
   constructor({ send, onstate }) {
     this.#send = send;
     this.#onstate = onstate;
@@ -38,17 +38,18 @@ export class Publisher {
     await this.#negotiate();
   }
 
-  // Publishes `source` {label, media: MediaStreamTrack, encoding, group}; resolves when the server has accepted it.
+  // Publishes `source` {label, kind, media: MediaStreamTrack, encoding, group}; resolves when the server has accepted it, or
+  // when the connection went away: it is made again with every source that is kept here.
   async add(source) {
-    if (this.sources.has(source.label)) throw new NeedletailError("already-published", `${source.label} is already published`);
     this.sources.set(source.label, source);
     try {
-      this.#attach(source, this.connection ?? this.#connect());
+      const connection = this.connection ?? this.#connect();
+      this.#attach(source, connection);
       await this.#negotiate();
-      if (!source.id) throw new NeedletailError("unsupported-sdp", `The server did not accept the ${source.label}.`);
+      if (source.id || connection !== this.connection) return;
+      throw new NeedletailError("not-accepted",
+        `The server did not accept the ${source.label}: it takes no more tracks from you, or none in this browser's codecs.`);
     } catch (error) {
-      // A connection that went away is made again, with every source that is kept here.
-      if (connectionErrors.has(error.code)) return;
       this.sources.delete(source.label);
       this.#detach(source);
       throw error;
@@ -82,9 +83,9 @@ export class Publisher {
   }
 
   close() {
-    this.#pending?.reject(new NeedletailError("closed", "The connection was closed."));
+    this.#stopWaiting();
     this.connection?.close();
-    this.connection = null;
+    this.connection = this.#pending = null;
     this.#slots.clear();
     this.#queue = Promise.resolve();
   }
@@ -95,6 +96,7 @@ export class Publisher {
       if (connection === this.connection) this.#onstate();
     };
     this.connection = connection;
+    this.#closing = new Promise((resolve) => { this.#stopWaiting = resolve; });
     return connection;
   }
 
@@ -113,16 +115,17 @@ export class Publisher {
     this.#slots.set(source.label, source.transceiver);
   }
 
-  #detach({ transceiver }) {
-    if (!transceiver || this.connection?.signalingState === "closed") return;
+  #detach({ label, transceiver }) {
+    if (!transceiver || !this.connection) return;
+    if (transceiver.currentDirection === "stopped") return this.#slots.delete(label); // a refused m-line is of no more use
     transceiver.direction = "inactive";
     transceiver.sender.replaceTrack(null).catch(() => {});
   }
 
   // One negotiation at a time; each starts when those before it are over.
   #negotiate({ iceRestart = false } = {}) {
-    const connection = this.connection;
-    const turn = this.#queue.then(() => this.#offer(connection, iceRestart));
+    const [connection, closing] = [this.connection, this.#closing];
+    const turn = this.#queue.then(() => Promise.race([closing, this.#offer(connection, iceRestart)]));
     this.#queue = turn.catch(() => {});
     return turn;
   }
@@ -146,15 +149,13 @@ export class Publisher {
   }
 
   async #ask(message) {
-    let timer, pending;
+    let pending;
     try {
       return await new Promise((resolve, reject) => {
         this.#pending = pending = { resolve, reject };
-        timer = setTimeout(() => reject(new NeedletailError("timeout", "The server did not answer.")), answerTimeout);
-        this.#send(message);
+        this.#send(message, "answer");
       });
     } finally {
-      clearTimeout(timer);
       if (this.#pending === pending) this.#pending = null;
     }
   }

@@ -31,7 +31,7 @@ export class Subscriber {
   }
 
   restart() {
-    this.#send({ type: "restart", target: "subscribe" });
+    this.#send({ type: "restart", target: "subscribe" }, "offer");
   }
 
   close() {
