@@ -2,54 +2,66 @@
 
 import { connect } from "./needletail.js";
 import { Lobby } from "./lobby.js";
+import { Playback } from "./playback.js";
 import { Tiles } from "./tiles.js";
-import { closingWords, errorWords } from "./words.js";
+import { toast } from "./toasts.js";
+import { closingWords, errorWords, moderationWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const parameters = new URLSearchParams(location.search);
-const tiles = new Tiles({ floor: $("floor"), stage: $("stage"), grid: $("grid"), onsilenced: offerSound });
+const playback = new Playback((isSilenced) => { $("silenced").hidden = !isSilenced; });
+const tiles = new Tiles({ floor: $("floor"), stage: $("stage"), grid: $("grid"), playback });
 const lobby = new Lobby({ parameters, onjoin: enter });
 let room = null;
 
-lobby.show();
-if (parameters.get("autojoin") === "1") lobby.join();
+if (parameters.get("autojoin") === "1") lobby.autojoin();
+else lobby.show();
 
-async function enter({ room: roomName, name, token, quality, microphone, camera }) {
+async function enter({ room: roomName, name, token }) {
   room = await connect({ room: roomName, name, token });
   for (const type of ["participantjoined", "participantleft", "trackadded", "trackremoved", "trackmedia", "trackmuted", "trackunmuted", "published"]) {
     room.addEventListener(type, render);
   }
-  room.addEventListener("participantjoined", ({ detail }) => toast(`${detail.participant.name} joined`));
-  room.addEventListener("participantleft", ({ detail }) => toast(`${detail.participant.name} left`));
+  room.addEventListener("participantjoined", ({ detail }) => announce(`${detail.participant.name} joined`));
+  room.addEventListener("participantleft", ({ detail }) => announce(`${detail.participant.name} left`));
   room.addEventListener("state", stateChanged);
+  room.addEventListener("moderated", ({ detail }) => toast(moderationWords(detail)));
   room.addEventListener("error", ({ detail }) => toast(errorWords(detail), "error"));
-  rememberInAddress(roomName, name);
+  rememberInAddress(roomName);
   openCall(roomName);
-  await Promise.all([
-    microphone && attempt(() => room.publishMicrophone(microphone)),
-    camera && attempt(() => room.publishCamera({ quality, ...camera })),
-  ]);
-  render();
+  for (const device of ["microphone", "camera"]) if (lobby.isOn(device)) press(device);
 }
 
 function openCall(roomName) {
   lobby.hide();
   $("call").hidden = false;
+  quietUntil = 0;
   $("room-name").textContent = roomName;
   document.title = `${roomName} · Needletail`;
   showState();
   render();
+  $("microphone").focus();
   tick();
 }
 
 function stateChanged({ detail: { state, reason, message } }) {
   showState();
+  if (state === "reconnecting") quietUntil = Infinity;
+  if (state === "connected") quietUntil = Date.now() + returnTime;
   if (state !== "closed") return;
   $("call").hidden = true;
   tiles.clear();
   room = null;
   document.title = "Needletail";
-  lobby.show(closingWords(reason, message));
+  lobby.show({ code: reason, message }, closingWords);
+}
+
+// Who is interrupted together comes back one after the other: that is no news of who joined and left.
+const returnTime = 12_000; // milliseconds: the client's longest pause, and some
+let quietUntil = 0;
+
+function announce(text) {
+  if (Date.now() > quietUntil) toast(text);
 }
 
 const stateWords = { connecting: "Connecting", connected: "Connected", reconnecting: "Reconnecting", closed: "Closed" };
@@ -86,28 +98,45 @@ async function tick() {
 
 // -- What is pressed
 
-async function toggle(label, publish) {
-  if (!room) return;
-  const published = room.published.get(label);
-  await attempt(() => (published ? room.setMuted(label, !published.muted) : publish()));
-  render();
-}
-
 const actions = {
-  microphone: () => toggle("microphone", () => room.publishMicrophone(lobby.choice.microphone ?? {})),
-  camera: () => toggle("camera", () => room.publishCamera({ quality: lobby.choice.quality, ...lobby.choice.camera })),
-  screen: () => attempt(() => (room.published.has("screen") ? room.unpublish("screen") : room.publishScreen())).then(render),
+  microphone: () => toggle("microphone", () => room.publishMicrophone(lobby.constraints("microphone"))),
+  camera: () => toggle("camera", () => room.publishCamera({ quality: lobby.quality, ...lobby.constraints("camera") })),
+  screen: () => (room.published.has("screen") ? room.unpublish("screen") : room.publishScreen()),
   statistics: () => {
     const shown = $("floor").classList.toggle("show-figures");
     $("statistics").setAttribute("aria-pressed", String(shown));
   },
   invite: async () => {
     const link = new URL(`?room=${encodeURIComponent(room.name)}`, location.href).href;
-    await navigator.clipboard?.writeText(link).then(() => toast("Invitation link copied"), () => toast(link));
+    if (await navigator.clipboard?.writeText(link).then(() => true, () => false)) toast("Invitation link copied");
+    else toast(link); // not all pages may write there
   },
   leave: () => room.leave(),
 };
-for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
+
+function toggle(label, publish) {
+  const published = room.published.get(label);
+  return published ? room.setMuted(label, !published.muted) : publish();
+}
+
+// What a press means shows when the one before it is done: the second of two presses turns off what the first turned on.
+const presses = {};
+
+function press(id) {
+  presses[id] = Promise.resolve(presses[id]).then(() => room && attempt(actions[id]));
+}
+
+async function attempt(action) {
+  try {
+    await action();
+  } catch (error) {
+    if (error.code !== "closed") toast(errorWords(error), "error");
+  }
+  render();
+}
+
+for (const id of Object.keys(actions)) $(id).addEventListener("click", () => press(id));
+$("sound").addEventListener("click", () => playback.resume());
 
 const shortcuts = { m: "microphone", v: "camera", s: "screen", i: "statistics" };
 document.addEventListener("keydown", (event) => {
@@ -119,43 +148,10 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("pagehide", () => room?.leave());
 
-async function attempt(work) {
-  try {
-    await work();
-  } catch (error) {
-    toast(errorWords(error), "error");
-  }
-}
-
-// -- Words on the screen
-
-function toast(text, kind = "") {
-  const note = document.createElement("div");
-  note.className = `toast ${kind}`;
-  note.textContent = text;
-  $("toasts").append(note);
-  setTimeout(() => note.remove(), kind === "error" ? 8000 : 3500);
-  return note;
-}
-
-// Browsers may refuse to play sound on a page that was not touched yet.
-function offerSound(play) {
-  if ($("sound")) return;
-  const note = document.createElement("div");
-  note.className = "toast";
-  note.id = "sound";
-  note.textContent = "The browser has silenced this page.";
-  const button = document.createElement("button");
-  button.textContent = "Turn sound on";
-  button.onclick = () => { note.remove(); play(); };
-  note.append(button);
-  $("toasts").append(note);
-}
-
-function rememberInAddress(roomName, name) {
+// A link that is passed on names the room, not who was in it.
+function rememberInAddress(roomName) {
   const address = new URL(location.href);
   address.searchParams.set("room", roomName);
-  address.searchParams.set("name", name);
-  address.searchParams.delete("token");
+  for (const name of ["name", "token"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
 }

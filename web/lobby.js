@@ -1,137 +1,116 @@
-// The page before the call: who, where, with which devices; and a preview of oneself.
+// The page before the call: who, where, with which devices.
 
-import { captureFailure, requireSecureContext } from "./failures.js";
 import { videoQualities } from "./needletail.js";
-import { errorWords } from "./words.js";
+import { Preview } from "./preview.js";
+import { refusalWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const kinds = { microphone: "audioinput", camera: "videoinput" };
+const devices = ["microphone", "camera"];
 
 export class Lobby {
   #onjoin;
-  #token;
-  #preview = null;
-  #previewing = 0;
+  #preview = new Preview();
   #isShown = false;
 
   // `onjoin(choice)` enters the call; when it throws, the lobby says why.
   constructor({ parameters, onjoin }) {
     this.#onjoin = onjoin;
     $("room").value = parameters.get("room") ?? "lounge";
-    $("name").value = parameters.get("name") ?? recall("name") ?? "";
-    $("token").value = parameters.get("token") ?? "";
+    $("name").value = parameters.get("name") ?? recall("localStorage", "name") ?? "";
+    $("token").value = parameters.get("token") ?? recall("sessionStorage", "token") ?? "";
     if (parameters.get("quality") in videoQualities) $("quality").value = parameters.get("quality");
-    for (const device of Object.keys(kinds)) {
-      setPressed(`lobby-${device}`, parameters.get(device) !== "off");
+    for (const device of devices) {
+      this.#setOn(device, parameters.get(device) !== "off");
       $(`lobby-${device}`).onclick = () => this.#toggle(device);
     }
     $("camera-device").onchange = () => this.#showPreview();
     $("quality").onchange = () => this.#showPreview();
-    $("join").onsubmit = (event) => { event.preventDefault(); this.join(); };
-    navigator.mediaDevices?.addEventListener("devicechange", () => this.#isShown && this.#listDevices());
+    $("join").onsubmit = (event) => { event.preventDefault(); this.#join(); };
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.#isShown && this.#preview.devicesChanged(this.#wanted));
   }
 
-  // What the person chose: constraints of each device that is on, else null.
   get choice() {
-    const constraints = (device) => {
-      if (!isPressed(`lobby-${device}`)) return null;
-      const id = $(`${device}-device`).value;
-      return id ? { deviceId: { exact: id } } : {};
-    };
-    return {
-      room: $("room").value.trim(), name: $("name").value.trim(), token: $("token").value.trim() || null,
-      quality: $("quality").value, microphone: constraints("microphone"), camera: constraints("camera"),
-    };
+    return { room: $("room").value.trim(), name: $("name").value.trim(), token: $("token").value.trim() || null };
   }
 
-  show(message) {
+  get quality() { return $("quality").value; }
+
+  isOn(device) { return $(`lobby-${device}`).getAttribute("aria-pressed") === "true"; }
+
+  // Constraints for the microphone or camera that was chosen.
+  constraints(device) {
+    const id = $(`${device}-device`).value;
+    return id ? { deviceId: { exact: id } } : {};
+  }
+
+  // `failure` {code, message} is why we are here (again), in `words`.
+  show(failure, words) {
     this.#isShown = true;
     $("lobby").hidden = false;
-    this.#say(message);
+    this.#say(failure, words);
     ($("room").value && !$("name").value ? $("name") : $("join-button")).focus();
     this.#showPreview();
+  }
+
+  // Joins at once, as a link may ask; but a link turns on no camera and no microphone.
+  autojoin() {
+    for (const device of devices) this.#setOn(device, false);
+    this.show();
+    return this.#join();
   }
 
   hide() {
     this.#isShown = false;
     $("lobby").hidden = true;
-    this.#stopPreview();
+    this.#preview.stop();
   }
 
-  async join() {
+  async #join() {
     if (!$("join").reportValidity()) return;
     this.#say();
     $("join-button").disabled = true;
     $("join-button").textContent = "Joining…";
     try {
-      remember("name", this.choice.name);
+      const { name, token } = this.choice;
+      remember("localStorage", "name", name);
       await this.#onjoin(this.choice);
+      remember("sessionStorage", "token", token ?? "");
     } catch (error) {
-      this.#say(errorWords(error));
-      if (error.code === "unauthorized") $("more").open = true;
+      this.#say(error);
     } finally {
       $("join-button").disabled = false;
       $("join-button").textContent = "Join";
     }
   }
 
-  #say(message) {
-    $("lobby-error").hidden = !message;
-    $("lobby-error").textContent = message ?? "";
+  #say(failure, words = refusalWords) {
+    const needsToken = failure?.code === "unauthorized";
+    if (needsToken) $("more").open = true;
+    const said = failure && words(needsToken && this.choice.token ? { ...failure, code: "token-refused" } : failure);
+    $("lobby-error").hidden = !said;
+    $("lobby-error").textContent = said ?? "";
   }
 
   #toggle(device) {
-    setPressed(`lobby-${device}`, !isPressed(`lobby-${device}`));
+    this.#setOn(device, !this.isOn(device));
     if (device === "camera") this.#showPreview();
   }
 
-  async #showPreview() {
-    this.#stopPreview();
-    const turn = ++this.#previewing;
-    const { camera, quality } = this.choice;
-    $("preview-note").textContent = camera ? "" : "Camera is off";
-    try {
-      requireSecureContext();
-      if (camera) {
-        const { width, height } = videoQualities[quality];
-        const wanted = { video: { width: { ideal: width }, height: { ideal: height }, ...camera } };
-        const stream = await navigator.mediaDevices.getUserMedia(wanted);
-        if (turn !== this.#previewing || !this.#isShown) return stopAll(stream);
-        $("preview").srcObject = this.#preview = stream;
-      }
-      await this.#listDevices();
-    } catch (error) {
-      if (turn === this.#previewing) $("preview-note").textContent = errorWords(captureFailure(error, "camera"));
-    }
+  #setOn(device, isOn) { $(`lobby-${device}`).setAttribute("aria-pressed", String(isOn)); }
+
+  get #wanted() {
+    const [microphone, camera] = devices.map((device) => (this.isOn(device) ? this.constraints(device) : null));
+    return { microphone, camera, quality: this.quality };
   }
 
-  #stopPreview() {
-    this.#previewing += 1;
-    stopAll(this.#preview);
-    $("preview").srcObject = this.#preview = null;
-  }
-
-  async #listDevices() {
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    for (const [device, kind] of Object.entries(kinds)) {
-      const list = $(`${device}-device`);
-      const chosen = list.value;
-      const found = devices.filter((candidate) => candidate.kind === kind && candidate.deviceId);
-      list.replaceChildren(new Option(`Default ${device}`, ""), ...found.map(({ label, deviceId }) => new Option(label || device, deviceId)));
-      if (found.some(({ deviceId }) => deviceId === chosen)) list.value = chosen;
-    }
-  }
+  #showPreview() { this.#preview.show(this.#wanted); }
 }
 
-const isPressed = (id) => $(id).getAttribute("aria-pressed") === "true";
-const setPressed = (id, pressed) => $(id).setAttribute("aria-pressed", String(pressed));
-const stopAll = (stream) => stream?.getTracks().forEach((track) => track.stop());
-
-// Private windows may refuse storage; forgetting the name is no harm.
-function remember(key, value) {
-  try { localStorage.setItem(`needletail.${key}`, value); } catch { /* not kept */ }
+// Private windows may refuse storage; forgetting is no harm.
+function remember(storage, key, value) {
+  try { globalThis[storage].setItem(`needletail.${key}`, value); } catch { /* not kept */ }
 }
 
-function recall(key) {
-  try { return localStorage.getItem(`needletail.${key}`); } catch { return null; }
+function recall(storage, key) {
+  try { return globalThis[storage].getItem(`needletail.${key}`); } catch { return null; }
 }

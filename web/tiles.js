@@ -8,15 +8,14 @@ export class Tiles {
   #floor;
   #stage;
   #grid;
-  #onsilenced;
+  #playback;
   #tiles = new Map();
 
-  // `onsilenced(play)` is called when the browser refuses to play sound; `play()` tries again.
-  constructor({ floor, stage, grid, onsilenced }) {
+  constructor({ floor, stage, grid, playback }) {
     this.#floor = floor;
     this.#stage = stage;
     this.#grid = grid;
-    this.#onsilenced = onsilenced;
+    this.#playback = playback;
     new ResizeObserver(() => this.#arrange()).observe(grid);
   }
 
@@ -25,8 +24,7 @@ export class Tiles {
     const wanted = [...ownTiles(room.self, published), ...[...room.participants.values()].flatMap(theirTiles)];
     for (const [key, tile] of this.#tiles) {
       if (wanted.some((one) => one.key === key)) continue;
-      tile.element.remove();
-      this.#tiles.delete(key);
+      this.#remove(key, tile);
     }
     for (const one of wanted) {
       const tile = this.#tiles.get(one.key) ?? this.#make(one);
@@ -39,8 +37,7 @@ export class Tiles {
   }
 
   clear() {
-    for (const { element } of this.#tiles.values()) element.remove();
-    this.#tiles.clear();
+    for (const [key, tile] of this.#tiles) this.#remove(key, tile);
   }
 
   // `statistics`: what Room.stats() returned.
@@ -102,8 +99,13 @@ export class Tiles {
     const current = tile.video.srcObject?.getTracks() ?? [];
     if (current.length === media.length && media.every((track) => current.includes(track))) return;
     tile.video.srcObject = media.length > 0 ? new MediaStream(media) : null;
-    const play = () => tile.video.play();
-    if (media.length > 0) play().catch((error) => error.name === "NotAllowedError" && this.#onsilenced(play));
+    if (media.length > 0) this.#playback.play(tile.video);
+  }
+
+  #remove(key, { element, video }) {
+    this.#playback.forget(video);
+    element.remove();
+    this.#tiles.delete(key);
   }
 
   #reveal({ element, video, showsVideo }) {

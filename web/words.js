@@ -4,13 +4,13 @@
 const errors = {
   unreachable: "The server cannot be reached. Check the address and your network, then try again.",
   unauthorized: "This server needs an access token. Enter yours under “More options”.",
+  "token-refused": "Your access token is not accepted: it has expired, or is not for this server. Enter another under “More options”.",
   forbidden: "Your access token does not allow this.",
   "room-full": "This room is full. Try again later or choose another room.",
   "too-many-rooms": "The server is full. Try again later.",
   draining: "The server is about to restart and takes no new participants. Try again in a minute.",
   "rate-limited": "Too many attempts. Wait a moment and try again.",
   "unsupported-sdp": "The server and this browser have no codec in common.",
-  timeout: "The server did not answer in time.",
 };
 
 const closings = {
@@ -21,6 +21,17 @@ const closings = {
   unreachable: "The server is gone. It did not come back in time.",
 };
 
+const labels = { microphone: "microphone", camera: "camera", screen: "screen", "screen-audio": "screen's sound" };
+
 export const errorWords = ({ code, message }) => errors[code] ?? message ?? "Something went wrong.";
 
-export const closingWords = (reason, message) => (reason in closings ? closings[reason] : errorWords({ code: reason, message }));
+export const closingWords = (failure) => (failure.code in closings ? closings[failure.code] : errorWords(failure));
+
+// Why the server did not let us in. It is about the names only then: what else it finds wrong with a message is our own fault.
+export function refusalWords(failure) {
+  if (failure.code !== "bad-message") return errorWords(failure);
+  return "The room or your name cannot be called this. Take 1 to 64 characters, no slashes or invisible ones, and not only dots.";
+}
+
+export const moderationWords = ({ label, muted }) =>
+  (muted ? `An operator turned off your ${labels[label]}.` : `An operator lets you turn on your ${labels[label]} again.`);

@@ -68,6 +68,8 @@ def main(path):
                 page = context.new_page()
                 page.add_init_script(f"({CAMERA})({hue})")
                 page.goto(f"{server.url}/?room=lounge&name={name.replace(' ', '%20')}&autojoin=1&quality=medium")
+                for device in ("Microphone", "Camera"):
+                    page.get_by_role("button", name=device).click()
                 pages.append(page)
             first = pages[0]
             first.wait_for_function(f"document.querySelectorAll('.tile.live').length === {len(PEOPLE)}", timeout=30_000)

@@ -31,14 +31,21 @@ def test_closing_the_page(server, new_participant):
     wait_for(lambda: grace.names == [], "Ada to be gone")
 
 
+def turn_on(page):
+    for device in ("Microphone", "Camera"):
+        page.get_by_role("button", name=device).click()
+
+
 def test_reloading(server, new_page, new_participant):
     grace = new_participant().join("changes", "Grace")
     page = new_page()
     page.goto(f"{server.url}/?room=changes&name=Ada&autojoin=1&quality=low")
+    turn_on(page)
     grace.wait_for_media(2)
     (before,) = grace.evaluate("() => [...call.participants.keys()]")
     page.reload()
     wait_for(lambda: grace.evaluate("() => [...call.participants.keys()]") not in ([], [before]), "Ada to be back")
+    turn_on(page)
     grace.wait_for_media(2)
     assert grace.names == ["Ada"]
 

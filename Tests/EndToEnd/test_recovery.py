@@ -129,15 +129,22 @@ def test_network_drop_with_firefox(network, mixed_pair):
         Flow(person).wait(30)
 
 
+def turn_on(firefox):
+    wait_for(lambda: firefox.evaluate("() => !document.getElementById('call').hidden"), "the call to show")
+    firefox.evaluate("() => ['microphone', 'camera'].forEach((id) => document.getElementById(id).click())")
+
+
 def test_firefox_reloads_and_leaves(server, firefox, new_participant):
     grace = new_participant().join("recovery", "Grace")
     ids = lambda: grace.evaluate("() => [...call.participants.keys()]")
     firefox.goto(f"{server.url}/?room=recovery&name=Ada&autojoin=1&quality=low")
+    turn_on(firefox)
     grace.wait_for_media(2)
     before = ids()
     firefox.command("browsingContext.reload", {"context": firefox.context, "wait": "complete"})
     wait_for(lambda: ids() not in ([], before), "Ada to be back")
     assert grace.names == ["Ada"]
+    turn_on(firefox)
     grace.wait_for_media(2)
     firefox.evaluate("async () => [...(await import('/needletail.js')).rooms][0].leave()")
     wait_for(lambda: grace.names == [], "Ada to be gone", seconds=5)
