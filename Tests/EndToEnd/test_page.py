@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from conftest import CHROMIUM_ARGUMENTS
 from playwright.sync_api import expect
+from test_recovery import WATCH_SOCKETS
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -91,6 +93,28 @@ def test_token_needed(start_server, new_page):
     page.get_by_label("Access token").fill(token)
     page.get_by_role("button", name="Join").click()
     expect(page.locator("#call")).to_be_visible()
+    page.reload()
+    expect(page.locator("#call")).to_be_visible()
+
+
+def test_token_refused(start_server, new_page):
+    server = start_server(auth="tokens", token_secret="a secret of at least 32 bytes, for this test")
+    page = new_page()
+    page.goto(f"{server.url}/?room=page&name=Ada&token=garbage&autojoin=1")
+    expect(page.locator("#lobby-error")).to_contain_text("not accepted")
+    expect(page.get_by_label("Access token")).to_be_visible()
+
+
+def test_names_that_cannot_be(server, new_page):
+    page = new_page()
+    page.goto(f"{server.url}/?room=..&name=Ada&autojoin=1")
+    expect(page.locator("#lobby-error")).to_contain_text("cannot be called this")
+
+
+def test_the_address_names_the_room_alone(server, new_page):
+    page = enter(new_page(), server, "Ada", camera="off", microphone="off", token="none")
+    assert page.url == f"{server.url}/?room=page&quality=low&camera=off&microphone=off"
+    expect(page.locator("#microphone")).to_be_focused()
 
 
 @pytest.mark.parametrize("name, words", [("NotAllowedError", "may not use the camera"), ("NotFoundError", "No camera was found")])
@@ -104,11 +128,105 @@ def test_no_camera(server, new_page, name, words):
     expect(tile(page, "Ada (you), camera off, microphone off")).to_be_visible()
 
 
+def test_the_other_device_is_listed_and_seen(server, new_page):
+    """Neither keeps the other from being chosen."""
+    page = new_page()
+    page.add_init_script("""const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      globalThis.refused = "video";
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        if (wanted[refused]) throw new DOMException("no", "NotReadableError");
+        return open(wanted);
+      };""")
+    page.goto(f"{server.url}/?room=page&name=Ada")
+    expect(page.locator("#preview-note")).to_contain_text("camera could not be started")
+    expect(page.locator("#microphone-device option")).not_to_have_count(1)
+    expect(page.locator("#camera-device option")).not_to_have_count(1)
+    page.evaluate("() => { refused = 'audio'; navigator.mediaDevices.dispatchEvent(new Event('devicechange')); }")
+    expect(page.locator("#preview-note")).to_be_empty()
+    page.wait_for_function("document.getElementById('preview').videoWidth > 0")
+
+
 def test_insecure_context(start_server, new_page):
     server = start_server(plain_http=True)
     page = new_page()
     page.goto(f"{server.url}/?room=page&name=Ada")
     expect(page.locator("#preview-note")).to_contain_text("https://")
+    page.get_by_role("button", name="Join").click()
+    page.get_by_role("button", name="Copy invitation link").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{server.url}/?room=page")
+
+
+# Keeps every toast there ever was in `toasts`.
+WATCH_TOASTS = """() => {
+  globalThis.toasts = [];
+  const note = (changes) => toasts.push(...changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.textContent));
+  new MutationObserver(note).observe(document.getElementById("toasts"), { childList: true });
+}"""
+
+
+def test_people_who_come_back_are_no_news(server, new_page):
+    ada, grace = (enter(new_page(), server, name, camera="off", microphone="off") for name in ("Ada", "Grace"))
+    expect(tile(ada, "Grace, camera off, microphone off")).to_be_visible()
+    ada.evaluate(WATCH_TOASTS)
+    server.kill()
+    expect(ada.get_by_role("status")).to_have_text("Reconnecting")
+    server.start()
+    for page, other in ((ada, "Grace"), (grace, "Ada")):
+        expect(page.get_by_role("status")).to_have_text("Connected", timeout=25_000)
+        expect(tile(page, f"{other}, camera off, microphone off")).to_be_visible(timeout=25_000)
+    assert ada.evaluate("toasts") == []
+
+
+def test_three_toasts_at_most(server, new_page):
+    ada = enter(new_page(), server, "Ada", camera="off", microphone="off")
+    ada.evaluate("async () => { const { toast } = await import('/toasts.js'); for (const text of 'abcde') toast(text); }")
+    expect(ada.locator(".toast")).to_have_text(["c", "d", "e"])
+
+
+def test_an_operator_mutes(server, new_page):
+    page = new_page()
+    page.add_init_script(f"({WATCH_SOCKETS})()")
+    enter(page, server, "Ada", camera="off")
+    expect(tile(page, "Ada (you), camera off, microphone on")).to_be_visible()
+    page.evaluate("""async () => {
+      const [room] = (await import("/needletail.js")).rooms;
+      const track = { ...room.published.get("microphone"), media: undefined, muted: true };
+      sockets[0].onmessage({ data: JSON.stringify({ type: "track", event: "muted", participant: room.self.id, track }) });
+    }""")
+    expect(page.locator("#toasts")).to_contain_text("An operator turned off your microphone")
+    expect(page.get_by_role("button", name="Microphone")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.fixture
+def silencing_page(chromium, network):
+    """Of a browser that plays no sound on a page that nobody has touched."""
+    arguments = [a for a in CHROMIUM_ARGUMENTS if not a.startswith("--autoplay-policy")]
+    with network.clients.inside():
+        browser = chromium.browser_type.launch(
+            executable_path="/usr/bin/chromium", args=[*arguments, "--autoplay-policy=document-user-activation-required"])
+    yield browser.new_page(ignore_https_errors=True)
+    browser.close()
+
+
+@pytest.mark.parametrize("touch", ["button", "elsewhere", "key"])
+def test_silenced_until_touched(server, new_page, silencing_page, touch):
+    for name in ("Ada", "Grace"):
+        expect(enter(new_page(), server, name).locator(".tile.self.live")).to_be_visible()
+    page = silencing_page
+    page.goto(f"{server.url}/?room=page&name=Alan&autojoin=1")
+    page.wait_for_timeout(5000)  # to ask the page anything, were it whether it waits, would count as a touch
+    button = page.locator("#sound")
+    expect(button).to_be_visible()
+    box = button.bounding_box()
+    if touch == "button":
+        page.mouse.click(box["x"] + 5, box["y"] + 5)
+    elif touch == "elsewhere":
+        page.mouse.click(640, 22)
+    else:
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".tile.live:not(.self)")).to_have_count(2, timeout=10_000)
+    expect(page.locator("#silenced")).to_be_hidden()
+    assert page.evaluate("[...document.querySelectorAll('.tile:not(.self) video')].map((video) => video.paused)") == [False, False]
 
 
 def test_keyboard_alone(server, new_page):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 
 import pytest
@@ -106,6 +107,44 @@ def test_the_peer_that_the_server_names_is_made_anew(server, new_page, new_parti
         Flow(person).wait(30)
     assert (ada.evaluate("() => connections.length") > before) == renewed
     assert ada.evaluate("() => [call.errors, sockets.length]") == [[], 1]
+
+
+def test_a_server_that_hangs_while_one_joins(server, new_page):
+    ada = Participant(new_page(), server)
+    ada.evaluate("async () => { globalThis.client = await import('/needletail.js'); }")
+    server.process.send_signal(signal.SIGSTOP)
+    assert ada.evaluate("() => client.connect({ room: 'recovery', name: 'Ada' }).catch(({ code }) => code)") == "unreachable"
+
+
+def test_a_server_that_hangs_while_one_is_alone(server, new_participant):
+    """There is no media that stops."""
+    ada = new_participant().join("recovery", "Ada", quality=None, microphone=False)
+    assert ada.state == "connected"
+    server.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: ada.state == "reconnecting", "the page to notice", seconds=30)
+    server.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: ada.state == "connected", "the page to be connected again", seconds=20)
+    assert ada.evaluate("() => call.errors") == []
+
+
+def test_a_restart_that_is_not_answered(server, new_page, new_participant):
+    grace = new_participant().join("recovery", "Grace")
+    ada = Participant(new_page(), server)
+    ada.evaluate(WATCH_SOCKETS)
+    ada.join("recovery", "Ada", quality=None, microphone=False).wait_for_media(2)
+    ada.evaluate("() => { sockets[0].send = () => {}; call.restart('subscribe'); }")
+    wait_for(lambda: ada.evaluate("() => [sockets.length, call.state]") == [2, "connected"], "another WebSocket", seconds=20)
+    ada.wait_for_media(2)
+    assert grace.names == ["Ada"]
+
+
+def test_back_at_once_when_the_network_is(server, new_page):
+    ada = Participant(new_page(), server)
+    ada.evaluate(WATCH_SOCKETS)
+    ada.join("recovery", "Ada", quality=None, microphone=False)
+    server.kill()
+    wait_for(lambda: ada.evaluate("() => sockets.length >= 3 && sockets.at(-1).readyState === 3"), "a pause between two attempts")
+    assert ada.evaluate("() => { const before = sockets.length; dispatchEvent(new Event('online')); return sockets.length - before; }") == 1
 
 
 @pytest.fixture

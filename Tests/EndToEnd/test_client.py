@@ -1,0 +1,39 @@
+"""The client module, as its documentation says that other pages use it."""
+
+import re
+from pathlib import Path
+
+from harness.server import ROOT
+from harness.waiting import wait_for
+
+README = Path(ROOT / "web/README.md").read_text()
+
+
+def test_the_example_of_the_documentation(server, new_page, new_participant):
+    example = re.search(r"```js\n(.*?)```", README, re.DOTALL)[1]
+    page = new_page(bypass_csp=True)
+    page.goto(f"{server.url}/healthz")
+    page.add_script_tag(type="module", content="const token = null;\n" + example.replace("https://sfu.example.org", server.url))
+    elements = lambda: page.evaluate("[...document.querySelectorAll('audio, video')].map(({ localName }) => localName).sort()")
+    grace = new_participant().join("lounge", "Grace")
+    grace.wait_for_media(2)
+    wait_for(lambda: elements() == ["audio", "video"], "an element for each track")
+    subscribe = "async (tracks) => [...(await import('/needletail.js')).rooms][0].setSubscriptions(tracks)"
+    has_media = """async () => [...[...(await import('/needletail.js')).rooms][0].participants.values()]
+      .flatMap(({ tracks }) => [...tracks.values()]).map(({ media }) => Boolean(media))"""
+    for tracks, expected in (([], [False, False]), (None, [True, True])):
+        page.evaluate(subscribe, tracks)
+        wait_for(lambda: page.evaluate(has_media) == expected, "the subscription to change")
+    assert elements() == ["audio", "video"]
+    grace.leave()
+    wait_for(lambda: elements() == [], "the elements to go")
+
+
+def test_addresses_that_are_none(new_page, server):
+    page = new_page()
+    page.goto(f"{server.url}/healthz")
+    assert page.evaluate("""async () => {
+      const { connect } = await import("/needletail.js");
+      const failure = (url) => connect({ url, room: "a", name: "b" }).catch(({ name, code }) => `${name} ${code}`);
+      return Promise.all(["http://[", "ftp://host"].map(failure));
+    }""") == ["NeedletailError bad-url"] * 2
