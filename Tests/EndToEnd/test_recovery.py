@@ -113,7 +113,8 @@ def test_a_server_that_hangs_while_one_joins(server, new_page):
     ada = Participant(new_page(), server)
     ada.evaluate("async () => { globalThis.client = await import('/needletail.js'); }")
     server.process.send_signal(signal.SIGSTOP)
-    assert ada.evaluate("() => client.connect({ room: 'recovery', name: 'Ada' }).catch(({ code }) => code)") == "unreachable"
+    ada.evaluate("() => client.connect({ room: 'recovery', name: 'Ada' }).catch(({ code }) => { globalThis.refusal = code; }) && null")
+    wait_for(lambda: ada.evaluate("() => globalThis.refusal") == "unreachable", "the page to give up", seconds=15)
 
 
 def test_a_server_that_hangs_while_one_is_alone(server, new_participant):
