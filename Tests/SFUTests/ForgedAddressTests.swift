@@ -60,8 +60,9 @@ import Wire
     try ann.publishing?.check(by: try #require(ann.answers.last))
     #expect(moves == [address, address])
     let transport = try #require(world.routes.transports.first)
-    #expect(world.routes.last { if case .moveTransport = $0 { true } else { false } }.map { "\($0)" }
-      == "\(FastPathCommand.moveTransport(transport.id, address))")
+    #expect(
+      world.routes.last { if case .moveTransport = $0 { true } else { false } }.map { "\($0)" }
+        == "\(FastPathCommand.moveTransport(transport.id, address))")
   }
 
   @Test func theAddressOfClearRTPIsNeverAnothers() throws {
