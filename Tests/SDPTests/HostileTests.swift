@@ -98,3 +98,44 @@ extension HostileTests {
     #expect(spent < .seconds(10))
   }
 }
+
+extension HostileTests {
+  /// Nor does it grow with the lines of the session times the m-lines: a whole offer is a matter of milliseconds.
+  @Test(arguments: ["a=x", "a=extmap:15 urn:x", "a=extmap:1 urn:%", "a=group:LS 1", "a=fingerprint:x"])
+  func sessionLinesTimesMedia(line: String) throws {
+    #expect(throws: SDPError.tooManySessionLines(limit: 64)) {
+      try SessionDescription.parse(text(repeating: line, 5000))
+    }
+    let offer = try SessionDescription.parse(text(repeating: line, 56))
+    let tracks = offer.media.indices.map { index in
+      OfferedTrack(
+        trackID: "\(index)", streamID: "s", kind: .video, codecs: offer.media[index].codecs, extensions: [], ssrc: 1,
+        cname: "c")
+    }
+    var subscriber = SubscribeSession()
+    _ = subscriber.offer(tracks: tracks, local: local)
+    let spent = try ContinuousClock().measure {
+      let session = try negotiate(offer)
+      _ = try negotiate(offer, previous: session)
+      _ = try answer(whepOffer: offer, tracks: Array(tracks.prefix(16)), capabilities: .standard, local: local)
+      _ = try subscriber.accept(answer: offer)
+    }
+    #expect(spent < .milliseconds(500))
+  }
+
+  /// As many m-lines as may be, under a session that repeats `line`, and in a bundle that names many others.
+  private func text(repeating line: String, _ count: Int) -> String {
+    let others = (0..<1000).map { "x\($0)" }.joined(separator: " ")
+    let mids = (0..<256).map { "\($0)" }.joined(separator: " ")
+    var lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE \(others) \(mids)"]
+    lines += ["a=ice-ufrag:abcd", "a=ice-pwd:\(String(repeating: "x", count: 22))"]
+    lines += (0..<count).map { line.replacing("%", with: "\($0)") }
+    lines.append("a=fingerprint:sha-256 \(hash)")
+    for mid in 0..<256 {
+      lines += [
+        "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000", "a=rtcp-mux", "a=setup:active", "a=mid:\(mid)",
+      ]
+    }
+    return lines.joined(separator: "\n")
+  }
+}

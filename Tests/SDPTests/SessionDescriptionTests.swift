@@ -82,6 +82,9 @@ import Testing
     try parse(String(repeating: section, count: 3))
     try parse("a=" + String(repeating: "x", count: 98))
     #expect(throws: SDPError.tooManyLines(limit: 20)) { try parse(String(repeating: line, count: 17)) }
+    #expect(throws: SDPError.tooManySessionLines(limit: 64)) {
+      try SessionDescription.parse(Self.head + String(repeating: line, count: 61))
+    }
     #expect(throws: SDPError.tooManyMedia(line: 8, limit: 3)) { try parse(String(repeating: section, count: 4)) }
     #expect(throws: SDPError.lineTooLong(line: 5, limit: 100)) { try parse("a=" + String(repeating: "x", count: 99)) }
     #expect(throws: SDPError.tooLarge(bytes: 1037, limit: 1000)) { try parse(String(repeating: "a", count: 1000)) }

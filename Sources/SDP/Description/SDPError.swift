@@ -4,6 +4,7 @@ public enum SDPError: Error, Hashable, Sendable {
   case tooLarge(bytes: Int, limit: Int)
   case tooManyLines(limit: Int)
   case lineTooLong(line: Int, limit: Int)
+  case tooManySessionLines(limit: Int)
   case tooManyMedia(line: Int, limit: Int)
   case malformedLine(line: Int)
   case unknownType(line: Int, type: String)
@@ -33,7 +34,8 @@ public enum SDPError: Error, Hashable, Sendable {
   /// Whether the text itself is wrong, rather than what it asks for.
   public var isSyntax: Bool {
     switch self {
-    case .tooLarge, .tooManyLines, .lineTooLong, .tooManyMedia, .malformedLine, .unknownType, .badField, .missingField:
+    case .tooLarge, .tooManyLines, .lineTooLong, .tooManySessionLines, .tooManyMedia, .malformedLine, .unknownType,
+      .badField, .missingField:
       true
     default: false
     }
@@ -51,6 +53,7 @@ extension SDPError: CustomStringConvertible {
     case .tooLarge(let bytes, let limit): "the SDP has \(bytes) bytes; at most \(limit) are accepted"
     case .tooManyLines(let limit): "the SDP has more than \(limit) lines"
     case .lineTooLong(let line, let limit): "line \(line) is longer than \(limit) bytes"
+    case .tooManySessionLines(let limit): "more than \(limit) lines come before the first m-line"
     case .tooManyMedia(let line, let limit): "line \(line): more than \(limit) m-lines"
     case .malformedLine(let line): "line \(line) is not of the form <letter>=<value>, or holds control characters"
     case .unknownType(let line, let type): "line \(line): \"\(type)=\" is no SDP field (RFC 8866)"

@@ -4,12 +4,17 @@ public struct SDPLimits: Hashable, Sendable {
   public var lines: Int
   /// Bytes of one line, without its end.
   public var lineBytes: Int
+  /// Lines before the first m-line. They say something of every m-line, and are read anew for each; browsers write ten.
+  public var sessionLines: Int
   public var media: Int
 
-  public init(bytes: Int = 256 * 1024, lines: Int = 16384, lineBytes: Int = 8192, media: Int = 256) {
+  public init(
+    bytes: Int = 256 * 1024, lines: Int = 16384, lineBytes: Int = 8192, sessionLines: Int = 64, media: Int = 256
+  ) {
     self.bytes = bytes
     self.lines = lines
     self.lineBytes = lineBytes
+    self.sessionLines = sessionLines
     self.media = media
   }
 
@@ -69,6 +74,7 @@ private struct SessionDescriptionParser {
     guard let field = SDPField(rawValue: character) else { throw .unknownType(line: number, type: String(character)) }
     try check(field, value, number)
     if media.isEmpty {
+      guard lines.count < limits.sessionLines else { throw .tooManySessionLines(limit: limits.sessionLines) }
       lines.append(SDPLine(field, value))
     } else {
       media[media.count - 1].lines.append(SDPLine(field, value))

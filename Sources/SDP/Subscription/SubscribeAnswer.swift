@@ -46,7 +46,8 @@ struct SubscribeAnswer {
     _ accepted: [MediaDescription], in answer: SessionDescription
   ) throws(SDPError) -> RemoteTransportDescription? {
     guard let first = accepted.first else { return nil }
-    let tagged = answer.bundle?.lazy.compactMap { mid in accepted.first { $0.mid == mid } }.first ?? first
+    let byMID = Dictionary(accepted.map { ($0.mid ?? "", $0) }) { first, _ in first }
+    let tagged = answer.bundle?.lazy.compactMap { byMID[$0] }.first ?? first
     let transport = try RemoteTransportDescription(tagged, in: answer, defaultSetup: .active)
     guard transport.setup == .active || transport.setup == .passive else { throw .badSetup(transport.setup.rawValue) }
     return transport
