@@ -15,6 +15,8 @@ import Wire
 public struct ICEAgent: Sendable {
   /// The credentials under which new checks are expected.
   public var local: ICECredentials { current.local }
+  /// Those that a check may name now: the latest, and until it nominates with that, the one before the ICE restart.
+  public var localUsernameFragments: [String] { [previous, current].compactMap { $0?.local.usernameFragment } }
   /// The pair that media uses; nil until the client nominates one.
   public var selected: FiveTuple? { selection?.pair }
 

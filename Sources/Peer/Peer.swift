@@ -24,6 +24,8 @@ public final class Peer {
   public private(set) var state = PeerState.new
   /// The credentials that our side's latest description carries.
   public var localCredentials: ICECredentials { ice.local }
+  /// See `ICEAgent.localUsernameFragments`.
+  public var localUsernameFragments: [String] { ice.localUsernameFragments }
   /// The pair that ICE selected; nil before.
   public var selected: FiveTuple? { ice.selected }
   /// Whether the selected pair may have been left: see `ICEAgent.isSilent`.

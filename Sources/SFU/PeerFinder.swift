@@ -13,7 +13,11 @@ struct PeerFinder {
     return byUsernameFragment[fragment]
   }
 
-  mutating func add(_ peer: TransportID, usernameFragment: String) { byUsernameFragment[usernameFragment] = peer }
+  /// From now on requests that name one of `new` are the peer's, and those that name another of `old` no longer.
+  mutating func rename(_ peer: TransportID, from old: [String], to new: [String]) {
+    for fragment in old { byUsernameFragment[fragment] = nil }
+    for fragment in new { byUsernameFragment[fragment] = peer }
+  }
 
   /// From now on datagrams on `tuple` are the peer's, and those on `old` no longer.
   mutating func move(_ peer: TransportID, from old: FiveTuple?, to tuple: FiveTuple) {

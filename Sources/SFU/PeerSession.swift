@@ -16,7 +16,7 @@ final class PeerSession {
   let connection: Connection
   /// The 5-tuple under which its datagrams are found.
   var tuple: FiveTuple?
-  /// Local username fragments, the latest last (an ICE restart adds one).
+  /// The local username fragments under which it is found; as many as ICE accepted at the latest restart.
   var usernameFragments: [String]
   /// What the client's latest description says of its side.
   var remote: RemoteTransportDescription?

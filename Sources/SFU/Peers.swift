@@ -18,10 +18,10 @@ extension SFU {
     let credentials = ICECredentials.random()
     let peer = Peer(local: credentials, certificate: certificate, now: now)
     peers[id] = PeerSession(
-      id: id, participant: participant, connection: .webRTC(peer), usernameFragments: [credentials.usernameFragment],
+      id: id, participant: participant, connection: .webRTC(peer), usernameFragments: peer.localUsernameFragments,
       publication: publication, subscriber: subscriber)
     connecting.insert(id)
-    finder.add(id, usernameFragment: credentials.usernameFragment)
+    finder.rename(id, from: [], to: peer.localUsernameFragments)
     return id
   }
 
@@ -39,8 +39,8 @@ extension SFU {
     guard let session = peers[id], let peer = session.connection.webRTC else { return }
     let credentials = ICECredentials.random()
     peer.restartICE(local: credentials)
-    peers[id]?.usernameFragments.append(credentials.usernameFragment)
-    finder.add(id, usernameFragment: credentials.usernameFragment)
+    finder.rename(id, from: session.usernameFragments, to: peer.localUsernameFragments)
+    session.usernameFragments = peer.localUsernameFragments
     if session.resource != nil { peers[id]?.resource?.entityTag = credentials.usernameFragment }
   }
 

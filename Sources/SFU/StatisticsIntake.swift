@@ -46,7 +46,7 @@ extension SFU {
     }
     let changed = qualities.filter { participant.toldQuality[$0.track] != $0 }
     guard !changed.isEmpty else { return }
-    for quality in changed { participants[id]?.toldQuality[quality.track] = quality }
+    participants[id]?.toldQuality = Dictionary(qualities.map { ($0.track, $0) }) { first, _ in first }
     commands.append(.message(connection, .quality(changed)))
   }
 }

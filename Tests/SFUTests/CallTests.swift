@@ -250,6 +250,30 @@ import Wire
     #expect(moves.first?.1 == ann.publishing?.tuple)
   }
 
+  @Test func onlyTheCredentialsThatAreStillGoodFindThePeer() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let peer = try #require(ann.publishing)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+    for round in 0..<3 {
+      ann.say(.restart(target: .publish, sdp: offer.replacing("a=ice-ufrag:brow", with: "a=ice-ufrag:brow\(round)")))
+    }
+    let answers = ann.answers
+    #expect(answers.count == 4)
+    func drops() throws -> [String: UInt64] {
+      for answer in [answers[0], answers[1], answers[2], answers[3]] {
+        try peer.check(by: answer, nominate: false, fragment: answer == answers[0] ? "brow" : "brow2")
+      }
+      return world.sfu.report(now: world.now).counters.datagramsDropped
+    }
+    #expect(try drops() == ["unknown-peer": 2])
+    try peer.check(by: answers[3], fragment: "brow2")
+    #expect(try drops() == ["unknown-peer": 4])
+    #expect(world.sfu.report(now: world.now).counters.iceRefusals == ["401-wrong-username": 1])
+  }
+
   @Test func aSubscribePeerThatEndsIsNamed() throws {
     let world = try World()
     let ann = Client("ann", in: world)

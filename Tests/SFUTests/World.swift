@@ -112,11 +112,12 @@ final class BrowserPeer {
 
   func check(
     by sdp: String, nominate: Bool = true, password: String? = nil,
-    role: ConnectivityCheck.Role = .controlling(tieBreaker: 7), from forged: FiveTuple? = nil
+    role: ConnectivityCheck.Role = .controlling(tieBreaker: 7), from forged: FiveTuple? = nil,
+    fragment: String? = nil
   ) throws {
     let description = try SessionDescription.parse(sdp)
     let section = try #require(description.media.first { $0.iceUfrag != nil })
-    let username = "\(try #require(section.iceUfrag)):\(credentials.usernameFragment)"
+    let username = "\(try #require(section.iceUfrag)):\(fragment ?? credentials.usernameFragment)"
     let check = ConnectivityCheck(
       username: username, password: try password ?? #require(section.icePwd), priority: 1, role: role,
       useCandidate: nominate)
