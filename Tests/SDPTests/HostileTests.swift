@@ -1,3 +1,4 @@
+import Glibc
 import SDP
 import Testing
 
@@ -93,9 +94,7 @@ extension HostileTests {
     let offer = try Vectors.text("aiortc-1.16-sendonly-av")
     let repeated = (0..<5000).map { line.replacing("%", with: "\($0)") }.joined(separator: "\r\n")
     let text = offer.replacing("a=mid:0\r\n", with: "a=mid:0\r\n" + repeated.prefix(200_000) + "\r\n")
-    let clock = ContinuousClock()
-    let spent = clock.measure { exercise(text) }
-    #expect(spent < .seconds(10))
+    #expect(processorSeconds { exercise(text) } < 10)
   }
 }
 
@@ -114,13 +113,16 @@ extension HostileTests {
     }
     var subscriber = SubscribeSession()
     _ = subscriber.offer(tracks: tracks, local: local)
-    let spent = try ContinuousClock().measure {
+    // As subscribers are offered them: sound first.
+    var answer = offer
+    answer.media[0].kind = .audio
+    let spent = try processorSeconds {
       let session = try negotiate(offer)
       _ = try negotiate(offer, previous: session)
-      _ = try answer(whepOffer: offer, tracks: Array(tracks.prefix(16)), capabilities: .standard, local: local)
-      _ = try subscriber.accept(answer: offer)
+      _ = try SDP.answer(whepOffer: offer, tracks: Array(tracks.prefix(16)), capabilities: .standard, local: local)
+      _ = try subscriber.accept(answer: answer)
     }
-    #expect(spent < .milliseconds(500))
+    #expect(spent < 0.5)
   }
 
   /// As many m-lines as may be, under a session that repeats `line`, and in a bundle that names many others.
@@ -138,4 +140,16 @@ extension HostileTests {
     }
     return lines.joined(separator: "\n")
   }
+}
+
+/// What this thread worked for `body`, however busy the machine is.
+private func processorSeconds(_ body: () throws -> Void) rethrows -> Double {
+  func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+  let start = now()
+  try body()
+  return now() - start
 }
