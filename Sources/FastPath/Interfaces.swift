@@ -20,17 +20,19 @@ struct Interfaces: ~Copyable {
   }
 
   let program: XDPProgram
-  private let selection: Selection
+  private let selection: InterfaceSelection
   private let log: FastPath.Log
   private var attached: [UInt32: Attached] = [:]
   private var refused: [UInt32: RefusedInterface] = [:]
+  /// Those configured that are not there or not up.
+  private var absent: [InterfaceStatus] = []
   private var loopback: LoopbackSettings?
   /// Interfaces with devmaps, or why they have none.
   private var broadcasts: [UInt32: String] = [:]
 
   init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
     self.program = program
-    selection = Selection(names: wanted)
+    selection = InterfaceSelection(names: wanted)
     self.log = log
   }
 
@@ -78,22 +80,13 @@ struct Interfaces: ~Copyable {
     return "\(link.name) is not an interface of the fast path"
   }
 
-  /// Which interfaces to attach to: by name if there are names.
-  private struct Selection {
-    let names: [String]?
-
-    func contains(_ link: Link) -> Bool {
-      guard let names else { return link.isEligible }
-      return names.contains(link.name) && link.isUp
-    }
-  }
-
   // MARK: Following the host
 
   /// Attaches to what has come, detaches from what has gone. Returns whether anything changed.
   mutating func follow(_ links: [UInt32: Link], memory: inout PacketMemory, sockets: inout XSKTable, now: Instant)
     -> Bool
   {
+    absent = selection.absent(from: links)
     var hasChanged = false
     for (index, interface) in attached {
       if let link = links[index], selection.contains(link), link.name == interface.link.name {
@@ -258,7 +251,9 @@ struct Interfaces: ~Copyable {
         xskMode: interface.umem.isZeroCopy ? "zero-copy" : "copy", queues: interface.slots.count, lane: .xsk,
         reason: interface.note)
     }
-    let bad = refused.values.map { refusal in InterfaceStatus(socketLaneOn: refusal.link, reason: refusal.reason) }
-    return (good + bad).sorted { $0.index < $1.index }
+    let bad = refused.values.map {
+      InterfaceStatus(socketLaneOn: $0.link.name, index: $0.link.index, reason: $0.reason)
+    }
+    return (absent + good + bad).sorted { $0.index < $1.index }
   }
 }

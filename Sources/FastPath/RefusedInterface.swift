@@ -1,4 +1,3 @@
-import Forwarding
 import Wire
 
 /// An interface without xsk lane. It is tried again when its link has changed, and else at ever longer intervals: many
@@ -24,10 +23,4 @@ struct RefusedInterface {
   }
 
   func isDue(_ link: Link, now: Instant) -> Bool { self.link != link || now >= retryDue }
-}
-
-extension InterfaceStatus {
-  init(socketLaneOn link: Link, reason: String) {
-    self.init(name: link.name, index: link.index, xdpMode: "", xskMode: "", queues: 0, lane: .socket, reason: reason)
-  }
 }

@@ -24,10 +24,8 @@ extension Worker {
   private mutating func addXSKLane(to statistics: inout FastPathStatistics) {
     if xskLane == nil {
       var netlink = NetlinkSocket()
-      let links = netlink?.links() ?? [:]
-      let reason = socketLaneReason
-      statistics.interfaces = links.values.filter(\.isEligible).sorted { $0.index < $1.index }
-        .map { InterfaceStatus(socketLaneOn: $0, reason: reason) }
+      statistics.interfaces = InterfaceSelection(names: setup.configuration.interfaces)
+        .onSocketLane(netlink?.links() ?? [:], reason: socketLaneReason)
       return
     }
     statistics.interfaces = xskLane?.statuses ?? []
@@ -70,8 +68,8 @@ extension Worker {
       return sink
     }
     let reason = reason(sinks[sink.id])
-    if sink.lane == .kernel { sink.lane = reason.isEmpty ? .xsk : .socket }
-    if sink.packets == 0 { sink.lane = reason.isEmpty ? .xsk : .socket }
+    if sink.packets == 0 || sink.lane == .kernel { sink.lane = .xsk }
+    if !reason.isEmpty { sink.lane = .socket }
     if sink.lane == .socket {
       sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason
     }

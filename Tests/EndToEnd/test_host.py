@@ -156,3 +156,18 @@ def test_a_missing_capability_is_named_alone(start_server_of_nobody):
     interfaces = start_server_of_nobody(held).admin("/fastpath")["interfaces"]
     assert [interface["lane"] for interface in interfaces] == ["socket"]
     assert re.findall(r"CAP_\w+", interfaces[0]["reason"]) == ["CAP_PERFMON"], interfaces[0]["reason"]
+
+
+def test_an_interface_that_is_not_there_is_no_silent_slow_path(network, start_server):
+    server = start_server(interfaces=["eth0", "nope0"])
+    told = lambda: {i["name"]: (i["lane"], i["reason"]) for i in server.admin("/fastpath")["interfaces"]}
+    assert told()["nope0"] == ("socket", "there is no interface nope0")
+    assert told()["eth0"] == ("xsk", "")
+    wait_for(lambda: re.search("WARNING.*there is no interface nope0", server.tail()), "the warning")
+    network.server.run("ip", "link", "add", "nope0", "type", "veth", "peer", "name", "nope1")
+    try:
+        network.server.run("ip", "link", "set", "nope0", "up")
+        wait_for(lambda: told()["nope0"] == ("xsk", ""), "the interface to be taken")
+        wait_for(lambda: re.search("NOTICE.*interface .*lane=xsk name=nope0", server.tail()), "the news of it")
+    finally:
+        network.server.run("ip", "link", "del", "nope0")

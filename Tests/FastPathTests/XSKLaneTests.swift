@@ -132,33 +132,6 @@ import Wire
     #expect(eventually(seconds: 12) { call.fastPath.statistics().interfaces.first?.lane == .xsk })
   }
 
-  @Test func followsInterfacesThatComeAndGo() throws {
-    let scene = try Scene(receivers: 1)
-    defer { scene.stop() }
-    try scene.warmUp()
-    try shell("ip -n \(scene.network.server) link del v0")
-    #expect(eventually { scene.call.fastPath.statistics().interfaces.isEmpty })
-    #expect(
-      eventually { scene.call.fastPath.statistics().sinks.allSatisfy { !$0.laneReason.isEmpty || $0.lane == .xsk } })
-    try shell(
-      """
-      set -e; S=\(scene.network.server); C=\(scene.network.client)
-      ip link add v0 netns $S type veth peer name v1 netns $C
-      ip -n $S addr add 10.9.0.1/24 dev v0; ip -n $C addr add 10.9.0.2/24 dev v1
-      ip -n $S link set v0 up; ip -n $C link set v1 up
-      """)
-    #expect(eventually { scene.call.fastPath.statistics().interfaces.first?.lane == .xsk })
-    let before = scene.call.fastPath.statistics().sentOnXSK
-    var sequence = 42_000
-    #expect(
-      eventually(seconds: 8) {
-        scene.send(sequence..<sequence + 1)
-        sequence += 1
-        _ = scene.receivers[0].receive(milliseconds: 50)
-        return scene.call.fastPath.statistics().sentOnXSK > before
-      })
-  }
-
   @Test func aFullTableCostsTheLaneAlone() throws {
     let scene = try Scene(receivers: 1) { $0.maximumTransports = 1 }
     defer { scene.stop() }

@@ -33,13 +33,14 @@ enum PrivilegeChecks {
     let text = limit.rlim_cur == .max ? "unlimited" : "\(limit.rlim_cur >> 20) MiB"
     let packetMemory = UInt64(FP_PACKET_FRAMES.rawValue) * UInt64(FP_FRAME_SIZE.rawValue)
     let interfaces = max(1, InterfaceChecks.namesOfThoseUp.count)
-    if mayLock || limit.rlim_cur >= packetMemory * UInt64(interfaces) {
+    let needed = packetMemory * UInt64(interfaces)
+    if mayLock || limit.rlim_cur >= needed {
       return .ok("locked memory", mayLock ? "CAP_IPC_LOCK, limit \(text)" : text)
     }
     return .missing(
       "locked memory",
       "\(text); packet memory needs \(packetMemory >> 20) MiB for each of \(interfaces) interfaces: "
-        + "\(packetMemory * UInt64(interfaces) >> 20) MiB",
+        + "\(needed >> 20) MiB",
       remedy: "ulimit -l unlimited, or LimitMEMLOCK=infinity for systemd")
   }
 }
