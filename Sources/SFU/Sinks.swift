@@ -72,8 +72,14 @@ extension SFU {
   mutating func removeSink(_ id: SinkID) {
     guard let sink = sinks[id]?.sink else { return }
     send([.bye(BYE(ssrcs: [sink.ssrc]))], to: sink.transport)
+    withdrawSink(id)
+  }
+
+  /// Ends a copy that its receiver does not take any more as it is.
+  mutating func withdrawSink(_ id: SinkID) {
+    guard let sink = sinks[id]?.sink else { return }
     commands.append(.fastPath(.removeSink(id)))
-    peers[sink.transport]?.subscriber?.sinkBySSRC[sink.ssrc] = nil
+    peers[sink.transport]?.subscriber?.forget(sink)
     forgetSink(id)
   }
 
@@ -91,5 +97,15 @@ extension SFU {
 
   private func mid(of accepted: SubscribedMedia) -> (id: UInt8, value: [UInt8])? {
     accepted.extensions[HeaderExtension.mid].map { ($0, Array(accepted.mid.utf8)) }
+  }
+}
+
+extension Subscriber {
+  fileprivate mutating func forget(_ sink: Sink) {
+    sinkBySSRC[sink.ssrc] = nil
+    for index in subscriptions.indices {
+      if subscriptions[index].sink == sink.id { subscriptions[index].sink = nil }
+      if subscriptions[index].retransmissionSink == sink.id { subscriptions[index].retransmissionSink = nil }
+    }
   }
 }

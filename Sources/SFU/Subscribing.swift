@@ -39,6 +39,10 @@ extension SFU {
       return
     }
     let wanted = wantedTracks(of: id, from: published)
+    if participant.doorway.isViewer, wanted.isEmpty {
+      // Its player begins anew, which it would not do for silence.
+      return remove(id, reason: "what it plays is not published any more", now: now)
+    }
     guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
     subscribe(peer, to: wanted) { track, subscriber in subscriber.subscription(to: track) }
@@ -50,8 +54,13 @@ extension SFU {
   mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
     guard var subscriber = peers[peer]?.subscriber else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
-    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
-    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
+    // Who cannot be told another SSRC keeps the one it has: the worker lets its numbers go on.
+    let keepsSSRC = subscriber.answered != nil
+    let isGood = { (subscription: Subscription) in
+      keepsSSRC ? sources[subscription.track] != nil : subscription.isStillGood(for: sources)
+    }
+    let ended = subscriber.subscriptions.filter { !isGood($0) }
+    subscriber.subscriptions.removeAll { !isGood($0) }
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
     for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
@@ -69,7 +78,8 @@ extension SFU {
     case .whip, .rtp: return []
     case .whep:
       let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
-      return (subscriber?.subscriptions ?? []).compactMap { tracks[$0.track] }
+      let taken = (subscriber?.subscriptions ?? []).filter { $0.accepted?.isRejected == false }
+      return taken.compactMap { tracks[$0.track] }
     }
   }
 
@@ -89,24 +99,44 @@ extension SFU {
     let offered = subscriber.subscriptions.compactMap { subscription in
       tracks[subscription.track].map { offer(of: $0, as: subscription) }
     }
+    let formerlyLeftOut = negotiation.leftOut
     let sdp = negotiation.offer(tracks: offered, local: local)
     subscriber.session = negotiation
     subscriber.isStale = false
     subscriber.offer = .awaitingAnswer
     peers[peer]?.subscriber = subscriber
+    commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners(subscriber, negotiation.mids))))
+    let leftOut = negotiation.leftOut.subtracting(formerlyLeftOut)
+    guard !leftOut.isEmpty else { return }
+    refuse(
+      connection, .limitExceeded,
+      "tracks: no m-line or payload type is left to offer \(leftOut.sorted().joined(separator: ", ")); subscribe to fewer",
+      about: .subscribe)
+  }
+
+  /// Whose track is on each m-line, by mid.
+  private func owners(_ subscriber: Subscriber, _ mids: [String: String]) -> [String: SubscribedTrack] {
     var owners: [String: SubscribedTrack] = [:]
     for subscription in subscriber.subscriptions {
-      guard let mid = negotiation.mids[subscription.track.rawValue] else { continue }
+      guard let mid = mids[subscription.track.rawValue] else { continue }
       owners[mid] = SubscribedTrack(participant: subscription.from.rawValue, track: subscription.track.rawValue)
     }
-    commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners)))
+    return owners
   }
 
   func offer(of track: Track, as subscription: Subscription) -> OfferedTrack {
     OfferedTrack(
-      trackID: track.id.rawValue, streamID: track.participant.rawValue, kind: track.kind == .audio ? .audio : .video,
+      trackID: track.id.rawValue, streamID: stream(of: track), kind: track.kind == .audio ? .audio : .video,
       codecs: track.codecs, extensions: track.extensions.keys.sorted(), ssrc: subscription.ssrc,
       retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue)
+  }
+
+  /// A MediaStream for each of the publisher's: receivers keep what is in one in sync, a camera with its microphone and a
+  /// screen with its sound.
+  private func stream(of track: Track) -> String {
+    let media = peers[track.peer]?.publication?.session?.media.first { $0.mid == track.mid }
+    guard let stream = media?.msid?.stream, stream != "-" else { return track.participant.rawValue }
+    return "\(track.participant.rawValue)-\(stream)"
   }
 
   mutating func answered(_ sdp: String, by id: ParticipantID, on connection: ConnectionID, now: Instant) {
@@ -117,8 +147,9 @@ extension SFU {
       let accepted = try negotiation.accept(answer: SessionDescription.parse(sdp, limits: .subscribeAnswer))
       subscriber.session = negotiation
       subscriber.offer = .stable
-      subscriber.take(accepted)
+      let outdated = subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
+      for sink in outdated { withdrawSink(sink) }
       // A client that has refused everything so far has no transport to speak of.
       if let remote = negotiation.remote {
         setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
@@ -151,11 +182,16 @@ extension Subscription {
 }
 
 extension Subscriber {
-  /// Notes what the answer took of each subscription.
-  mutating func take(_ accepted: [SubscribedMedia]) {
+  /// Notes what the answer took of each subscription. Returns the copies that are not as it takes them now.
+  @discardableResult mutating func take(_ accepted: [SubscribedMedia]) -> [SinkID] {
     let byTrack = Dictionary(accepted.map { ($0.trackID, $0) }) { first, _ in first }
+    var outdated: [SinkID] = []
     for index in subscriptions.indices {
-      if let media = byTrack[subscriptions[index].track.rawValue] { subscriptions[index].accepted = media }
+      let subscription = subscriptions[index]
+      guard let media = byTrack[subscription.track.rawValue], media != subscription.accepted else { continue }
+      subscriptions[index].accepted = media
+      outdated += [subscription.sink, subscription.retransmissionSink].compactMap { $0 }
     }
+    return outdated
   }
 }

@@ -266,26 +266,75 @@ func answer(
     #expect(offer.media[0].msids == [MSID(stream: "x--a-evil-y", track: "-")])
   }
 
-  @Test func aTrackWithNothingToOfferIsRefusedFromTheStart() throws {
+  @Test func aTrackWithNothingToOfferIsLeftOut() throws {
     var unknown = video
     unknown.codecs = []
     var session = SubscribeSession()
     let offer = session.offer(tracks: [unknown, audio], local: local)
-    #expect(try SessionDescription.parse(offer.serialized()) == offer)
-    #expect(offer.media.map(\.port) == [3478, 0])
-    #expect(session.mids == ["a": "0"])
+    #expect(offer.media.map(\.port) == [3478])
+    #expect(session.mids == ["a": "0"] && session.leftOut == ["v"])
+    _ = session.offer(tracks: [audio], local: local)
+    #expect(session.leftOut.isEmpty)
+  }
+
+  @Test func whatHasNoMediaLineLeftIsLeftOut() throws {
+    var session = SubscribeSession()
+    let tracks = (0..<300).map { number in
+      var track = video
+      track.trackID = "\(number)"
+      return track
+    }
+    let offer = session.offer(tracks: tracks, local: local)
+    #expect(offer.media.count == 256 && session.mids.count == 255)
+    let last = Set(tracks.suffix(45).map(\.trackID))
+    #expect(session.leftOut == last)
+  }
+
+  @Test func levelsShareAPayloadType() throws {
+    var session = SubscribeSession()
+    var texts = Set<String>()
+    for level in 16..<80 {
+      for profile in ["42e0", "42c0", "4d00", "6400"] {
+        var odd = video
+        let fmtp = "packetization-mode=1;profile-level-id=\(profile)" + String(level, radix: 16)
+        odd.codecs = [
+          NegotiatedCodec(payloadType: 96, name: "h264", clockRate: 90000, fmtp: fmtp, retransmissionPayloadType: 97)
+        ]
+        let media = session.offer(tracks: [odd], local: local).media[1]
+        #expect(session.mids == ["v": "1"])
+        #expect(payloadTypeMap(from: odd.codecs, to: media.codecs).count == 2)
+        texts.formUnion(media.attributes("fmtp").map { String($0) })
+      }
+    }
+    let profiles = texts.filter { !$0.contains("apt=") }.map { String($0.suffix(6)) }
+    #expect(profiles.sorted() == ["42e01f", "4d001f", "64001f"])
   }
 
   @Test func payloadTypesRunOut() throws {
     var session = SubscribeSession()
     var seen = Set<UInt8>()
+    var texts: [String] = []
     for number in 0..<200 {
       var odd = video
       odd.codecs = [
         NegotiatedCodec(payloadType: 96, name: "H264", clockRate: 90000, fmtp: "sprop-parameter-sets=\(number)")
       ]
-      for type in session.offer(tracks: [odd], local: local).media.flatMap(\.payloadTypes) { seen.insert(type) }
+      let media = session.offer(tracks: [odd], local: local).media
+      for type in media.flatMap(\.payloadTypes) { seen.insert(type) }
+      texts.append(media[1].formatParameters.values.joined())
     }
     #expect(seen.count > 30 && seen.allSatisfy { $0 < 64 || $0 > 95 })
+    #expect(texts.first?.hasSuffix(";sprop-parameter-sets=0") == true)
+    #expect(texts.last?.hasSuffix(";profile-level-id=42e01f") == true, "without its parameter sets, but offered")
+    for codec in ["VP8", "VP9", "AV1", "H265"] {
+      var plain = video
+      plain.codecs = [NegotiatedCodec(payloadType: 96, name: codec, clockRate: 90000)]
+      _ = session.offer(tracks: [plain], local: local)
+      #expect(session.leftOut.isEmpty, "\(codec) has its number still")
+    }
+    var strange = video
+    strange.codecs = [NegotiatedCodec(payloadType: 96, name: "VP9", clockRate: 90000, fmtp: "profile-id=3")]
+    _ = session.offer(tracks: [strange], local: local)
+    #expect(session.leftOut == ["v"])
   }
 }

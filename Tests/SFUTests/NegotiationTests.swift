@@ -23,6 +23,15 @@ import Wire
     sdp.firstRange(of: "a=ice-ufrag:").map { sdp[$0.upperBound...].prefix { !$0.isNewline } }
   }
 
+  @Test func tracksOfOneStreamStayInOneStream() throws {
+    let offer = try SessionDescription.parse(try #require(bob.offers.last?.sdp))
+    let published = try SessionDescription.parse(
+      try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world)))
+    let streams = Set(published.media.flatMap(\.msids).map(\.stream))
+    let ann = try #require(ann.joined?.id)
+    #expect(Set(offer.media.flatMap(\.msids).map(\.stream)) == Set(streams.map { String("\(ann)-\($0)".prefix(64)) }))
+  }
+
   @Test func aRestartOfTheSubscribePeerIsAnOffer() throws {
     try bob.answer()
     let before = usernameFragment(bob.offers[0].sdp)
@@ -40,6 +49,34 @@ import Wire
     #expect(bob.offers.count == 2)
     #expect(usernameFragment(bob.offers[1].sdp) != usernameFragment(bob.offers[0].sdp))
     #expect(bob.errors.isEmpty)
+  }
+
+  @Test func aLaterAnswerEndsAndResumesACopy() throws {
+    try bob.answer()
+    let audio = try #require(world.routes.sources.first { $0.kind == .audio })
+    let sink = try #require(world.routes.sinks.first { $0.source == audio.id })
+    bob.say(.restart(target: .subscribe, sdp: nil))
+    try bob.answer { $0.replacing("a=recvonly", with: "a=inactive", maxReplacements: 1) }
+    #expect(world.routes.removedSinks == [sink.id])
+    bob.say(.restart(target: .subscribe, sdp: nil))
+    try bob.answer()
+    #expect(world.routes.sinks.count == 4)
+    #expect(world.routes.sinks.last?.ssrc == sink.ssrc && world.routes.sinks.last?.source == audio.id)
+    bob.say(.restart(target: .subscribe, sdp: nil))
+    try bob.answer()
+    #expect(world.routes.removedSinks.count == 1, "an answer that says the same changes nothing")
+  }
+
+  @Test func aLaterAnswerWithOtherPayloadTypesMakesTheCopiesAnew() throws {
+    try bob.answer()
+    let first = world.routes.sinks
+    bob.say(.restart(target: .subscribe, sdp: nil))
+    try bob.answer { $0.replacing("96 VP8/90000", with: "96 gone/90000") }
+    #expect(world.routes.removedSinks.count == 2, "the video and its retransmissions")
+    let renewed = world.routes.sinks.dropFirst(first.count)
+    #expect(renewed.count == 2 && renewed.allSatisfy { $0.payloadTypes[96] == nil })
+    #expect(Set(renewed.map(\.ssrc)).isSubset(of: first.map(\.ssrc)))
+    #expect(renewed.last?.repairs == renewed.first?.id)
   }
 
   @Test func whoRefusesEverythingHearsOfWhatComesNext() throws {

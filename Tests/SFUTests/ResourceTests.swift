@@ -111,6 +111,45 @@ import Wire
     #expect(world.sfu.report(now: world.now).rooms.isEmpty)
   }
 
+  private func play(_ viewer: BrowserPeer, of name: String, in world: World) throws {
+    let offer = try Vectors.offer("chromium-156-recvonly-av", as: viewer)
+    let request = ResourceRequest.create(
+      .subscribe, room: "live", participant: name, offer: offer, grants: .everything)
+    guard case .created(_, let answer, _, _) = try ask(request, of: world) else {
+      return #expect(Bool(false), "not played")
+    }
+    try viewer.connect(by: answer)
+  }
+
+  @Test func aViewerKeepsItsSSRCWhenTheSourceChanges() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join("live")
+    try ann.publish()
+    try play(BrowserPeer(in: world), of: "ann", in: world)
+    let transport = try #require(world.routes.transports.first)
+    let sink = try #require(world.routes.sinks.first { $0.repairs == nil && $0.payloadTypes[96] != nil })
+    world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: 99, payloadType: 96, mid: "0"))))
+    let renewed = try #require(world.routes.sinks.last)
+    #expect(world.routes.removedSinks.contains(sink.id) && renewed.id != sink.id)
+    #expect(renewed.ssrc == sink.ssrc && renewed.source == world.routes.sources.last?.id)
+  }
+
+  @Test func aViewerEndsWithTheLastTrackThatItPlays() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join("live")
+    try ann.publish()
+    try play(BrowserPeer(in: world), of: "ann", in: world)
+    let viewing = try #require(world.routes.transports.last)
+    let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world))
+      .replacing(try World.browser.fingerprint, with: foreign)
+    ann.say(.publish(sdp: offer, sources: [:]))
+    #expect(world.routes.removedTransports.contains(viewing.id))
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
+  }
+
   @Test func tokensAndBrokenOffersAreRefused() throws {
     let world = try World()
     #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(canPublish: false)).status == 403)

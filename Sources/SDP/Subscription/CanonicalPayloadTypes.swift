@@ -1,6 +1,7 @@
 /// One table of payload types for all that is offered in a subscribe session. Publishers number their codecs as they
 /// like; in a bundle a payload type must mean the same codec in every m-line (RFC 9143 section 9.1), and should go on
-/// meaning it.
+/// meaning it. What is written of a codec follows from its identity alone, so that no publisher can use the numbers up by
+/// saying the same in many ways; only parameter sets (`sprop-…`) add entries, while there are numbers for them.
 struct CanonicalPayloadTypes: Hashable, Sendable {
   /// What makes two codecs the same entry.
   private struct Key: Hashable {
@@ -30,6 +31,9 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     Key(encoding: "h264/90000", fmtp: h264(0, "42e01f")): (114, 115),
     Key(encoding: "h264/90000", fmtp: h264(1, "4d001f")): (116, 117),
     Key(encoding: "h264/90000", fmtp: h264(0, "4d001f")): (39, 40),
+    Key(encoding: "h264/90000", fmtp: h264(1, "640c1f")): (112, 113),
+    Key(encoding: "h264/90000", fmtp: h264(1, "64001f")): (118, 119),
+    Key(encoding: "h265/90000", fmtp: "level-id=93;profile-id=1;profile-space=0;tier-flag=0;tx-mode=SRST"): (49, 50),
   ]
 
   /// What is left: dynamic payload types (RFC 3551 section 6), then unassigned ones, without 64 to 95 (RFC 5761).
@@ -51,12 +55,13 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     let order = codecs.indices.filter { !codecs[$0].isRED } + codecs.indices.filter { codecs[$0].isRED }
     for index in order {
       var codec = codecs[index]
-      guard let fmtp = Self.parameters(of: codec, numbers) else { continue }
-      codec.fmtp = fmtp.isEmpty ? nil : fmtp
       let wantsRepair = hasRetransmissions && codec.retransmissionPayloadType != nil
-      guard let entry = entry(for: codec, withRetransmission: wantsRepair) else { continue }
+      guard let parameters = Self.parameters(of: codec, numbers),
+        let (fmtp, entry) = entry(for: codec, parameters, withRetransmission: wantsRepair)
+      else { continue }
       numbers[codec.payloadType] = entry.payloadType
       guard !result.values.contains(where: { $0.payloadType == entry.payloadType }) else { continue }
+      codec.fmtp = fmtp
       codec.payloadType = entry.payloadType
       codec.retransmissionPayloadType = wantsRepair ? entry.retransmission : nil
       codec.feedback = []
@@ -66,8 +71,19 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     return offered.allSatisfy(\.isRED) ? [] : offered
   }
 
-  private mutating func entry(for codec: NegotiatedCodec, withRetransmission: Bool) -> Entry? {
-    let key = Key(encoding: codec.encoding.lowercased(), fmtp: codec.fmtp)
+  /// With the stream's own parameter sets if there is a number for that, else without. Returns what is to be written, too.
+  private mutating func entry(
+    for codec: NegotiatedCodec, _ parameters: [String], withRetransmission: Bool
+  ) -> (fmtp: String?, Entry)? {
+    for parameters in [parameters + Self.parameterSets(of: codec), parameters] {
+      let fmtp = parameters.isEmpty ? nil : parameters.joined(separator: ";")
+      let key = Key(encoding: codec.encoding.lowercased(), fmtp: fmtp)
+      if let entry = entry(for: key, withRetransmission: withRetransmission) { return (fmtp, entry) }
+    }
+    return nil
+  }
+
+  private mutating func entry(for key: Key, withRetransmission: Bool) -> Entry? {
     let preferred = Self.preferred[key]
     var entry = entries[key]
     if entry == nil { entry = take(preferred?.0).map { Entry(payloadType: $0) } }
@@ -82,40 +98,41 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     return number
   }
 
-  /// The parameters that say what the stream is, in one order; "" for none; nil if the codec cannot be offered. What a
-  /// publisher said of its own receiver (max-fs, stereo, …) says nothing about what it sends.
-  private static func parameters(of codec: NegotiatedCodec, _ numbers: [UInt8: UInt8]) -> String? {
+  /// The parameters that tell a codec from others of its name; nil if it cannot be offered. What a publisher said of its
+  /// own receiver (max-fs, stereo, …) says nothing about what it sends, and levels are 3.1, as browsers write them whatever
+  /// they send: decoders go by what is in the stream.
+  private static func parameters(of codec: NegotiatedCodec, _ numbers: [UInt8: UInt8]) -> [String]? {
     let given = FormatParameters(codec.fmtp)
-    func list(_ names: [(String, String?)]) -> String {
-      names.compactMap { name, fallback in (given[name] ?? fallback).map { "\(name)=\(printable($0))" } }.joined(
-        separator: ";")
+    func list(_ names: KeyValuePairs<String, String>) -> [String] {
+      names.map { name, fallback in "\(name)=\(printable(given[name] ?? fallback))" }
     }
     switch codec.name.lowercased() {
-    case "red": return redundancy(codec, numbers)
-    case "opus": return list([("minptime", nil), ("sprop-stereo", nil), ("useinbandfec", nil)].map(opusDefault))
-    case "vp9": return list([("profile-id", "0")])
-    case "av1": return list([("level-idx", "5"), ("profile", "0"), ("tier", "0")])
+    case "red": return redundancy(codec, numbers).map { [$0] }
+    case "opus": return ["minptime=10", "useinbandfec=1"]
+    case "vp9": return list(["profile-id": "0"])
+    case "av1": return ["level-idx=5"] + list(["profile": "0", "tier": "0"])
     case "h264":
-      let text = list([
-        ("level-asymmetry-allowed", "1"), ("packetization-mode", "0"), ("profile-level-id", "42e01f"),
-      ])
-      return given["sprop-parameter-sets"].map { "\(text.lowercased());sprop-parameter-sets=\(printable($0))" }
-        ?? text.lowercased()
+      guard let profile = H264ProfileLevel(given["profile-level-id"])?.profile else { return nil }
+      return ["level-asymmetry-allowed=1"] + list(["packetization-mode": "0"])
+        + ["profile-level-id=\(profile.hexadecimal)1f"]
     case "h265":
-      return list([
-        ("level-id", nil), ("profile-id", nil), ("profile-space", nil), ("tier-flag", nil), ("tx-mode", nil),
-        ("sprop-vps", nil), ("sprop-sps", nil), ("sprop-pps", nil),
-      ])
-    default: return ""
+      return ["level-id=93"]
+        + list(["profile-id": "1", "profile-space": "0", "tier-flag": "0", "tx-mode": "SRST"])
+    default: return []
     }
   }
 
-  private static func opusDefault(_ parameter: (String, String?)) -> (String, String?) {
-    switch parameter.0 {
-    case "minptime": (parameter.0, "10")
-    case "useinbandfec": (parameter.0, "1")
-    default: parameter
-    }
+  /// What a publisher says of this one stream.
+  private static func parameterSets(of codec: NegotiatedCodec) -> [String] {
+    let given = FormatParameters(codec.fmtp)
+    let names =
+      switch codec.name.lowercased() {
+      case "opus": ["sprop-stereo"]
+      case "h264": ["sprop-parameter-sets"]
+      case "h265": ["sprop-vps", "sprop-sps", "sprop-pps"]
+      default: [String]()
+      }
+    return names.compactMap { name in given[name].map { "\(name)=\(printable($0))" } }
   }
 
   /// RED's parameters list the payload types of its blocks (RFC 2198 section 5), here translated.
@@ -124,5 +141,20 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     let translated = blocks.compactMap { decimal($0).flatMap { numbers[$0] } }
     guard (1...32).contains(blocks.count), translated.count == blocks.count else { return nil }
     return translated.map { "\($0)" }.joined(separator: "/")
+  }
+}
+
+extension H264ProfileLevel.Profile {
+  /// profile_idc and constraint flags, as browsers write them.
+  fileprivate var hexadecimal: String {
+    switch self {
+    case .constrainedBaseline: "42e0"
+    case .baseline: "4200"
+    case .main: "4d00"
+    case .extended: "5800"
+    case .constrainedHigh: "640c"
+    case .high: "6400"
+    case .predictiveHigh444: "f400"
+    }
   }
 }

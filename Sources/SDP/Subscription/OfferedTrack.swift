@@ -1,7 +1,7 @@
 /// A track on its way to a subscriber: what its m-line says.
 public struct OfferedTrack: Hashable, Sendable {
   public var trackID: String
-  /// Names the MediaStream: whose track it is.
+  /// Names the MediaStream that it is in.
   public var streamID: String
   /// `.audio` or `.video`.
   public var kind: MediaDescription.Kind

@@ -35,6 +35,9 @@ public struct SubscribeSession: Sendable {
   /// Whether the latest answer brought other ICE credentials than the one before.
   public private(set) var iceRestart = false
 
+  /// The tracks of the latest offer that are not in it, since no m-line or no payload type was left for them.
+  public private(set) var leftOut: Set<String> = []
+
   private(set) var lines: [Line] = []
   private var payloadTypes = CanonicalPayloadTypes()
   private var extensions = CanonicalExtensions()
@@ -55,8 +58,7 @@ public struct SubscribeSession: Sendable {
 
   /// The offer of exactly `tracks`, whatever was offered before. New ICE credentials in `local` make it an ICE restart.
   public mutating func offer(tracks: [OfferedTrack], local: LocalTransportDescription) -> SessionDescription {
-    place(tracks)
-    describeLines()
+    arrange(tracks)
     let origin = self.origin?.next ?? .initial(local.iceUfrag)
     self.origin = origin
     let live = lines.filter { !$0.isStopped }.map(\.mid)
@@ -98,7 +100,30 @@ extension SubscribeSession {
     return "\(nextMid)"
   }
 
-  /// Gives every track an m-line.
+  /// Says what each m-line carries, and how. A vacant one keeps the codecs and extensions it had.
+  private mutating func arrange(_ tracks: [OfferedTrack]) {
+    var descriptions: [String: (codecs: [NegotiatedCodec], extensions: [ExtensionMap])] = [:]
+    for track in tracks { descriptions[track.trackID] = describe(track) }
+    place(tracks.filter { descriptions[$0.trackID] != nil })
+    for index in lines.indices where lines[index].isCarrying {
+      guard let description = lines[index].track.flatMap({ descriptions[$0.trackID] }) else { continue }
+      (lines[index].codecs, lines[index].extensions) = description
+    }
+    leftOut = Set(tracks.map(\.trackID)).subtracting(lines.compactMap { $0.track?.trackID })
+  }
+
+  /// A track's codecs and extensions as numbered here; nil if no number is left for any codec.
+  private mutating func describe(_ track: OfferedTrack) -> (codecs: [NegotiatedCodec], extensions: [ExtensionMap])? {
+    var codecs = payloadTypes.canonical(track.codecs, hasRetransmissions: track.retransmissionSSRC != nil)
+    guard !codecs.isEmpty else { return nil }
+    for index in codecs.indices {
+      codecs[index].feedback = capabilities.subscriberFeedback(
+        on: track.kind, hasRetransmissions: codecs[index].retransmissionPayloadType != nil)
+    }
+    return (codecs, extensions.maps(track.extensions, passing: capabilities.subscribeExtensions))
+  }
+
+  /// Gives every track an m-line, as long as there are any.
   private mutating func place(_ tracks: [OfferedTrack]) {
     var wanted: [String: OfferedTrack] = [:]
     for track in tracks where wanted[track.trackID] == nil { wanted[track.trackID] = track }
@@ -127,22 +152,6 @@ extension SubscribeSession {
       lines[stopped] = Line(mid: newMid(), kind: track.kind, track: track)
     } else if lines.count < SDPLimits.standard.media {
       lines.append(Line(mid: newMid(), kind: track.kind, track: track))
-    }
-  }
-
-  /// Numbers the codecs and extensions of what is carried. A vacant m-line keeps those it had.
-  private mutating func describeLines() {
-    for index in lines.indices {
-      guard let track = lines[index].track, !lines[index].isStopped else { continue }
-      var codecs = payloadTypes.canonical(track.codecs, hasRetransmissions: track.retransmissionSSRC != nil)
-      for codec in codecs.indices {
-        codecs[codec].feedback = capabilities.subscriberFeedback(
-          on: track.kind, hasRetransmissions: codecs[codec].retransmissionPayloadType != nil)
-      }
-      lines[index].codecs = codecs
-      // Nothing of it can be offered: no number is left, or it has no codec of ours.
-      if codecs.isEmpty { lines[index].isStopped = true }
-      lines[index].extensions = extensions.maps(track.extensions, passing: capabilities.subscribeExtensions)
     }
   }
 
