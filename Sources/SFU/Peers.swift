@@ -115,7 +115,7 @@ extension SFU {
       log(
         .info, "peer connected",
         describe(id).merging(["remote": "\(tuple.remote)", "srtp": "\(inbound.profile)"]) { $1 }))
-    if session.publication != nil { addNamedSources(of: id) }
+    if session.publication != nil { addNamedSources(of: id, now: now) }
     reconcile(id, now: now)
   }
 

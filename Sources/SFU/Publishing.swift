@@ -69,7 +69,7 @@ extension SFU {
         addTrack(media, labels[media.mid], of: session, now: now)
       }
     }
-    if session.isConnected { addNamedSources(of: peer) }
+    if session.isConnected { addNamedSources(of: peer, now: now) }
     markChanged(roomOf: session.participant)
   }
 
@@ -99,7 +99,7 @@ extension SFU {
   mutating func removeTrack(_ id: TrackID) {
     guard let track = tracks[id] else { return }
     markChanged(roomOf: track.participant)
-    for source in [track.source, track.retransmission].compactMap({ $0 }) { removeSource(source) }
+    removeSources(of: id)
     tracks[id] = nil
     participants[track.participant]?.tracks.removeAll { $0 == id }
     commands.append(log(.info, "track removed", describe(track.peer).merging(["track": id.rawValue]) { $1 }))

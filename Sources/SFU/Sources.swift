@@ -6,34 +6,53 @@ import Wire
 /// Inbound SSRCs: those that an offer names, those learned from the MID of their packets, and their end.
 extension SFU {
   /// Sources for every SSRC that the publish peer's offer names. Its transport is connected.
-  mutating func addNamedSources(of peer: TransportID) {
+  mutating func addNamedSources(of peer: TransportID, now: Instant) {
     guard let publication = peers[peer]?.publication, let session = publication.session else { return }
     for media in session.media {
       // One encoding is asked for, so the first SSRC is the track's.
-      guard let track = publication.tracks[media.mid], tracks[track]?.source == nil, let ssrc = media.ssrcs.first else {
-        continue
+      guard let track = publication.tracks[media.mid], let ssrc = media.ssrcs.first else { continue }
+      if let current = tracks[track]?.source.flatMap({ sources[$0]?.source.ssrc }) {
+        if media.ssrcs.contains(current) { continue }
+        removeSources(of: track)
       }
-      addSource(ssrc, isRetransmission: false, of: track)
+      addSource(ssrc, isRetransmission: false, of: track, now: now)
       if let retransmission = media.retransmissionSSRC[ssrc] {
-        addSource(retransmission, isRetransmission: true, of: track)
+        addSource(retransmission, isRetransmission: true, of: track, now: now)
       }
     }
   }
 
   /// An authenticated packet says, by its MID or else its payload type, which track its SSRC belongs to.
+  ///
+  /// A publisher may send several encodings at once where we have asked for one: the first is forwarded for as long as it
+  /// is heard, and the others are left out.
   mutating func learned(_ unknown: UnknownSource, on peer: TransportID, now: Instant) {
     guard let id = trackID(of: unknown, on: peer), let track = tracks[id] else { return }
     let isRetransmission =
       unknown.repairedRID != nil || track.retransmissionPayloadTypes.contains(unknown.payloadType)
+    if isRetransmission, !repairs(unknown.ssrc, track) { return }
+    let current = isRetransmission ? track.retransmission : track.source
+    if let heard = current.flatMap({ sources[$0] }), !heard.isSilent(now: now) { return }
+    // Another source has other retransmissions.
+    if isRetransmission { current.map { removeSource($0) } } else { removeSources(of: id) }
     commands.append(
       log(.debug, "source learned", describe(peer).merging(["track": id.rawValue, "ssrc": "\(unknown.ssrc)"]) { $1 }))
-    if let old = isRetransmission ? track.retransmission : track.source { removeSource(old) }
-    addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id)
+    addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id, now: now)
+  }
+
+  /// Whether retransmissions under `ssrc` are of the track's source, as far as the offer says what they are of.
+  private func repairs(_ ssrc: UInt32, _ track: Track) -> Bool {
+    let media = peers[track.peer]?.publication?.session?.media.first { $0.mid == track.mid }
+    guard let repaired = media?.retransmissionSSRC.first(where: { $0.value == ssrc })?.key else { return true }
+    return track.source.flatMap { sources[$0]?.source.ssrc } == repaired
   }
 
   private func trackID(of unknown: UnknownSource, on peer: TransportID) -> TrackID? {
     guard let publication = peers[peer]?.publication else { return nil }
     if let mid = unknown.mid { return publication.tracks[mid] }
+    if let media = publication.session?.media.first(where: { $0.names(unknown.ssrc) }) {
+      return publication.tracks[media.mid]
+    }
     let candidates = publication.tracks.values.filter { id in
       guard let track = tracks[id], track.fixedSSRC == nil || track.fixedSSRC == unknown.ssrc else { return false }
       return track.codecs.contains {
@@ -43,7 +62,7 @@ extension SFU {
     return candidates.count == 1 ? candidates.first : nil
   }
 
-  mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID) {
+  mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID, now: Instant) {
     guard let track = tracks[id] else { return }
     let codec = track.codecs.first { $0.name.lowercased() != "red" }
     var source = Source(
@@ -51,7 +70,7 @@ extension SFU {
       clockRate: UInt32(clamping: codec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
-    sources[source.id] = SourceState(source: source, track: id)
+    sources[source.id] = SourceState(source: source, track: id, addedAt: now)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))
     // Whoever subscribed before the source was known waits for it.
@@ -70,6 +89,11 @@ extension SFU {
     if let participant = tracks[state.track]?.participant { markChanged(roomOf: participant) }
   }
 
+  /// Removes a track's source and its retransmissions.
+  mutating func removeSources(of id: TrackID) {
+    for source in [tracks[id]?.source, tracks[id]?.retransmission].compactMap({ $0 }) { removeSource(source) }
+  }
+
   /// The source that an SSRC of a publish peer names.
   func source(_ ssrc: UInt32, of peer: TransportID) -> SourceID? {
     guard let publication = peers[peer]?.publication else { return nil }
@@ -79,5 +103,20 @@ extension SFU {
       }
     }
     return nil
+  }
+}
+
+extension SourceState {
+  /// Counters are up to a second old: who has been silent for less may not be.
+  private static let silence = Interval.seconds(2)
+
+  /// Whether nothing has come under its SSRC lately.
+  func isSilent(now: Instant) -> Bool { now.since(max(addedAt, statistics.lastArrival)) >= Self.silence }
+}
+
+extension NegotiatedMedia {
+  /// Whether the offer gives `ssrc` to this m-line.
+  fileprivate func names(_ ssrc: UInt32) -> Bool {
+    ssrcs.contains(ssrc) || retransmissionSSRC.values.contains(ssrc)
   }
 }

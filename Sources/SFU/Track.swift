@@ -39,6 +39,7 @@ struct Track {
 struct SourceState {
   let source: Source
   let track: TrackID
+  let addedAt: Instant
   /// Its copies.
   var sinks: Set<SinkID> = []
   /// Latest counters, and those before them for rates.
@@ -53,9 +54,10 @@ struct SourceState {
   var keyFrames = KeyFrameRequests()
   var nacks = NackHistory()
 
-  init(source: Source, track: TrackID) {
+  init(source: Source, track: TrackID, addedAt: Instant) {
     self.source = source
     self.track = track
+    self.addedAt = addedAt
     statistics = SourceStatistics(id: source.id)
     previous = statistics
   }

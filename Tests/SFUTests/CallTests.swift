@@ -210,12 +210,60 @@ import Wire
     let transport = try #require(world.routes.transports.first)
     let old = try #require(world.routes.sources.first { $0.kind == .video && $0.repairs == nil })
     let oldSink = try #require(world.routes.sinks.first { $0.source == old.id })
+    world.advance(.seconds(2))
     world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: 99, payloadType: 96, mid: "0"))))
     #expect(world.routes.removedSinks.contains(oldSink.id))
     try bob.answer()
     let new = try #require(world.routes.sinks.last { $0.repairs == nil })
     #expect(new.source == world.routes.sources.last?.id)
     #expect(new.ssrc != oldSink.ssrc)
+  }
+
+  @Test func ofSeveralSSRCsUnderOneMIDTheFirstIsForwardedWhileItIsHeard() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    let bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+    try ann.publish("chromium-156-sendonly-av-simulcast-qhf")
+    try bob.answer()
+    let transport = try #require(world.routes.transports.first)
+    var learned: [UInt32] { world.routes.sources.filter { $0.kind == .video }.map(\.ssrc) }
+    func hear(_ ssrc: UInt32) {
+      world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: ssrc, payloadType: 96, mid: "0"))))
+    }
+    for second in 0..<10 {
+      for ssrc: UInt32 in [77, 78, 79] { hear(ssrc) }
+      world.advance(.seconds(1))
+      var counters = SourceStatistics(id: try #require(world.routes.sources.last { $0.ssrc == 77 }).id)
+      counters.packets = UInt64(second + 1)
+      counters.lastArrival = world.now
+      var statistics = FastPathStatistics(at: world.now)
+      statistics.sources = [counters]
+      world.handle(.fastPath(.statistics(statistics)))
+    }
+    #expect(learned == [77])
+    try bob.answer()
+    #expect(bob.offers.count == 2, "the one that told of the source may follow, and no more")
+    world.advance(.seconds(2))
+    hear(78)
+    #expect(learned == [77, 78], "it fell silent")
+  }
+
+  @Test func aLaterOfferThatNamesAnotherSSRCReplacesTheSourceAtOnce() throws {
+    let world = try World()
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let video = try #require(world.routes.sources.first { $0.kind == .video && $0.repairs == nil })
+    let peer = try #require(ann.publishing)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+    ann.say(.publish(sdp: offer, sources: [:]))
+    #expect(world.routes.sources.count == 3, "the same")
+    ann.say(.publish(sdp: offer.replacing("\(video.ssrc)", with: "4242"), sources: [:]))
+    #expect(world.routes.sources.dropFirst(3).map(\.ssrc).first == 4242)
+    #expect(world.routes.contains { if case .removeSource(video.id) = $0 { true } else { false } })
+    #expect(world.routes.sources.last?.repairs == world.routes.sources.dropFirst(3).first?.id)
   }
 
   @Test func mutingPausesTheCopiesAndTellsTheOthers() throws {

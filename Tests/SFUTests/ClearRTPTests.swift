@@ -173,6 +173,7 @@ final class Device {
     #expect(world.routes.sources.map(\.ssrc) == [5, 99])
     world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: 98, payloadType: 97))))
     #expect(world.routes.sources.map(\.ssrc) == [5, 99], "an SSRC that was given is the only one")
+    world.advance(.seconds(2))
     world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: 100, payloadType: 96))))
     #expect(world.routes.sources.map(\.ssrc) == [5, 99, 100], "a sender that restarted")
   }

@@ -89,17 +89,17 @@ extension SFU {
     for tuple in connection.tuples { finder.move(id, from: nil, to: tuple) }
     commands.append(.fastPath(.addTransport(transport(of: session, connection.media, .clear))))
     guard setup.direction.sends else { return }
-    for (index, format) in formats.enumerated() { addTrack(format, index, of: id, participant) }
+    for (index, format) in formats.enumerated() { addTrack(format, index, of: id, participant, now: now) }
   }
 
   private mutating func addTrack(
-    _ format: RTPFormat, _ index: Int, of peer: TransportID, _ participant: ParticipantID
+    _ format: RTPFormat, _ index: Int, of peer: TransportID, _ participant: ParticipantID, now: Instant
   ) {
     let track = Track(
       id: Identifier.track(), participant: participant, peer: peer, mid: "\(index)", kind: format.kind,
       codecs: [format.sent], extensions: [:], fixedSSRC: format.ssrc)
     add(track)
-    if let ssrc = format.ssrc { addSource(ssrc, isRetransmission: false, of: track.id) }
+    if let ssrc = format.ssrc { addSource(ssrc, isRetransmission: false, of: track.id, now: now) }
     markChanged(roomOf: participant)
   }
 
