@@ -51,7 +51,8 @@ extension SFU {
     return (offer.fingerprints + offer.media.flatMap(\.fingerprints)).contains { known.contains($0) }
   }
 
-  /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed.
+  /// Tracks follow the accepted m-lines that send: new ones are announced, ended ones removed. One whose packets will mean
+  /// something else is ended, and another begins: what its receivers agreed to does not hold any more.
   private mutating func updateTracks(of peer: TransportID, _ labels: [String: TrackLabel], now: Instant) {
     guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else {
       return
@@ -63,23 +64,41 @@ extension SFU {
       peers[peer]?.publication?.tracks[mid] = nil
     }
     for media in sending.prefix(configuration.maximumTracksPerParticipant) {
-      if let track = publication.tracks[media.mid] {
-        if let label = labels[media.mid] { tracks[track]?.label = label }
-      } else {
-        addTrack(media, labels[media.mid], of: session, now: now)
+      guard let old = publication.tracks[media.mid].flatMap({ tracks[$0] }) else {
+        addTrack(media, labels[media.mid], of: session)
+        continue
       }
+      if let label = labels[media.mid] { tracks[old.id]?.label = label }
+      guard !goesOn(old, as: media) else { continue }
+      removeTrack(old.id)
+      addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
     }
     if session.isConnected { addNamedSources(of: peer, now: now) }
     markChanged(roomOf: session.participant)
   }
 
+  /// Whether every packet that `media` allows is one that the track's receivers were told of. Fewer codecs change nothing
+  /// for them.
+  private func goesOn(_ track: Track, as media: NegotiatedMedia) -> Bool {
+    media.codecs.allSatisfy { new in
+      track.codecs.contains {
+        $0.payloadType == new.payloadType && $0.retransmissionPayloadType == new.retransmissionPayloadType
+          && $0.matches(new)
+      }
+    }
+      && capabilities.subscribeExtensions.allSatisfy { uri in
+        media.extensions[uri].map { $0 == track.extensions[uri] } ?? true
+      }
+  }
+
   private mutating func addTrack(
-    _ media: NegotiatedMedia, _ label: TrackLabel?, of session: PeerSession, now: Instant
+    _ media: NegotiatedMedia, _ label: TrackLabel?, isMuted: Bool = false, of session: PeerSession
   ) {
     add(
       Track(
         id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
-        kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions))
+        kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions,
+        isMuted: isMuted))
   }
 
   /// Makes a track known to its room.

@@ -1,0 +1,52 @@
+import Forwarding
+import RTP
+import SDP
+import SFU
+import Testing
+import Wire
+
+/// Later offers of a publish peer.
+@Suite struct RepublishingTests {
+  let world: World
+  let ann: Client
+  let bob: Client
+
+  init() throws {
+    world = try World()
+    ann = Client("ann", in: world)
+    bob = Client("bob", in: world)
+    ann.join()
+    bob.join()
+  }
+
+  private func publishAgain(_ vector: String, edit: (String) -> String = { $0 }) throws {
+    ann.say(.publish(sdp: edit(try Vectors.offer(vector, as: try #require(ann.publishing))), sources: [:]))
+  }
+
+  private func tracks(_ event: TrackEvent) -> [TrackInfo] {
+    bob.heard.compactMap { if case .track(event, _, let track) = $0 { track } else { nil } }
+  }
+
+  @Test func aTrackOfOtherCodecsIsAnotherTrack() throws {
+    try ann.publish("chromium-156-sendonly-av-h264-only")
+    try bob.answer()
+    let old = try #require(tracks(.added).first { $0.kind == "video" })
+    ann.say(.mute(track: old.id, muted: true))
+    try publishAgain("chromium-156-sendonly-av")
+    #expect(tracks(.removed).map(\.id) == [old.id], "the audio goes on")
+    let new = try #require(tracks(.added).last { $0.kind == "video" })
+    #expect(new.codecs.contains("VP8") && !old.codecs.contains("VP8"))
+    #expect(new.muted, "as before")
+    #expect(bob.offers.count == 2)
+    try bob.answer()
+    let source = try #require(world.routes.sources.last { $0.kind == .video && $0.repairs == nil })
+    #expect(world.routes.sinks.last { $0.source == source.id }?.payloadTypes.keys.contains(96) == true)
+  }
+
+  @Test func aTrackOfFewerCodecsGoesOn() throws {
+    try ann.publish()
+    try bob.answer()
+    try publishAgain("chromium-156-sendonly-av-h264-only")
+    #expect(tracks(.removed).isEmpty && bob.offers.count == 1)
+  }
+}
