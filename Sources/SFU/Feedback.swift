@@ -44,16 +44,16 @@ extension SFU {
     if let last = state.lastSenderReport, now.since(last.at) < Self.reportSpacing { return }
     state.lastSenderReport = (report.ntp.compact, now)
     sources[id] = state
-    guard let cname = tracks[state.track]?.participant.rawValue else { return }
+    guard let track = tracks[state.track], !track.isMuted else { return }
     for sink in state.sinks {
-      guard let copy = sinks[sink], !copy.sink.isPaused else { continue }
+      guard let copy = sinks[sink] else { continue }
       let rewritten = SenderReport(
         ssrc: copy.sink.ssrc, ntp: report.ntp, rtpTimestamp: report.rtpTimestamp &+ copy.sink.timestampOffset,
         packetCount: UInt32(truncatingIfNeeded: copy.statistics.packets),
         octetCount: UInt32(truncatingIfNeeded: copy.statistics.payloadOctets), blocks: [])
       sinks[sink]?.lastSenderReport = (report.ntp.compact, now)
       send(
-        [.senderReport(rewritten), .sdes(SDES(ssrc: copy.sink.ssrc, cname: cname))],
+        [.senderReport(rewritten), .sdes(SDES(ssrc: copy.sink.ssrc, cname: track.participant.rawValue))],
         to: copy.sink.transport)
     }
   }

@@ -97,6 +97,31 @@ import Wire
     #expect(forwarded == 3)
   }
 
+  @Test func senderReportsStopWithAMuteAndReachWhoJoinedMeanwhile() throws {
+    let pair = try Pair()
+    let track = try #require(
+      pair.bob.heard.lazy.compactMap {
+        if case .track(.added, _, let info) = $0, info.kind == "video" { info.id } else { nil }
+      }.first)
+    func report(_ n: UInt32) {
+      pair.world.advance(.milliseconds(200))
+      let report = SenderReport(
+        ssrc: pair.video.ssrc, ntp: NTPTime(rawValue: UInt64(n) << 32), rtpTimestamp: n, packetCount: n, octetCount: n)
+      pair.ann.publishing?.send([.senderReport(report)])
+    }
+    pair.ann.say(.mute(track: track, muted: true))
+    let cy = Client("cy", in: pair.world)
+    cy.join()
+    try cy.answer()
+    report(1)
+    #expect(pair.bob.subscribing?.rtcp.senderReports.isEmpty == true)
+    #expect(cy.subscribing?.rtcp.senderReports.isEmpty == true)
+    pair.ann.say(.mute(track: track, muted: false))
+    report(2)
+    #expect(pair.bob.subscribing?.rtcp.senderReports.count == 1)
+    #expect(cy.subscribing?.rtcp.senderReports.count == 1)
+  }
+
   @Test func thousandsOfLossesDoNotKeepAnotherFromBeingRepaired() throws {
     let pair = try Pair()
     for start in stride(from: UInt16(0), to: 20_000, by: 2000) {
