@@ -140,7 +140,7 @@ struct Worker: ~Copyable {
     case .addSink(let sink): sinks[sink.id] = sink.transport
     case .removeSink(let id): sinks[id] = nil
     case .trace(let id, let every): trace(id, every: every)
-    case .pauseSink, .retransmit, .capture: break
+    case .readExtensions, .pauseSink, .retransmit, .capture: break
     }
   }
 

@@ -28,6 +28,8 @@ extension XSKLane {
       guard let source = kernel?.sourceOf.removeValue(forKey: id) else { return }
       kernel?.dirty.insert(source)
       kernel?.absorb(source, into: &forwarder)
+    // Those of encrypted transports.
+    case .readExtensions: break
     case .trace: return
     case .retransmit(let id, _):
       if let source = kernel?.sourceOf[id] { kernel?.absorb(source, into: &forwarder) }

@@ -6,6 +6,8 @@ public enum FastPathCommand: Sendable {
   case addTransport(Transport)
   /// The peer roamed: from now on the transport's media comes from and goes to `tuple`.
   case moveTransport(TransportID, FiveTuple)
+  /// A later offer named other header extensions.
+  case readExtensions(TransportID, ReadExtensions)
   /// Removes the transport with every source and sink on it.
   case removeTransport(TransportID)
   case addSource(Source)

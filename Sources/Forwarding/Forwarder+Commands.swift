@@ -13,6 +13,7 @@ extension Forwarder {
     switch command {
     case .addTransport(let transport): add(transport)
     case .moveTransport(let id, let tuple): move(id, to: tuple)
+    case .readExtensions(let id, let extensions): read(extensions, of: id)
     case .removeTransport(let id): removeTransport(id)
     case .addSource(let source): add(source, now: now)
     case .removeSource(let id): removeSource(id)
@@ -44,6 +45,11 @@ extension Forwarder {
     forgetTuple(ofTransport: slot)
     transports[slot].pointee.tuple = tuple
     transportsByTuple.set(tuple.key(secret: secret), slot)
+  }
+
+  private mutating func read(_ extensions: ReadExtensions, of id: TransportID) {
+    guard let slot = transportsByID[id] else { return verdicts.add(.ignoredCommand) }
+    transports[slot].pointee.extensions = extensions
   }
 
   private mutating func removeTransport(_ id: TransportID) {

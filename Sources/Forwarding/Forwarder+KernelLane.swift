@@ -67,7 +67,7 @@ extension Forwarder {
     guard let slot = streamsByID[id] else { return .failure(KernelRefusal(reason: "the source is gone")) }
     let transport = transports[streams[slot].pointee.transport]
     guard transport.pointee.isClear else { return .failure(KernelRefusal(reason: "the source is encrypted")) }
-    guard transport.pointee.transportWideExtension == 0, streams[slot].pointee.redPayloadType == 0xff else {
+    guard transport.pointee.extensions.transportWide == 0, streams[slot].pointee.redPayloadType == 0xff else {
       return .failure(KernelRefusal(reason: "the source needs its payload or arrivals looked at"))
     }
     guard transport.pointee.captures == 0 else { return .failure(.captured) }

@@ -101,7 +101,7 @@ extension Forwarder {
 
   @inline(__always)
   private mutating func noteTransportWideSequence(_ transport: Int, now: Instant) {
-    let id = transports[transport].pointee.transportWideExtension
+    let id = transports[transport].pointee.extensions.transportWide
     guard id != 0, let data = packet.element(id: id), data.count >= 2 else { return }
     noteArrival(data.bigEndianU16(at: 0), on: transport, now: now)
   }
@@ -116,9 +116,9 @@ extension Forwarder {
     streams[stream].pointee.lastReported = now
     let unknown = UnknownSource(
       ssrc: packet.pointee.layout.ssrc, payloadType: packet.pointee.layout.payloadType,
-      mid: text(transports[transport].pointee.midExtension),
-      rid: text(transports[transport].pointee.ridExtension),
-      repairedRID: text(transports[transport].pointee.repairedRIDExtension))
+      mid: text(transports[transport].pointee.extensions.mid),
+      rid: text(transports[transport].pointee.extensions.rid),
+      repairedRID: text(transports[transport].pointee.extensions.repairedRID))
     if !events.addUnknownSource(transports[transport].pointee.id, unknown) { verdicts.add(.droppedEvent) }
     return drop(.unknownSSRC)
   }

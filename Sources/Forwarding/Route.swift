@@ -27,29 +27,36 @@ public enum Protection: Sendable {
   case srtp(inbound: SRTPKeys, outbound: SRTPKeys)
 }
 
+/// Header-extension ids by which an unknown SSRC of a transport says whose it is (RFC 9143, RFC 8852), and the
+/// transport-wide sequence number whose arrival times are reported. 0: not negotiated.
+public struct ReadExtensions: Hashable, Sendable {
+  public var mid: UInt8
+  public var rid: UInt8
+  public var repairedRID: UInt8
+  public var transportWide: UInt8
+
+  public init(mid: UInt8 = 0, rid: UInt8 = 0, repairedRID: UInt8 = 0, transportWide: UInt8 = 0) {
+    self.mid = mid
+    self.rid = rid
+    self.repairedRID = repairedRID
+    self.transportWide = transportWide
+  }
+}
+
 /// A peer's ICE-selected 5-tuple with its keys. Programmed only once ICE, DTLS and the fingerprint check are complete.
 public struct Transport: Sendable {
   public var id: TransportID
   public var tuple: FiveTuple
   public var protection: Protection
-  /// Header-extension ids by which an unknown SSRC of this transport says whose it is (RFC 9143, RFC 8852), and the
-  /// transport-wide sequence number whose arrival times are reported. 0: not negotiated.
-  public var midExtension: UInt8
-  public var ridExtension: UInt8
-  public var repairedRIDExtension: UInt8
-  public var transportWideExtension: UInt8
+  public var extensions: ReadExtensions
 
   public init(
-    id: TransportID, tuple: FiveTuple, protection: Protection, midExtension: UInt8 = 0, ridExtension: UInt8 = 0,
-    repairedRIDExtension: UInt8 = 0, transportWideExtension: UInt8 = 0
+    id: TransportID, tuple: FiveTuple, protection: Protection, extensions: ReadExtensions = ReadExtensions()
   ) {
     self.id = id
     self.tuple = tuple
     self.protection = protection
-    self.midExtension = midExtension
-    self.ridExtension = ridExtension
-    self.repairedRIDExtension = repairedRIDExtension
-    self.transportWideExtension = transportWideExtension
+    self.extensions = extensions
   }
 }
 

@@ -14,10 +14,7 @@ struct TransportSlot: ~Copyable {
   /// Octets that protection adds to a packet received, and to a copy.
   let inboundTagLength: Int
   let outboundTagLength: Int
-  let midExtension: UInt8
-  let ridExtension: UInt8
-  let repairedRIDExtension: UInt8
-  let transportWideExtension: UInt8
+  var extensions: ReadExtensions
   var arrivals = ArrivalRecord()
   /// Slots of the SSRCs heard on this transport, and of the sinks that send to it.
   var streams: [Int] = []
@@ -51,10 +48,7 @@ struct TransportSlot: ~Copyable {
     }
     id = transport.id
     tuple = transport.tuple
-    midExtension = transport.midExtension
-    ridExtension = transport.ridExtension
-    repairedRIDExtension = transport.repairedRIDExtension
-    transportWideExtension = transport.transportWideExtension
+    extensions = transport.extensions
   }
 }
 

@@ -119,14 +119,17 @@ extension SFU {
     reconcile(id, now: now)
   }
 
-  /// The extension ids of a bundle are the same on all its m-lines (RFC 8843 section 10), so the first m-line that has one tells.
   func transport(of session: PeerSession, _ tuple: FiveTuple, _ protection: Protection) -> Transport {
+    Transport(id: session.id, tuple: tuple, protection: protection, extensions: readExtensions(of: session))
+  }
+
+  /// The extension ids of a bundle are the same on all its m-lines (RFC 8843 section 10), so the first m-line that has one tells.
+  func readExtensions(of session: PeerSession) -> ReadExtensions {
     let media = session.publication?.session?.media ?? []
     func id(_ uri: String) -> UInt8 { media.lazy.compactMap { $0.extensions[uri] }.first ?? 0 }
-    return Transport(
-      id: session.id, tuple: tuple, protection: protection, midExtension: id(HeaderExtension.mid),
-      ridExtension: id(HeaderExtension.rid), repairedRIDExtension: id(HeaderExtension.repairedRID),
-      transportWideExtension: id(HeaderExtension.transportWideSequence))
+    return ReadExtensions(
+      mid: id(HeaderExtension.mid), rid: id(HeaderExtension.rid), repairedRID: id(HeaderExtension.repairedRID),
+      transportWide: id(HeaderExtension.transportWideSequence))
   }
 
   private mutating func moved(_ id: TransportID, to tuple: FiveTuple) {

@@ -73,7 +73,10 @@ extension SFU {
       removeTrack(old.id)
       addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
     }
-    if session.isConnected { addNamedSources(of: peer, now: now) }
+    if session.isConnected {
+      commands.append(.fastPath(.readExtensions(peer, readExtensions(of: session))))
+      addNamedSources(of: peer, now: now)
+    }
     markChanged(roomOf: session.participant)
   }
 

@@ -96,8 +96,8 @@ struct EncryptedRoom: ~Copyable {
     forwarder.apply([
       .addTransport(
         Transport(
-          id: publisher, tuple: publisherTuple, protection: .srtp(inbound: a.0, outbound: a.1), midExtension: 1,
-          ridExtension: 2, repairedRIDExtension: 3, transportWideExtension: transportWide)),
+          id: publisher, tuple: publisherTuple, protection: .srtp(inbound: a.0, outbound: a.1),
+          extensions: ReadExtensions(mid: 1, rid: 2, repairedRID: 3, transportWide: transportWide))),
       .addTransport(
         Transport(id: subscriber(1), tuple: subscriberTuple(1), protection: .srtp(inbound: b.0, outbound: b.1))),
     ])

@@ -91,11 +91,25 @@ import Wire
     #expect(arrivals(room.forwarder.takeEvents(now: milliseconds(650)))?.map(\.sequence) == [2])
   }
 
+  @Test("A header extension negotiated later is read from then on")
+  func laterExtensions() throws {
+    var room = try EncryptedRoom(.aeadAES128GCM, .preferred)
+    let numbered = Packet.Element(id: 4, data: [0, 7])
+    func arrivals(_ n: UInt16) -> Int {
+      let packet = Packet(sequence: n, extensionProfile: 0xbede, elements: [numbered])
+      _ = room.publish(packet, now: milliseconds(UInt64(n)))
+      return room.forwarder.takeEvents(now: milliseconds(1000)).count { if case .arrivals = $0 { true } else { false } }
+    }
+    #expect(arrivals(1) == 0)
+    room.forwarder.apply([.readExtensions(publisher, ReadExtensions(transportWide: 4))])
+    #expect(arrivals(2) == 1)
+  }
+
   @Test("Arrivals are bounded, and due early when many")
   func manyArrivals() throws {
     var forwarder = Forwarder()
     forwarder.apply([
-      .addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear, transportWideExtension: 4)),
+      .addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear, extensions: ReadExtensions(transportWide: 4))),
       .addSource(makeSource()),
     ])
     for n in UInt16(0)..<2000 {

@@ -46,7 +46,7 @@ import Wire
     try ann.publish()
     let transport = try #require(world.routes.transports.first)
     #expect(transport.tuple == ann.publishing?.tuple)
-    #expect(transport.midExtension != 0 && transport.transportWideExtension != 0)
+    #expect(transport.extensions.mid != 0 && transport.extensions.transportWide != 0)
     guard case .srtp = transport.protection else { return #expect(Bool(false), "no keys") }
     let sources = world.routes.sources
     #expect(sources.map(\.kind).sorted { $0.rawValue < $1.rawValue } == [.audio, .video, .video])

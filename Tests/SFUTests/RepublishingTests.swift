@@ -43,6 +43,15 @@ import Wire
     #expect(world.routes.sinks.last { $0.source == source.id }?.payloadTypes.keys.contains(96) == true)
   }
 
+  @Test func theFastPathReadsTheHeaderExtensionsOfTheLatestOffer() throws {
+    try ann.publish()
+    let before = try #require(world.routes.transports.first).extensions
+    try publishAgain("chromium-156-sendonly-av") { $0.replacing("sdes:rtp-stream-id", with: "toffset") }
+    let read = world.routes.compactMap { if case .readExtensions(_, let ids) = $0 { ids } else { nil } }
+    #expect(before.rid != 0 && read.last?.rid == 0)
+    #expect(read.last?.mid == before.mid && read.last?.transportWide == before.transportWide)
+  }
+
   @Test func aTrackOfFewerCodecsGoesOn() throws {
     try ann.publish()
     try bob.answer()

@@ -36,8 +36,8 @@ private struct Room: ~Copyable {
       forwarder.apply(
         .addTransport(
           Transport(
-            id: TransportID(rawValue: id), tuple: tuple, protection: protection, midExtension: 1, ridExtension: 2,
-            repairedRIDExtension: 3, transportWideExtension: 4)), now: .zero)
+            id: TransportID(rawValue: id), tuple: tuple, protection: protection,
+            extensions: ReadExtensions(mid: 1, rid: 2, repairedRID: 3, transportWide: 4))), now: .zero)
       addRoutes(id)
     }
   }
