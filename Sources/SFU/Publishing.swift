@@ -15,6 +15,11 @@ extension SFU {
     do throws(SDPError) {
       let session = try negotiatePublish(sdp, labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
+      guard !session.surplus.isEmpty else { return }
+      refuse(
+        connection, .limitExceeded,
+        "sdp: a=mid \(session.surplus.joined(separator: ", ")) refused; a participant may publish at most "
+          + "\(capabilities.maximumTracks) tracks (max-tracks)", about: .publish)
     } catch {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
@@ -57,13 +62,13 @@ extension SFU {
     guard let session = peers[peer], let publication = session.publication, let negotiated = publication.session else {
       return
     }
-    let sending = negotiated.media.filter { !$0.isRejected && $0.direction.sends && !$0.codecs.isEmpty }
+    let sending = negotiated.media.filter(\.isSending)
     let mids = Set(sending.map(\.mid))
     for (mid, track) in publication.tracks where !mids.contains(mid) {
       removeTrack(track)
       peers[peer]?.publication?.tracks[mid] = nil
     }
-    for media in sending.prefix(configuration.maximumTracksPerParticipant) {
+    for media in sending {
       guard let old = publication.tracks[media.mid].flatMap({ tracks[$0] }) else {
         addTrack(media, labels[media.mid], of: session)
         continue

@@ -13,7 +13,7 @@ import Wire
 public struct SFU {
   public internal(set) var configuration: SFUConfiguration
   let certificate: DTLSCertificate
-  let capabilities = Capabilities.standard
+  let capabilities: Capabilities
 
   var rooms: [String: Room] = [:]
   var participants: [ParticipantID: Participant] = [:]
@@ -48,6 +48,9 @@ public struct SFU {
   public init(configuration: SFUConfiguration, certificate: DTLSCertificate, now: Instant) {
     self.configuration = configuration
     self.certificate = certificate
+    var capabilities = Capabilities.standard
+    capabilities.maximumTracks = configuration.maximumTracksPerParticipant
+    self.capabilities = capabilities
   }
 
   /// Takes in one event and says what must be done about it.

@@ -25,6 +25,20 @@ import Wire
     #expect(bob.errors == [.roomFull, .tooManyRooms])
   }
 
+  @Test func tracksBeyondTheLimitAreRefusedOneByOne() throws {
+    let world = try World(tracks: 1)
+    let ann = Client("ann", in: world)
+    ann.join()
+    try ann.publish()
+    let answer = try SessionDescription.parse(try #require(ann.answers.last))
+    #expect(answer.media.map { $0.port == 0 } == [false, true])
+    #expect(answer.bundle == ["0"])
+    #expect(ann.errors == [.limitExceeded] && ann.targets == [.publish])
+    let said = ann.heard.compactMap { if case .error(_, let message, _) = $0 { message } else { nil } }
+    #expect(said.first?.contains("mid 1 refused") == true && said.first?.contains("max-tracks") == true)
+    #expect(world.routes.sources.map(\.kind) == [.video, .video])
+  }
+
   @Test func aDrainingServerTakesNobodyNew() throws {
     let world = try World()
     let ann = Client("ann", in: world)

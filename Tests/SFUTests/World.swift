@@ -25,12 +25,13 @@ final class World {
   private var lastPort: UInt16 = 40_000
   private var lastID: UInt64 = 0
 
-  init(rooms: Int = 10, participants: Int = 10, rateLimit: RateLimit = RateLimit(), iceServers: [ICEServer] = [])
-    throws
-  {
+  init(
+    rooms: Int = 10, participants: Int = 10, tracks: Int = 16, rateLimit: RateLimit = RateLimit(),
+    iceServers: [ICEServer] = []
+  ) throws {
     let configuration = SFUConfiguration(
       candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms,
-      maximumParticipantsPerRoom: participants, rateLimit: rateLimit, iceServers: iceServers)
+      maximumParticipantsPerRoom: participants, maximumTracksPerParticipant: tracks, rateLimit: rateLimit, iceServers: iceServers)
     sfu = SFU(configuration: configuration, certificate: try World.server, now: now)
   }
 

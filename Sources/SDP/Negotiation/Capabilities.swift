@@ -46,6 +46,8 @@ public struct Capabilities: Hashable, Sendable {
   /// Whether one-byte and two-byte header extensions may be mixed. Without it the dependency descriptor, which outgrows
   /// one-byte elements on key frames, is not negotiated either.
   public var allowsMixedExtensions: Bool
+  /// m-lines that a publisher may send on; the rest of its offer is refused.
+  public var maximumTracks = Int.max
 
   public init(
     codecs: [Codec], publishExtensions: [String], subscribeExtensions: [String], publishFeedback: [String],

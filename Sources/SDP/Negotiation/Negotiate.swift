@@ -17,12 +17,14 @@ public func negotiate(
   }
   for index in media.indices where media[index].codecs.isEmpty { media[index].isRejected = true }
   if !checked.usable.isEmpty, media.allSatisfy(\.isRejected) { throw .noCommonCodec }
+  let surplus = media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks)
+  for index in surplus { media[index] = NegotiatedMedia(rejecting: offer.media[index], index: index) }
   let writer = AnswerWriter(checked: checked, capabilities: capabilities, local: local, setup: transport.setup)
   let contents = media.map { $0.isRejected ? nil : writer.content(of: $0, sending: nil, answers: []) }
   return NegotiatedSession(
     answer: writer.answer(contents, previous: previous), remote: transport.remote, media: media,
     iceRestart: previous.map { !$0.remote.hasSameCredentials(as: transport.remote) } ?? false,
-    localSetup: transport.setup)
+    localSetup: transport.setup, surplus: surplus.map { media[$0].mid })
 }
 
 /// The other side's transport and the DTLS role that follows from it.

@@ -8,6 +8,8 @@ public struct NegotiatedSession: Hashable, Sendable {
   public var iceRestart: Bool
   /// `.passive` (we are the DTLS server) or `.active`.
   public var localSetup: SetupRole
+  /// Mids of the m-lines that were refused since they are more than a publisher may send on.
+  public var surplus: [String] = []
 
   /// Those that are served.
   public var acceptedMedia: [NegotiatedMedia] { media.filter { !$0.isRejected } }
@@ -34,6 +36,9 @@ public struct NegotiatedMedia: Hashable, Sendable {
   public var retransmissionSSRC: [UInt32: UInt32]
   /// The simulcast encodings on offer. They are not taken: the answer asks for one encoding.
   public var rids: [SimulcastEncoding]
+
+  /// Whether media comes on it.
+  public var isSending: Bool { !isRejected && direction.sends && !codecs.isEmpty }
 
   public func hasFeedback(_ message: String) -> Bool { codecs.contains { $0.hasFeedback(message) } }
 
