@@ -32,7 +32,7 @@ extension SFU {
     do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
     let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
-      let id = try admit(name: name, room: room, doorway: .whip, grants: grants, now: now)
+      let id = try admit(name: name, room: room, doorway: .whip, grants: grants, replacing: previous, now: now)
       do throws(SDPError) {
         let session = try negotiatePublish(offer, [:], by: id, now: now)
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }

@@ -7,9 +7,10 @@ extension SFU {
     case refused(ErrorCode, String)
   }
 
-  /// Lets a participant into a room, which begins to exist with its first participant.
+  /// Lets a participant into a room, which begins to exist with its first participant. Who is about to be `replaced` takes
+  /// no place.
   mutating func admit(
-    name: String, room: String, doorway: Doorway, grants: Grants, now: Instant
+    name: String, room: String, doorway: Doorway, grants: Grants, replacing replaced: ParticipantID? = nil, now: Instant
   ) throws(Refusal) -> ParticipantID {
     guard !isDraining else {
       throw .refused(.draining, "this server is draining and takes no new participants; use another")
@@ -21,7 +22,8 @@ extension SFU {
     if rooms[room] == nil, rooms.count >= configuration.maximumRooms {
       throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
     }
-    if let count = rooms[room]?.participants.count, count >= configuration.maximumParticipantsPerRoom {
+    let present = (rooms[room]?.participants.count ?? 0) - (replaced == nil ? 0 : 1)
+    if present >= configuration.maximumParticipantsPerRoom {
       throw .refused(
         .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
     }

@@ -49,6 +49,20 @@ import Wire
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1, "a refused offer replaces nobody")
   }
 
+  @Test func aFullRoomTakesTheReplacementOfOneOfItsOwn() throws {
+    let world = try World(participants: 1)
+    let first = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
+    try first.connect(by: answer)
+    guard case .created = try whip(BrowserPeer(in: world), in: world) else {
+      return #expect(Bool(false), "its own place is free to it")
+    }
+    let other = ResourceRequest.create(
+      .publish, room: "live", participant: "other", offer: try Vectors.offer("chromium-156-sendonly-av", as: first),
+      grants: .everything)
+    #expect(try ask(other, of: world).status == 503)
+  }
+
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)
