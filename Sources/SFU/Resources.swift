@@ -167,7 +167,7 @@ extension ResourceResponse {
 
   static func failed(_ refusal: SFU.Refusal) -> ResourceResponse {
     guard case .refused(let code, let message) = refusal else { return .gone }
-    let status = code == .forbidden ? 403 : 503
+    let status = [.forbidden: 403, .nameTaken: 409][code] ?? 503
     return .failed(status: status, code, detail: message)
   }
 }

@@ -19,6 +19,10 @@ extension SFU {
     if let identity = grants.identity, identity != name, !doorway.isViewer {
       throw .refused(.forbidden, "the token is not for the name \(name)")
     }
+    if let replaced, !mayReplace(replaced, grants, now: now) {
+      throw .refused(
+        .nameTaken, "\(name) publishes in room \(room) already; only a token with the sub \"\(name)\" replaces it")
+    }
     if rooms[room] == nil, rooms.count >= configuration.maximumRooms {
       throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
     }
@@ -36,6 +40,13 @@ extension SFU {
       log(.info, "participant joined", ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]))
     announce(.joined, id)
     return id
+  }
+
+  /// A token that is good for any name says nothing of whose place its bearer takes, as long as that one is heard.
+  private func mayReplace(_ id: ParticipantID, _ grants: Grants, now: Instant) -> Bool {
+    guard configuration.requiresTokens, grants.identity == nil else { return true }
+    let peer = participants[id]?.publishPeer.flatMap { peers[$0] }
+    return peer.map { !$0.connection.holdsAddress(now: now) } ?? true
   }
 
   /// Ends a participant: its peers, tracks and copies; the room ends with its last participant.

@@ -13,11 +13,13 @@ public struct SFUConfiguration: Sendable {
   public var rateLimit: RateLimit
   /// Told to every client that joins.
   public var iceServers: [ICEServer]
+  /// Whether clients are known by tokens: then only one that is for its name may take a publisher's place.
+  public var requiresTokens: Bool
 
   public init(
     candidates: [SocketAddress], maximumRooms: Int = 1000, maximumParticipantsPerRoom: Int = 1000,
     maximumTracksPerParticipant: Int = 16, rateLimit: RateLimit = RateLimit(),
-    iceServers: [ICEServer] = []
+    iceServers: [ICEServer] = [], requiresTokens: Bool = false
   ) {
     self.candidates = candidates
     self.maximumRooms = maximumRooms
@@ -25,5 +27,6 @@ public struct SFUConfiguration: Sendable {
     self.maximumTracksPerParticipant = maximumTracksPerParticipant
     self.rateLimit = rateLimit
     self.iceServers = iceServers
+    self.requiresTokens = requiresTokens
   }
 }

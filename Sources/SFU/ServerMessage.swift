@@ -89,6 +89,7 @@ public enum ErrorCode: String, Hashable, Sendable, Codable, CaseIterable {
   case tooManyRooms = "too-many-rooms"
   case limitExceeded = "limit-exceeded"
   case rateLimited = "rate-limited"
+  case nameTaken = "name-taken"
   case draining
   case kicked
   case roomClosed = "room-closed"

@@ -90,7 +90,7 @@ final class RunningServer: Sendable {
       rateLimit: RateLimit(
         packetsPerSecond: UInt32(clamping: configuration.maximumPacketsPerSecond),
         bytesPerSecond: UInt32(clamping: configuration.maximumBytesPerSecond)),
-      iceServers: configuration.iceServers.compactMap { ICEServer($0) })
+      iceServers: configuration.iceServers.compactMap { ICEServer($0) }, requiresTokens: tokens != nil)
     let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
     return try eventLoop.flatSubmit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())

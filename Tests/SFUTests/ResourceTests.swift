@@ -63,6 +63,30 @@ import Wire
     #expect(try ask(other, of: world).status == 503)
   }
 
+  @Test func aTokenForAnyNameEvictsNobodyWhoIsThere() throws {
+    let world = try World(requiresTokens: true)
+    let owner = Grants(room: "live", identity: "camera")
+    let first = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _, _) = try whip(first, in: world, grants: owner) else {
+      return #expect(Bool(false))
+    }
+    try first.connect(by: answer)
+    let anybody = Grants(room: "live")
+    let refused = try whip(BrowserPeer(in: world), in: world, grants: anybody)
+    #expect(refused.status == 409)
+    if case .failed(_, let code, _) = refused { #expect(code == .nameTaken) }
+    #expect(world.routes.removedTransports.isEmpty)
+    #expect(try whip(BrowserPeer(in: world), in: world, grants: Grants(room: "other")).status == 403)
+    guard case .created = try whip(BrowserPeer(in: world), in: world, grants: owner) else {
+      return #expect(Bool(false), "it is the same encoder")
+    }
+    world.advance(.seconds(8))
+    guard case .created = try whip(BrowserPeer(in: world), in: world, grants: anybody) else {
+      return #expect(Bool(false), "nobody was heard of any more")
+    }
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
+  }
+
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)

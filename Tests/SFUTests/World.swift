@@ -27,11 +27,12 @@ final class World {
 
   init(
     rooms: Int = 10, participants: Int = 10, tracks: Int = 16, rateLimit: RateLimit = RateLimit(),
-    iceServers: [ICEServer] = []
+    iceServers: [ICEServer] = [], requiresTokens: Bool = false
   ) throws {
     let configuration = SFUConfiguration(
       candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms,
-      maximumParticipantsPerRoom: participants, maximumTracksPerParticipant: tracks, rateLimit: rateLimit, iceServers: iceServers)
+      maximumParticipantsPerRoom: participants, maximumTracksPerParticipant: tracks, rateLimit: rateLimit, iceServers: iceServers,
+      requiresTokens: requiresTokens)
     sfu = SFU(configuration: configuration, certificate: try World.server, now: now)
   }
 
