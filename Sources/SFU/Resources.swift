@@ -117,9 +117,11 @@ extension SFU {
     guard ifMatch == "*" || ifMatch == resource.entityTag else {
       return .failed(status: 412, .outOfOrder, detail: "If-Match is not the entity tag of the current ICE session")
     }
-    guard var remote = session.remote, let usernameFragment = parsed.iceUfrag, let password = parsed.icePwd,
-      usernameFragment != remote.iceUfrag
-    else { return .accepted }
+    guard var remote = session.remote, parsed.restartsICE(of: remote) else { return .accepted }
+    guard let usernameFragment = parsed.iceUfrag, let password = parsed.icePwd else {
+      let missing = parsed.icePwd == nil ? "a=ice-pwd" : "a=ice-ufrag"
+      return .failed(status: 400, .badSDP, detail: "\(missing) is missing: an ICE restart brings both credentials")
+    }
     restartICE(of: peer)
     remote.iceUfrag = usernameFragment
     remote.icePwd = password

@@ -103,6 +103,17 @@ import Wire
     #expect(try patch(restart, nil).status == 428)
     #expect(try patch(restart, "stale").status == 412)
     #expect(try patch("a=end-of-candidates\r\n", tag) == .accepted)
+    #expect(try patch("a=ice-ufrag:brow\r\na=end-of-candidates\r\n", tag) == .accepted, "the current one")
+    for (bad, named) in [
+      ("a=ice-ufrag:x\r\na=ice-pwd:newpasswordnewpasswordnew\r\n", "a=ice-ufrag"),
+      ("a=ice-ufrag:newuf\r\na=ice-pwd:short\r\n", "a=ice-pwd"), ("a=ice-ufrag:newuf\r\n", "a=ice-pwd"),
+    ] {
+      guard case .failed(400, .badSDP, let detail) = try patch(bad, "*") else {
+        #expect(Bool(false), "\(bad) was taken")
+        continue
+      }
+      #expect(detail.contains(named))
+    }
     guard case .restarted(let fragment, let newTag) = try patch(restart, "*") else {
       return #expect(Bool(false), "not restarted")
     }

@@ -28,6 +28,7 @@ public struct SDPFragment: Hashable, Sendable {
       if value.hasPrefix("candidate:"), ICECandidate(value) == nil {
         throw .badField(line: number, field: "a=candidate", expected: "the form of RFC 8839 section 5.1")
       }
+      try checkCredential(value, number)
       if media.isEmpty { session.append(line) } else { media[media.count - 1].lines.append(line) }
     case "m":
       guard media.count < limits.media else { throw .tooManyMedia(line: number, limit: limits.media) }
@@ -36,6 +37,17 @@ public struct SDPFragment: Hashable, Sendable {
       }
       media.append(section)
     default: throw .badField(line: number, field: "\"\(letter)=\"", expected: "a= or m= lines only (RFC 8840)")
+    }
+  }
+
+  /// Credentials are what a fragment is for: bad ones are not passed over like unknown attributes.
+  private func checkCredential(_ value: String, _ number: Int) throws(SDPError) {
+    let section = SessionDescription(lines: [SDPLine(.attribute, value)])
+    if section.hasAttribute("ice-ufrag"), section.iceUfrag == nil {
+      throw .badField(line: number, field: "a=ice-ufrag", expected: "4 to 256 characters (RFC 8839 section 5.4)")
+    }
+    if section.hasAttribute("ice-pwd"), section.icePwd == nil {
+      throw .badField(line: number, field: "a=ice-pwd", expected: "22 to 256 characters (RFC 8839 section 5.4)")
     }
   }
 
@@ -56,10 +68,9 @@ public struct SDPFragment: Hashable, Sendable {
   public var candidates: [ICECandidate] { head.candidates + media.flatMap(\.candidates) }
   public var mids: [String] { media.compactMap(\.mid) }
 
-  /// Whether it brings other credentials than `remote` has.
+  /// Whether it brings other credentials than `remote` has, be it only one of them.
   public func restartsICE(of remote: RemoteTransportDescription) -> Bool {
-    guard let iceUfrag, let icePwd else { return false }
-    return iceUfrag != remote.iceUfrag || icePwd != remote.icePwd
+    iceUfrag ?? remote.iceUfrag != remote.iceUfrag || icePwd ?? remote.icePwd != remote.icePwd
   }
 }
 
