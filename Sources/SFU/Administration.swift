@@ -35,7 +35,7 @@ extension SFU {
     let outcome = withParticipants(participant, in: room) { sfu, id in
       for own in sfu.participants[id]?.tracks ?? [] where track == nil || track == own.rawValue {
         found = true
-        sfu.setMuted(muted, own, now: now)
+        sfu.setMuted(muted, own, byOperator: true, now: now)
       }
     }
     guard outcome == .done, !found else { return outcome }

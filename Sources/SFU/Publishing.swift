@@ -138,7 +138,8 @@ extension SFU {
     return publication.tracks.compactMapValues { tracks[$0]?.info }
   }
 
-  mutating func setMuted(_ muted: Bool, _ id: TrackID, now: Instant) {
+  /// `byOperator`: its owner does not know yet.
+  mutating func setMuted(_ muted: Bool, _ id: TrackID, byOperator: Bool = false, now: Instant) {
     guard var track = tracks[id], track.isMuted != muted else { return }
     track.isMuted = muted
     tracks[id] = track
@@ -146,6 +147,6 @@ extension SFU {
       for sink in sources[source]?.sinks ?? [] { commands.append(.fastPath(.pauseSink(sink, muted))) }
     }
     if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
-    announce(muted ? .muted : .unmuted, track)
+    announce(muted ? .muted : .unmuted, track, alsoToOwner: byOperator)
   }
 }

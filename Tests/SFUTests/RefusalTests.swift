@@ -158,6 +158,12 @@ import Wire
     #expect(paused(true) == 3, "audio, video and its retransmissions")
     #expect(administer(.mute(room: "class", participant: "ann", track: audio, muted: false)) == .done)
     #expect(paused(false) == 1, "the audio alone")
+    ann.say(.mute(track: audio, muted: true))
+    #expect(ann.heard.isEmpty, "who mutes knows")
+    #expect(administer(.mute(room: "class", participant: "ann", track: audio, muted: false)) == .done)
+    let told = ann.heard.compactMap { if case .track(let event, _, let track) = $0 { (event, track.id) } else { nil } }
+    #expect(told.map(\.0) == [.unmuted] && told.map(\.1) == [audio], "the owner is told as well")
+    _ = world.takeCommands()
     guard case .notFound = administer(.mute(room: "class", participant: "bob", track: nil, muted: true)) else {
       return #expect(Bool(false), "bob publishes nothing")
     }
