@@ -10,8 +10,8 @@ public final class FastPath: Sendable {
 
   /// The UDP port in use: the configured one, or the one that was free.
   public var boundPort: UInt16 { sockets.port }
-  /// The host's addresses that clients may be told of: those of interfaces that are up, not link-local, loopback last.
-  public let localAddresses: [IPAddress]
+  /// The host's addresses now that clients may be told of: those of interfaces that are up, not link-local, loopback last.
+  public var localAddresses: [IPAddress] { HostAddresses.all() }
 
   private let sockets: MediaSockets
   private let mailbox: Mailbox
@@ -30,7 +30,6 @@ public final class FastPath: Sendable {
     LoopbackSettings.sweep(log: log)
     mailbox = try Mailbox()
     published = PublishedStatistics()
-    localAddresses = HostAddresses.all()
     let setup = Worker.Setup(
       configuration: configuration, sockets: sockets, mailbox: mailbox, published: published, log: log, events: events)
     thread = try WorkerThread(name: "needletail", cpu: configuration.workerCPU, log: log) { started in

@@ -11,11 +11,14 @@ import Wire
 final class ControlLoop: CallControl {
   private var sfu: SFU
   private let fastPath: FastPath
+  /// Among the addresses that the host has at that time.
+  private let chooseCandidates: () -> [SocketAddress]
   private let log: Logger
   private let eventLoop: any EventLoop
   private var totals = MediaTotals()
   private var interfaces = InterfaceLog()
   private var ticking: RepeatedTask?
+  private var followingAddresses: RepeatedTask?
   private var queue: [SFUCommand] = []
   private var isPerforming = false
   private var inbox: EventInbox?
@@ -23,16 +26,22 @@ final class ControlLoop: CallControl {
   var signalling: SignallingServer?
 
   private static let tickInterval = TimeAmount.milliseconds(25)
+  /// How long clients may be told of an address that is gone, or not of one that is new.
+  private static let addressInterval = TimeAmount.seconds(3)
 
-  init(sfu: SFU, fastPath: FastPath, eventLoop: any EventLoop, log: Logger) {
+  init(
+    sfu: SFU, fastPath: FastPath, candidates: @escaping () -> [SocketAddress], eventLoop: any EventLoop, log: Logger
+  ) {
     eventLoop.preconditionInEventLoop()
     self.sfu = sfu
     self.fastPath = fastPath
+    chooseCandidates = candidates
     self.eventLoop = eventLoop
     self.log = log
   }
 
   func start(events: EventInbox) {
+    followAddresses()
     interfaces.note(fastPath.statistics().interfaces, log: log)
     inbox = events
     events.connect { [weak self] events in self?.received(events) }
@@ -40,11 +49,24 @@ final class ControlLoop: CallControl {
     ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
       loop.value.handle(.tick)
     }
+    followingAddresses = eventLoop.scheduleRepeatedTask(
+      initialDelay: Self.addressInterval, delay: Self.addressInterval
+    ) { _ in loop.value.followAddresses() }
   }
 
   func stop() {
     ticking?.cancel()
     ticking = nil
+    followingAddresses?.cancel()
+    followingAddresses = nil
+  }
+
+  /// Hosts move between networks, and servers start before theirs.
+  private func followAddresses() {
+    let candidates = chooseCandidates()
+    guard candidates != sfu.configuration.candidates else { return }
+    sfu.setCandidates(candidates)
+    log.notice("media", metadata: ["candidates": "\(candidates.map(\.description).joined(separator: " "))"])
   }
 
   /// Carries out what several events lead to at once, so that their datagrams leave together.

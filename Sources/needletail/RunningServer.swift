@@ -81,10 +81,11 @@ final class RunningServer: Sendable {
     inbox: EventInbox, eventLoop: any EventLoop, log: Logger
   ) throws -> (NIOLoopBound<Parts>, port: Int) {
     let certificate = try DTLSCertificate.generate(commonName: "needletail")
-    let candidates = Candidates.choose(configuration, local: fastPath.localAddresses, port: fastPath.boundPort)
-    log.notice("media", metadata: ["candidates": "\(candidates.map(\.description).joined(separator: " "))"])
+    let candidates = { @Sendable in
+      Candidates.choose(configuration, local: fastPath.localAddresses, port: fastPath.boundPort)
+    }
     let limits = SFUConfiguration(
-      candidates: candidates, maximumRooms: configuration.maximumRooms,
+      candidates: [], maximumRooms: configuration.maximumRooms,
       maximumParticipantsPerRoom: configuration.maximumParticipants,
       maximumTracksPerParticipant: configuration.maximumTracks,
       rateLimit: RateLimit(
@@ -94,7 +95,8 @@ final class RunningServer: Sendable {
     let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
     return try eventLoop.flatSubmit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())
-      let control = ControlLoop(sfu: sfu, fastPath: fastPath, eventLoop: eventLoop, log: log)
+      let control = ControlLoop(
+        sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, log: log)
       let signalling = SignallingServer(configuration: listening, eventLoop: eventLoop, control: control, log: log)
       control.signalling = signalling
       control.start(events: inbox)

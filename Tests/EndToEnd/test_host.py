@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness.aiortc_client import Session
-from harness.network import SERVER_ADDRESS
+from harness.network import CLIENT_ADDRESS_V6, SERVER_ADDRESS, SERVER_ADDRESS_V6
 from harness.server import ROOT, LaneCount, Server, copy_for_anybody
 from harness.waiting import wait_for
 from test_calls import assert_lane
@@ -51,6 +51,27 @@ def test_stop_leaves_nothing_on_the_interface(network, server):
     assert network.xdp_programs()
     assert server.stop() == 0
     assert not network.xdp_programs()
+
+
+@pytest.mark.parametrize("lane", ["auto", "socket"])
+def test_clients_are_told_of_the_addresses_that_the_host_has_now(network, start_server, aiortc, lane):
+    server = start_server(lane=lane)
+
+    def told():
+        session = aiortc.run(Session.publish(f"{server.url}/whip/moving/probe"))
+        aiortc.run(session.delete())
+        return set(session.server_addresses)
+
+    assert told() == {SERVER_ADDRESS}
+    with network.ipv6():
+        wait_for(lambda: told() == {SERVER_ADDRESS, SERVER_ADDRESS_V6}, "the new address to be told of", seconds=10)
+        session = aiortc.run(Session.publish(f"{server.url}/whip/moving/encoder", server_address=SERVER_ADDRESS_V6))
+        sources = lambda: [s["packets"] for s in server.admin("/streams?room=moving")["sources"]]
+        wait_for(lambda: len(sources()) == 2 and min(sources()) > 20, "media on the new address")
+        (encoder,) = server.admin("/participants?room=moving")["participants"]
+        assert [peer["remote"].startswith(f"[{CLIENT_ADDRESS_V6}]:") for peer in encoder["peers"]] == [True]
+        aiortc.run(session.delete())
+    wait_for(lambda: told() == {SERVER_ADDRESS}, "the old address to be forgotten", seconds=10)
 
 
 def test_tcp_still_works(network, server):

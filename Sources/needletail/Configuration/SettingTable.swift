@@ -48,7 +48,7 @@ extension Setting {
         name: "public-addresses", kind: .list(allowed: "IP addresses", \.publicAddresses, isAddress),
         defaultText: "the addresses of this host's interfaces",
         help: "Addresses clients send media to, most preferred first: for NAT, containers and clouds. "
-          + "They replace the host's own."),
+          + "They replace the host's own, which are followed as they change."),
       Setting(
         name: "ice-servers", kind: .list(allowed: ICEServer.form, \.iceServers, { ICEServer($0) != nil }),
         defaultText: "none",

@@ -74,16 +74,18 @@ class Tone(AudioStreamTrack):
 class Session:
     """One WHIP or WHEP resource. Make it with `publish` or `play`, on a NamespaceLoop."""
 
-    def __init__(self, url):
+    def __init__(self, url, server_address=""):
+        """`server_address`: the only one of the server's that the client is to know."""
         self.url = url
+        self.server_address = server_address
         self.connection = RTCPeerConnection()
         self.resource = None
         self.frames = {"audio": 0, "video": 0}
         self._tasks = []
 
     @classmethod
-    async def publish(cls, url):
-        session = cls(url)
+    async def publish(cls, url, server_address=""):
+        session = cls(url, server_address)
         session.connection.addTrack(Tone())
         session.connection.addTrack(Picture())
         await session._negotiate()
@@ -114,6 +116,11 @@ class Session:
                 answer = await response.text()
                 assert response.status == 201, f"POST {self.url}: {response.status} {answer}"
                 self.resource = str(response.url.join(aiohttp.client.URL(response.headers["location"])))
+        lines = answer.splitlines(keepends=True)
+        candidates = [line for line in lines if line.startswith("a=candidate:")]
+        self.server_addresses = [line.split()[4] for line in candidates]
+        unknown = {line for line in candidates if f" {self.server_address} " not in line and self.server_address}
+        answer = "".join(line for line in lines if line not in unknown)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def counts(self):
