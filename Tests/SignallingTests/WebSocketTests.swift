@@ -102,6 +102,36 @@ import Testing
     #expect(last?.opcode == 8)
   }
 
+  @Test func countsEveryFrame() throws {
+    var limits = SignallingLimits()
+    limits.messagesPerSecond = 1
+    limits.messageBurst = 3
+    let server = try TestServer(limits: limits)
+    let fragmenting = try open(server)
+    fragmenting.send(frame: 1, [], isFinal: false)
+    for _ in 0..<4 { fragmenting.send(frame: 0, [], isFinal: false) }
+    fragmenting.send(frame: 0, Array(join.utf8))
+    #expect(code(try fragmenting.message()) == "rate-limited")
+    let pinging = try open(server)
+    for _ in 0..<200 { pinging.send(frame: 9, []) }
+    for _ in 0..<3 { #expect(try pinging.frame().opcode == 10) }
+    let close = try pinging.closeFrame()
+    #expect(close.code == 1008 && close.reason == "rate-limited")
+    #expect(try server.withCalls { $0.inputs.isEmpty })
+  }
+
+  /// A pong without data takes memory too, while its reader does not read.
+  @Test func closesWhoReadsNoPongs() throws {
+    var limits = SignallingLimits()
+    limits.messageBurst = 10_000_000
+    limits.unsentBytes = 64 << 10
+    let server = try TestServer(limits: limits)
+    let client = try open(server)
+    let pings = [[UInt8]](repeating: [0x89, 0x80, 0, 0, 0, 0], count: 10_000).flatMap { $0 }
+    for _ in 0..<300 { client.send(pings) }
+    #expect(try client.drain() < 2 * 3_000_000)
+  }
+
   @Test(arguments: ["unmasked", "continuation", "nested", "control", "opcode"])
   func closesOnViolations(kind: String) throws {
     let server = try TestServer()

@@ -50,11 +50,12 @@ final class WebSocketConnection: ChannelInboundHandler {
     lastHeard = .now()
     guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
     guard frame.maskKey != nil || frame.length == 0 else { return violation("a client's frames must be masked") }
+    if frame.opcode == .connectionClose { return peerCloses(frame, context) }
+    let isTooFast = isTooFast()
     switch frame.opcode {
-    case .text, .binary, .continuation: received(frame)
-    case .ping: write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
-    case .pong: break
-    case .connectionClose: peerCloses(frame, context)
+    case .text, .binary, .continuation: received(frame, isTooFast: isTooFast)
+    case .ping where !isTooFast: write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
+    case .ping, .pong: break
     default: violation("an unknown opcode")
     }
   }
@@ -75,17 +76,26 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   // MARK: Receiving
 
-  private func received(_ frame: WebSocketFrame) {
+  /// Takes a token for a frame; fragments and control frames cost as much as messages. Who goes on without any is closed.
+  private func isTooFast() -> Bool {
+    if bucket.take(now: .now()) {
+      refusedInARow = 0
+      return false
+    }
+    refusedInARow += 1
+    if refusedInARow == 1 { log.info("message rate exceeded") }
+    if refusedInARow > limits.messageBurst + 100 { close(.policyViolation, ErrorCode.rateLimited.rawValue) }
+    return true
+  }
+
+  private func received(_ frame: WebSocketFrame, isTooFast: Bool) {
     guard !isClosing else { return }
-    let outcome = assembly.received(frame)
-    if case .incomplete = outcome { return }
-    guard bucket.take(now: .now()) else { return refuseForRate() }
-    refusedInARow = 0
-    switch outcome {
+    switch assembly.received(frame, isTooFast: isTooFast) {
     case .incomplete: break
     case .text(let text): received(text)
     case .binary: deliver(.error(.badMessage, message: "binary frames are not understood; send JSON in text frames"))
     case .oversized: deliver(.error(.limitExceeded, message: oversizedText))
+    case .tooFast: deliver(.error(.rateLimited, message: tooFastText))
     case .violation(let reason): violation(reason)
     }
   }
@@ -117,17 +127,9 @@ final class WebSocketConnection: ChannelInboundHandler {
     "the message exceeds the limit of \(limits.messageBytes) bytes (max-message-bytes)"
   }
 
-  private func refuseForRate() {
-    refusedInARow += 1
-    if refusedInARow == 1 {
-      log.info("message rate exceeded")
-    } else if refusedInARow > limits.messageBurst + 100 {
-      return close(.policyViolation, ErrorCode.rateLimited.rawValue)
-    }
+  private var tooFastText: String {
     let rate = "\(limits.messagesPerSecond) messages per second (max-messages-per-second)"
-    deliver(
-      .error(
-        .rateLimited, message: "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"))
+    return "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"
   }
 
   private func violation(_ reason: String) {
@@ -136,6 +138,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   // MARK: Sending
+
+  /// Bytes that a frame which waits takes besides its data: an empty pong is not free.
+  private static let frameOverhead = 256
 
   private func deliver(_ message: ServerMessage) { deliver(message, ByteBuffer(bytes: message.encoded())) }
 
@@ -150,7 +155,7 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   private func write(_ frame: WebSocketFrame) {
     guard let context, !isClosing else { return }
-    let size = frame.data.readableBytes
+    let size = frame.data.readableBytes + Self.frameOverhead
     guard unsentBytes + size <= limits.unsentBytes else {
       log.warning(
         "slow reader: connection closed",

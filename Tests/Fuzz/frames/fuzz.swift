@@ -11,6 +11,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   var input = ByteBuffer(bytes: UnsafeBufferPointer(start: data, count: size))
   var assembly = MessageAssembly(limit: limit)
   var sent: [UInt8] = []
+  var isTooFast = false
   while let head: UInt8 = input.readInteger(), let length: UInt8 = input.readInteger() {
     let bytes = input.readBytes(length: min(Int(length), input.readableBytes)) ?? []
     let opcode: WebSocketOpcode = head & 3 == 1 ? .text : head & 3 == 2 ? .binary : .continuation
@@ -21,9 +22,11 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     }
     if opcode != .continuation { sent = [] }
     sent += bytes
-    switch assembly.received(frame) {
+    isTooFast = (opcode == .continuation && isTooFast) || head & 0x20 != 0
+    switch assembly.received(frame, isTooFast: head & 0x20 != 0) {
     case .incomplete: precondition(!frame.fin)
-    case .text(let message): precondition(frame.fin && message == sent && message.count <= limit)
+    case .text(let message): precondition(frame.fin && message == sent && message.count <= limit && !isTooFast)
+    case .tooFast: precondition(frame.fin && isTooFast)
     case .oversized: precondition(frame.fin && sent.count > limit)
     case .binary: precondition(frame.fin)
     // The connection is closed then.
