@@ -54,7 +54,7 @@ public struct SignallingLimits: Sendable {
   public var unsentBytes = 1 << 20
   /// From connecting to the end of the first request (and from a request's head to its end).
   public var requestTimeout = TimeAmount.seconds(10)
-  /// Between two requests on one connection.
+  /// Between two requests on one connection, and for a client to take a response.
   public var idleTimeout = TimeAmount.seconds(60)
   public var pingInterval = TimeAmount.seconds(10)
   /// A WebSocket that says nothing for so long, not even pong, is closed.

@@ -65,6 +65,19 @@ import Testing
     #expect(try client.response().body == "ready\n")
   }
 
+  @Test func closesWhoReadsNoResponses() throws {
+    var limits = SignallingLimits()
+    limits.idleTimeout = .milliseconds(500)
+    limits.messageBurst = 1_000_000
+    let server = try TestServer(limits: limits)
+    let client = try TestClient(port: server.port)
+    let count = 40_000
+    let request = "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"
+    client.send(String(repeating: request, count: count))
+    _ = try client.drain()
+    #expect(try server.withCalls { (1..<count).contains($0.inputs.count) })
+  }
+
   @Test func continuesWhenAsked() throws {
     let server = try TestServer()
     let client = try TestClient(port: server.port)

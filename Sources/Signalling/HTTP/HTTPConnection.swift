@@ -12,7 +12,8 @@ protocol HTTPService: AnyObject {
 }
 
 /// One HTTP/1.1 connection: collects each request within the limits, writes each response, and closes when idle.
-/// Requests come one at a time (`HTTPServerPipelineHandler` holds back pipelined ones).
+/// Requests come one at a time: `HTTPServerPipelineHandler` holds pipelined ones back until the response has its end, which
+/// comes when the client has taken the rest.
 final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -20,9 +21,9 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private enum State {
     case waiting
     case reading(HTTPRequestHead, body: [UInt8])
-    /// Refused early: the rest of the body is passed over, and the connection ends.
-    case ignoring
-    case responding(HTTPRequestHead)
+    case responding
+    /// The response is on its way, and so may be the rest of a body that is passed over.
+    case writing
     case closed
   }
 
@@ -56,8 +57,9 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     // A WebSocket upgrade that was refused arrives as a plain request next.
-    if error is HTTPParserError {
-      if case .waiting = state { refuseUnreadable(context) }
+    if error is HTTPParserError, case .waiting = state {
+      refuseUnreadable(context)
+    } else if error is HTTPParserError {
       context.close(promise: nil)
     } else if error is ChannelError || error is IOError {
       context.close(promise: nil)
@@ -93,7 +95,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private func ended(_ context: ChannelHandlerContext) {
     guard case .reading(let head, let body) = state else { return }
     deadline?.cancel()
-    state = .responding(head)
+    state = .responding
     let request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
     service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
   }
@@ -102,28 +104,17 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   private func write(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     guard case .responding = state else { return }
-    let closes = reply.closesConnection || !head.isKeepAlive
-    send(reply, to: head, closes: closes, context)
-    if closes {
-      state = .closed
-      closeAfterWriting(context)
-    } else {
-      state = .waiting
-      setDeadline(service.limits.idleTimeout, context)
-    }
+    send(reply, to: head, closes: reply.closesConnection || !head.isKeepAlive, context)
   }
 
   private func refuse(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    state = .ignoring
     send(reply, to: head, closes: true, context)
-    closeAfterWriting(context)
   }
 
   private func refuseUnreadable(_ context: ChannelHandlerContext) {
     let reply = HTTPReply.problem(
       .badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
     send(reply, to: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), closes: true, context)
-    state = .closed
   }
 
   private func send(_ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext) {
@@ -132,15 +123,28 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     headers.add(name: "x-content-type-options", value: "nosniff")
     if closes { headers.replaceOrAdd(name: "connection", value: "close") }
     let response = HTTPResponseHead(version: head.version, status: reply.status, headers: headers)
+    let hasBody = head.method != .HEAD && reply.status != .noContent
+    let body = ByteBuffer(bytes: hasBody ? reply.body : [])
+    let taken = context.eventLoop.makePromise(of: Void.self)
+    taken.futureResult.assumeIsolated().whenSuccess { [weak self] in self?.sent(closes: closes, context) }
+    state = .writing
+    setDeadline(service.limits.idleTimeout, context)
     context.write(Self.wrapOutboundOut(.head(response)), promise: nil)
-    if head.method != .HEAD, reply.status != .noContent, !reply.body.isEmpty {
-      context.write(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: reply.body)))), promise: nil)
-    }
+    context.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(body))), promise: taken)
+  }
+
+  /// The client has taken the response.
+  private func sent(closes: Bool, _ context: ChannelHandlerContext) {
+    guard case .writing = state else { return }
+    if closes { return closeSoon(context) }
+    state = .waiting
+    setDeadline(service.limits.idleTimeout, context)
     context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
   }
 
   /// Half-closes, so that a client that is still sending reads the response before it sees a reset; then ends soon.
-  private func closeAfterWriting(_ context: ChannelHandlerContext) {
+  private func closeSoon(_ context: ChannelHandlerContext) {
+    state = .closed
     deadline?.cancel()
     let channel = context.channel
     context.close(mode: .output, promise: nil)
