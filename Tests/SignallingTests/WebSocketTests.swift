@@ -183,6 +183,19 @@ import Testing
     #expect(try alive.message()["type"] as? String == "joined")
   }
 
+  @Test func closesWhoDoesNotJoin() throws {
+    var limits = SignallingLimits()
+    limits.joinTimeout = .milliseconds(300)
+    let server = try TestServer(limits: limits)
+    let (joined, idle) = (try open(server), try open(server))
+    for client in [joined, idle] { client.send(message: client === joined ? join : "{}") }
+    #expect(try joined.message()["type"] as? String == "joined")
+    #expect(code(try idle.message()) == "bad-message")
+    #expect(try idle.closeFrame().code == 1008)
+    joined.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect(code(try joined.message()) == "out-of-order")
+  }
+
   @Test func closesSlowReadersAlone() throws {
     var limits = SignallingLimits()
     limits.unsentBytes = 256 << 10

@@ -36,6 +36,7 @@ final class WebSocketConnection: ChannelInboundHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     schedulePing(context)
+    scheduleJoinDeadline(context)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -170,6 +171,14 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   // MARK: Keeping alive, closing
+
+  /// Without a join, pongs alone would keep a connection, and one of those that there may be, for ever.
+  private func scheduleJoinDeadline(_ context: ChannelHandlerContext) {
+    context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
+      guard let self, grants == nil else { return }
+      close(.policyViolation, "no join within \(limits.joinTimeout.nanoseconds / 1_000_000_000) s")
+    }
+  }
 
   private func schedulePing(_ context: ChannelHandlerContext) {
     context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
