@@ -209,22 +209,31 @@ public final class SignallingServer: HTTPService {
       headers: ["retry-after": "5"])
   }
 
+  func headers(for target: String) -> HTTPHeaders {
+    guard let route = try? Route(HTTPRequest(method: .GET, target: target)), !route.isCrossOrigin else {
+      return Self.crossOriginHeaders
+    }
+    return [:]
+  }
+
+  /// For pages of other origins.
+  private static let crossOriginHeaders: HTTPHeaders = [
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers":
+      "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
+  ]
+
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
     let route: Route
     do throws(Route.Failure) { route = try Route(request) } catch { return reply(self.reply(to: error, request)) }
-    let answer: (HTTPReply) -> Void = { response in
-      var response = response
-      if route.isCrossOrigin { response.headers.add(contentsOf: SessionEndpoint.crossOriginHeaders) }
-      reply(response)
-    }
     guard route.methods.contains(request.method) else {
       let allowed = route.methods.map(\.rawValue).joined(separator: ", ")
       let detail = "\(request.method.rawValue) is not for this resource; it takes \(allowed)"
-      return answer(.problem(.methodNotAllowed, code: "method-not-allowed", detail, headers: ["allow": allowed]))
+      return reply(.problem(.methodNotAllowed, code: "method-not-allowed", detail, headers: ["allow": allowed]))
     }
     switch route {
-    case .endpoint, .resource: ask(request, route, answer)
-    default: answer(response(to: request, route))
+    case .endpoint, .resource: ask(request, route, reply)
+    default: reply(response(to: request, route))
     }
   }
 
@@ -260,13 +269,13 @@ public final class SignallingServer: HTTPService {
     return .text(.ok, text, type: "text/plain; version=0.0.4; charset=utf-8")
   }
 
-  private func ask(_ request: HTTPRequest, _ route: Route, _ answer: @escaping (HTTPReply) -> Void) {
+  private func ask(_ request: HTTPRequest, _ route: Route, _ reply: @escaping (HTTPReply) -> Void) {
     switch endpoint.receive(request, route, now: Date()) {
-    case .reply(let reply): answer(reply)
+    case .reply(let response): reply(response)
     case .ask(let question):
       lastRequest += 1
       let id = RequestID(rawValue: lastRequest)
-      requests[id] = { [endpoint] response in answer(endpoint.reply(response, route)) }
+      requests[id] = { [endpoint] response in reply(endpoint.reply(response, route)) }
       control?.handle(.request(id, question))
     }
   }

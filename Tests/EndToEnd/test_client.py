@@ -10,17 +10,21 @@ README = Path(ROOT / "web/README.md").read_text()
 
 
 def test_the_example_of_the_documentation(server, new_page, new_participant):
+    """In a page of another origin."""
     example = re.search(r"```js\n(.*?)```", README, re.DOTALL)[1]
-    page = new_page(bypass_csp=True)
-    page.goto(f"{server.url}/healthz")
-    page.add_script_tag(type="module", content="const token = null;\n" + example.replace("https://sfu.example.org", server.url))
+    example = "const token = null;\n" + example.replace("https://sfu.example.org", server.url)
+    page = new_page()
+    elsewhere = "https://elsewhere.example/"
+    page.route(elsewhere, lambda route: route.fulfill(content_type="text/html", body=f'<body><script type="module">{example}</script>'))
+    page.goto(elsewhere)
     elements = lambda: page.evaluate("[...document.querySelectorAll('audio, video')].map(({ localName }) => localName).sort()")
     grace = new_participant().join("lounge", "Grace")
     grace.wait_for_media(2)
     wait_for(lambda: elements() == ["audio", "video"], "an element for each track")
-    subscribe = "async (tracks) => [...(await import('/needletail.js')).rooms][0].setSubscriptions(tracks)"
-    has_media = """async () => [...[...(await import('/needletail.js')).rooms][0].participants.values()]
-      .flatMap(({ tracks }) => [...tracks.values()]).map(({ media }) => Boolean(media))"""
+    room = f"[...(await import('{server.url}/needletail.js')).rooms][0]"
+    subscribe = f"async (tracks) => {room}.setSubscriptions(tracks)"
+    has_media = f"""async () => [...{room}.participants.values()]
+      .flatMap(({{ tracks }}) => [...tracks.values()]).map(({{ media }}) => Boolean(media))"""
     for tracks, expected in (([], [False, False]), (None, [True, True])):
         page.evaluate(subscribe, tracks)
         wait_for(lambda: page.evaluate(has_media) == expected, "the subscription to change")

@@ -61,6 +61,27 @@ import Testing
     #expect(resource.headers["access-control-allow-methods"] == "PATCH, DELETE, OPTIONS")
   }
 
+  /// A page of another origin reads the error only then.
+  @Test func refusesAcrossOrigins() throws {
+    var limits = SignallingLimits()
+    limits.bodyBytes = 1000
+    limits.connections = 2
+    limits.requestTimeout = .milliseconds(500)
+    let server = try TestServer(limits: limits)
+    let client = try TestClient(port: server.port)
+    let names = try client.request("POST", "/whip/%20/n", headers: sdp, body: "v=0")
+    let path = try client.request("POST", "/whep/a%2fb/n", headers: sdp, body: "v=0")
+    let slow = try TestClient(port: server.port)
+    slow.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
+    let refused = try TestClient(port: server.port).request("POST", "/whip/r/n", headers: sdp, body: "v=0")
+    let large = try client.request("POST", "/whip/r/n", headers: sdp, body: String(repeating: "x", count: 1001))
+    let late = try slow.response()
+    for (response, status) in [(names, 400), (path, 400), (large, 413), (refused, 503), (late, 408)] {
+      #expect(response.status == status && response.headers["access-control-allow-origin"] == "*")
+      #expect(response.headers["access-control-expose-headers"]?.contains("Retry-After") == true)
+    }
+  }
+
   @Test func refusesWhatIsNoOffer() throws {
     let server = try TestServer()
     let client = try TestClient(port: server.port)

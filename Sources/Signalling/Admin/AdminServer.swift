@@ -77,6 +77,8 @@ public final class AdminServer: HTTPService {
     reply(api.response(to: request, now: Date()))
   }
 
+  func headers(for target: String) -> HTTPHeaders { [:] }
+
   private func accepted(_ channel: any Channel) throws {
     let key = ObjectIdentifier(channel)
     channels[key] = channel

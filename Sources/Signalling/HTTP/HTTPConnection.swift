@@ -9,6 +9,8 @@ protocol HTTPService: AnyObject {
   func refusal() -> HTTPReply?
   /// Calls `reply` once, now or later.
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void)
+  /// What every response to a request for `target` says, a refusal before its end as well.
+  func headers(for target: String) -> HTTPHeaders
 }
 
 /// One HTTP/1.1 connection: collects each request within the limits, writes each response, and closes when idle.
@@ -120,6 +122,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private func send(_ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext) {
     var headers = reply.headers
     if reply.status != .noContent { headers.replaceOrAdd(name: "content-length", value: String(reply.body.count)) }
+    headers.add(contentsOf: service.headers(for: head.uri))
     headers.add(name: "x-content-type-options", value: "nosniff")
     if closes { headers.replaceOrAdd(name: "connection", value: "close") }
     let response = HTTPResponseHead(version: head.version, status: reply.status, headers: headers)

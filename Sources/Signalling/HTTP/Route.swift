@@ -50,11 +50,11 @@ enum Route: Hashable {
     }
   }
 
-  /// WHIP and WHEP are used from pages of any origin.
+  /// WHIP, WHEP and the client module are used from pages of any origin.
   var isCrossOrigin: Bool {
     switch self {
-    case .endpoint, .resource: true
-    default: false
+    case .endpoint, .resource, .file: true
+    case .webSocket, .metrics, .health, .readiness: false
     }
   }
 }

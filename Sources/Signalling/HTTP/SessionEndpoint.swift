@@ -7,12 +7,6 @@ struct SessionEndpoint {
   static let sdp = "application/sdp"
   static let fragment = "application/trickle-ice-sdpfrag"
 
-  /// For pages of other origins.
-  static let crossOriginHeaders: HTTPHeaders = [
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "Location, ETag, Link, Accept-Patch, WWW-Authenticate",
-  ]
-
   let tokens: SessionTokens?
 
   enum Step {

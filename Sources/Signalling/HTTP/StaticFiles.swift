@@ -6,6 +6,10 @@ struct StaticFiles {
   /// Absolute, without links.
   let folder: String
   static let maximumBytes = 16 << 20
+  /// The page has no script or style but its files, and nobody else's page frames it, with its camera open. Not every
+  /// browser takes the WebSocket as 'self'.
+  private static let contentPolicy =
+    "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
   /// nil if there is no such folder.
   init?(folder: String) {
@@ -19,7 +23,7 @@ struct StaticFiles {
     let headers: HTTPHeaders = [
       "content-type": Self.contentType(path), "etag": file.entityTag,
       // Revalidated each time: a new build shows at once, and an unchanged file costs a 304.
-      "cache-control": "no-cache", "referrer-policy": "no-referrer",
+      "cache-control": "no-cache", "referrer-policy": "no-referrer", "content-security-policy": Self.contentPolicy,
     ]
     if request.headers[canonicalForm: "if-none-match"].contains(where: { $0 == file.entityTag || $0 == "*" }) {
       return HTTPReply(.notModified, headers: headers)
