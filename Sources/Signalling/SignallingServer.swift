@@ -142,7 +142,8 @@ public final class SignallingServer: HTTPService {
     let upgrader = NIOWebSocketServerUpgrader(
       maxFrameSize: min(limits.messageBytes * 4, Int(UInt32.max)), automaticErrorHandling: false,
       shouldUpgrade: { channel, head in
-        let admits = head.uri.split(separator: "?").first == "/ws" && server.value.refusal() == nil
+        let isForUs = head.method == .GET && head.uri.split(separator: "?").first == "/ws"
+        let admits = isForUs && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
         return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
       },
       upgradePipelineHandler: { channel, _ in
@@ -245,11 +246,7 @@ public final class SignallingServer: HTTPService {
     case .file(let segments):
       return files?.reply(to: request, segments: segments)
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
-    case .webSocket:
-      return .problem(
-        .upgradeRequired, code: "upgrade-required",
-        "this is the WebSocket endpoint: open a new connection with Upgrade",
-        headers: ["upgrade": "websocket"])
+    case .webSocket: return WebSocketHandshake.refusal(request.headers)
     case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
     }
   }

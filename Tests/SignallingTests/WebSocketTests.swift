@@ -49,8 +49,6 @@ import Testing
     #expect(code(try client.message()) == "bad-message")
     client.send(frame: 2, [1, 2, 3])
     #expect(code(try client.message()) == "bad-message")
-    client.send(frame: 1, [0xff, 0xfe])
-    #expect(code(try client.message()) == "bad-json")
     client.send(message: join)
     #expect(try client.message()["type"] as? String == "joined")
   }
@@ -148,6 +146,13 @@ import Testing
     #expect(try client.closeFrame().code == 1002)
   }
 
+  @Test func closesOnTextThatIsNotUTF8() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(frame: 1, [0x22, 0xff, 0xfe, 0x22])
+    #expect(try client.closeFrame().code == 1007)
+  }
+
   @Test func echoesClose() throws {
     let server = try TestServer()
     let client = try open(server)
@@ -239,8 +244,22 @@ import Testing
   @Test func refusesOtherPathsAndPlainRequests() throws {
     let server = try TestServer()
     #expect(try TestClient(port: server.port).openWebSocket("/elsewhere") == 404)
-    #expect(try TestClient(port: server.port).request("GET", "/ws").status == 426)
+    let plain = try TestClient(port: server.port).request("GET", "/ws")
+    #expect(plain.status == 426 && plain.headers["upgrade"] == "websocket")
+    #expect(plain.headers["sec-websocket-version"] == "13")
     #expect(try TestClient(port: server.port).request("POST", "/ws").status == 405)
+  }
+
+  @Test(arguments: [
+    ("POST", "13", "dGhlIHNhbXBsZSBub25jZQ==", 405), ("GET", "8", "dGhlIHNhbXBsZSBub25jZQ==", 426),
+    ("GET", "13", "c2hvcnQ=", 400), ("GET", "13", "not base64", 400), ("GET", "13", "dGhlIHNhbXBsZSBub25jZQ==", 101),
+  ])
+  func wantsTheHandshakeOfTheRFC(method: String, version: String, key: String, status: Int) throws {
+    let server = try TestServer()
+    let headers = [
+      "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": version, "Sec-WebSocket-Key": key,
+    ]
+    #expect(try TestClient(port: server.port).request(method, "/ws", headers: headers).status == status)
   }
 
   @Test func saysGoodbye() throws {

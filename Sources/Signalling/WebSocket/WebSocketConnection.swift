@@ -102,6 +102,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   private func received(_ text: [UInt8]) {
+    guard String(validating: text, as: UTF8.self) != nil else {
+      return close(.dataInconsistentWithMessage, "a text message that is not UTF-8")
+    }
     let received: ReceivedMessage
     do throws(ClientMessageError) { received = try ReceivedMessage.decode(text) } catch {
       return deliver(.error(error.code, message: error.message))
