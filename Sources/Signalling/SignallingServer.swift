@@ -206,8 +206,7 @@ public final class SignallingServer: HTTPService {
     guard channels.count > limits.connections else { return nil }
     return .problem(
       .serviceUnavailable, .limitExceeded,
-      "this server has its limit of \(limits.connections) connections (max-connections)",
-      headers: ["retry-after": "5"])
+      "this server has its limit of \(limits.connections) connections (max-connections)")
   }
 
   func headers(for target: String) -> HTTPHeaders {
@@ -279,7 +278,10 @@ public final class SignallingServer: HTTPService {
 
   private func reply(to failure: Route.Failure, _ request: HTTPRequest) -> HTTPReply {
     switch failure {
-    case .badPath: .problem(.badRequest, code: "bad-request", "the path is not validly percent-encoded")
+    case .badPath:
+      .problem(
+        .badRequest, code: "bad-request",
+        "a part of the path is not validly percent-encoded, or it holds a slash (%2F) or a NUL (%00)")
     case .badName(let name):
       .problem(.badRequest, .badMessage, "\"\(name.prefix(80))\" cannot be a room or participant: \(CallName.rule)")
     case .notFound: .problem(.notFound, .notFound, "there is nothing at \(request.path.prefix(200))")

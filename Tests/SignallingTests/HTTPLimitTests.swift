@@ -94,7 +94,8 @@ import Testing
     let server = try TestServer()
     try server.withCalls { $0.current.draining = true }
     let client = try TestClient(port: server.port)
-    #expect(try client.request("GET", "/readyz").status == 503)
+    let unready = try client.request("GET", "/readyz")
+    #expect(unready.status == 503 && unready.headers["retry-after"] == "5")
     #expect(try client.request("GET", "/healthz").status == 200)
   }
 }

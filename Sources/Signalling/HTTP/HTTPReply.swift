@@ -34,7 +34,7 @@ struct HTTPReply {
       status, headers: ["content-type": "application/json", "cache-control": "no-store"], body: [UInt8](body))
   }
 
-  /// An error as RFC 9457 says.
+  /// An error as RFC 9457 says. One that passes says when to come back.
   static func problem(
     _ status: HTTPResponseStatus, code: String, _ detail: String, headers: HTTPHeaders = [:]
   ) -> HTTPReply {
@@ -44,6 +44,7 @@ struct HTTPReply {
     var reply = json(problem, status: status)
     reply.headers.replaceOrAdd(name: "content-type", value: "application/problem+json")
     reply.headers.add(contentsOf: headers)
+    if status == .serviceUnavailable { reply.headers.add(name: "retry-after", value: "5") }
     return reply
   }
 

@@ -56,8 +56,7 @@ struct SessionEndpoint {
         .ok, headers: ["content-type": Self.fragment, "etag": "\"\(entityTag)\""], body: [UInt8](fragment.utf8))
     case .deleted: return HTTPReply(.ok)
     case .failed(let status, let code, let detail):
-      let headers: HTTPHeaders = status == 503 ? ["retry-after": "5"] : [:]
-      return .problem(HTTPResponseStatus(statusCode: status), code, detail, headers: headers)
+      return .problem(HTTPResponseStatus(statusCode: status), code, detail)
     }
   }
 
