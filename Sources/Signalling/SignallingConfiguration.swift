@@ -47,7 +47,8 @@ public struct SignallingLimits: Sendable {
   public var messageBytes = 1 << 20
   /// Bytes of an HTTP request body.
   public var bodyBytes = 1 << 18
-  /// WebSocket messages of one connection: a bucket of `messageBurst` that refills with `messagesPerSecond`.
+  /// WebSocket frames and request bodies of one connection, by 16 KiB begun: a bucket of `messageBurst` that refills with
+  /// `messagesPerSecond`.
   public var messagesPerSecond = 50
   public var messageBurst = 200
   /// Bytes that may wait for one slow WebSocket reader.

@@ -65,6 +65,20 @@ import Testing
     #expect(try client.response().body == "ready\n")
   }
 
+  @Test func limitsTheRateOfBodies() throws {
+    var limits = SignallingLimits()
+    limits.messagesPerSecond = 1
+    limits.messageBurst = 2
+    let server = try TestServer(limits: limits)
+    let client = try TestClient(port: server.port)
+    let headers = ["Content-Type": "application/sdp"]
+    let offer = "v=0" + String(repeating: "x", count: 20_000)
+    #expect(try client.request("POST", "/whip/r/n", headers: headers, body: offer).status == 201)
+    let refused = try client.request("POST", "/whip/r/n", headers: headers, body: "v=0")
+    #expect(refused.status == 429 && refused.headers["retry-after"] == "5" && refused.body.contains("rate-limited"))
+    #expect(try client.request("GET", "/healthz").status == 200)
+  }
+
   @Test func closesWhoReadsNoResponses() throws {
     var limits = SignallingLimits()
     limits.idleTimeout = .milliseconds(500)

@@ -118,6 +118,19 @@ import Testing
     #expect(try server.withCalls { $0.inputs.isEmpty })
   }
 
+  /// 100 kB are seven tokens, of which there are four: they pass, and what comes next does not.
+  @Test func countsLargeMessagesMoreThanOnce() throws {
+    var limits = SignallingLimits()
+    limits.messagesPerSecond = 1
+    limits.messageBurst = 4
+    let server = try TestServer(limits: limits)
+    let client = try open(server)
+    client.send(message: #"{"type":"\#(String(repeating: "x", count: 100_000))"}"#)
+    #expect(code(try client.message()) == "bad-message")
+    client.send(message: join)
+    #expect(code(try client.message()) == "rate-limited")
+  }
+
   /// A pong without data takes memory too, while its reader does not read.
   @Test func closesWhoReadsNoPongs() throws {
     var limits = SignallingLimits()

@@ -41,6 +41,7 @@ public final class AdminServer: HTTPService {
     var limits = SignallingLimits()
     limits.bodyBytes = 64 << 10
     limits.connections = 64
+    limits.messageBurst = .max  // the operator's scripts may be fast
     self.limits = limits
   }
 

@@ -32,11 +32,14 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private let service: any HTTPService
   private let isRefused: HTTPReply?
   private var state = State.waiting
+  private var bucket: TokenBucket
   private var deadline: Scheduled<Void>?
 
   init(service: any HTTPService, refusal: HTTPReply?) {
     self.service = service
     isRefused = refusal
+    let limits = service.limits
+    bucket = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
   }
 
   func handlerAdded(context: ChannelHandlerContext) { setDeadline(service.limits.requestTimeout, context) }
@@ -98,6 +101,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     guard case .reading(let head, let body) = state else { return }
     deadline?.cancel()
     state = .responding
+    guard body.isEmpty || bucket.take(bytes: body.count, now: .now()) else { return write(tooMany, head, context) }
     let request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
     service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
   }
@@ -158,6 +162,13 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   private func tooLarge(_ limit: Int) -> HTTPReply {
     .problem(.payloadTooLarge, .limitExceeded, "the request body exceeds the limit of \(limit) bytes (max-body-bytes)")
+  }
+
+  private var tooMany: HTTPReply {
+    let rate = "\(service.limits.messagesPerSecond) request bodies per second (max-messages-per-second)"
+    return .problem(
+      .tooManyRequests, .rateLimited,
+      "the limit of a connection is \(rate), after a burst of \(service.limits.messageBurst)")
   }
 
   private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {

@@ -44,7 +44,7 @@ struct HTTPReply {
     var reply = json(problem, status: status)
     reply.headers.replaceOrAdd(name: "content-type", value: "application/problem+json")
     reply.headers.add(contentsOf: headers)
-    if status == .serviceUnavailable { reply.headers.add(name: "retry-after", value: "5") }
+    if [.serviceUnavailable, .tooManyRequests].contains(status) { reply.headers.add(name: "retry-after", value: "5") }
     return reply
   }
 

@@ -2,6 +2,8 @@ import NIOCore
 
 /// Admits bursts of `capacity` and `perSecond` in the long run.
 struct TokenBucket {
+  private static let bytesPerToken = 16384.0
+
   private let capacity: Double
   private let perSecond: Double
   private var tokens: Double
@@ -14,12 +16,14 @@ struct TokenBucket {
     filledAt = now
   }
 
-  mutating func take(now: NIODeadline) -> Bool {
+  /// Takes a token for every 16 KiB that `bytes` begin, one at least. What costs more than there is may pass and leaves a
+  /// debt, so that nothing is too large for a small bucket.
+  mutating func take(bytes: Int, now: NIODeadline) -> Bool {
     let elapsed = Double((now - filledAt).nanoseconds) / 1e9
     tokens = min(capacity, tokens + max(0, elapsed) * perSecond)
     filledAt = now
     guard tokens >= 1 else { return false }
-    tokens -= 1
+    tokens -= max(1, (Double(bytes) / Self.bytesPerToken).rounded(.up))
     return true
   }
 }

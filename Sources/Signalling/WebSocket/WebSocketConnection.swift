@@ -52,7 +52,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
     guard frame.maskKey != nil || frame.length == 0 else { return violation("a client's frames must be masked") }
     if frame.opcode == .connectionClose { return peerCloses(frame, context) }
-    let isTooFast = isTooFast()
+    let isTooFast = isTooFast(frame)
     switch frame.opcode {
     case .text, .binary, .continuation: received(frame, isTooFast: isTooFast)
     case .ping where !isTooFast: write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
@@ -77,9 +77,9 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   // MARK: Receiving
 
-  /// Takes a token for a frame; fragments and control frames cost as much as messages. Who goes on without any is closed.
-  private func isTooFast() -> Bool {
-    if bucket.take(now: .now()) {
+  /// Fragments and control frames cost as much as messages. Who goes on without a token is closed.
+  private func isTooFast(_ frame: WebSocketFrame) -> Bool {
+    if bucket.take(bytes: frame.data.readableBytes, now: .now()) {
       refusedInARow = 0
       return false
     }

@@ -126,7 +126,10 @@ extension Setting {
         help: "Bytes of one HTTP request body."),
       Setting(
         name: "max-messages-per-second", kind: .integer(1...100_000, \.maximumMessagesPerSecond), defaultText: "50",
-        help: "WebSocket messages of one connection in the long run; bursts may be four times that."),
+        help: """
+          WebSocket messages of one connection, or WHIP and WHEP requests, in the long run; bursts may be four times \
+          that. Larger ones count once for every 16 KiB begun.
+          """),
       Setting(
         name: "max-unsent-bytes", kind: .integer((64 << 10)...(1 << 30), \.maximumUnsentBytes), defaultText: "1048576",
         help: "Bytes that may wait for one slow WebSocket reader before its connection is closed."),
