@@ -12,7 +12,7 @@ final class ControlLoop: CallControl {
   private var sfu: SFU
   private let fastPath: FastPath
   /// Among the addresses that the host has at that time.
-  private let chooseCandidates: () -> [SocketAddress]
+  private let chooseCandidates: () -> [Wire.SocketAddress]
   private let log: Logger
   private let eventLoop: any EventLoop
   private var totals = MediaTotals()
@@ -30,7 +30,7 @@ final class ControlLoop: CallControl {
   private static let addressInterval = TimeAmount.seconds(3)
 
   init(
-    sfu: SFU, fastPath: FastPath, candidates: @escaping () -> [SocketAddress], eventLoop: any EventLoop, log: Logger
+    sfu: SFU, fastPath: FastPath, candidates: @escaping () -> [Wire.SocketAddress], eventLoop: any EventLoop, log: Logger
   ) {
     eventLoop.preconditionInEventLoop()
     self.sfu = sfu
