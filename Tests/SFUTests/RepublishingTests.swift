@@ -56,6 +56,6 @@ import Wire
     try ann.publish()
     try bob.answer()
     try publishAgain("chromium-156-sendonly-av-h264-only")
-    #expect(tracks(.removed).isEmpty && bob.offers.count == 1)
+    #expect(tracks(.removed).isEmpty && tracks(.added).count == 2)
   }
 }

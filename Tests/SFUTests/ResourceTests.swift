@@ -178,6 +178,7 @@ import Wire
     try play(BrowserPeer(in: world), of: "ann", in: world)
     let transport = try #require(world.routes.transports.first)
     let sink = try #require(world.routes.sinks.first { $0.repairs == nil && $0.payloadTypes[96] != nil })
+    world.advance(.seconds(2))
     world.handle(.fastPath(.unknownSource(transport.id, UnknownSource(ssrc: 99, payloadType: 96, mid: "0"))))
     let renewed = try #require(world.routes.sinks.last)
     #expect(world.routes.removedSinks.contains(sink.id) && renewed.id != sink.id)
