@@ -10,7 +10,7 @@ struct LaneCounters {
   var withoutFrame: UInt64 = 0
   /// Frames that the XDP program should not have sent here.
   var malformedFrame: UInt64 = 0
-  /// Messages that the kernel would not cut: their datagrams went one by one, as from then on all to that receiver.
+  /// Messages that the kernel would not cut: their datagrams went one by one, as all to that receiver until the way there changes.
   var refusedSegments: UInt64 = 0
   /// Copies that found the AF_XDP send ring full, again and again.
   var fullRing: UInt64 = 0

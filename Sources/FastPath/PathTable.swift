@@ -26,10 +26,11 @@ struct PathTable: ~Copyable {
     frames[index] = FramePath()
   }
 
-  /// Only for a transport that was set.
+  /// The way to a transport is another; only for one that was set.
   mutating func setFrames(_ index: Int, _ path: FramePath?) {
     guard index < capacity else { return }
     frames[index] = path ?? FramePath()
+    sockets[index].wayChanged()
   }
 
   private mutating func grow(to larger: Int) {

@@ -102,11 +102,12 @@ struct SendBatch: ~Copyable {
       next &+= max(0, sent)
       guard next < messageCount, sent <= 0 else { continue }
       // The next message is the one that cannot be sent; without room in the socket, none can.
-      if errno == EAGAIN {
+      let error = errno
+      if error == EAGAIN {
         for i in next..<messageCount { finish(i, isSent: false, done) }
         break
       }
-      if messages[next].count > 1 {
+      if messages[next].count > 1, Self.refusesSegments(error) {
         sendSingly(next, done)
       } else {
         finish(next, isSent: false, done)
@@ -157,7 +158,16 @@ struct SendBatch: ~Copyable {
     }
   }
 
-  /// Where the kernel cannot cut segments (a path with a small MTU, IPsec), the datagrams go one by one, from now on.
+  /// What udp(7) answers where it cannot cut a message. Whatever else it says is of the way, and passes.
+  private static func refusesSegments(_ error: CInt) -> Bool {
+    switch error {
+    case EINVAL, EMSGSIZE, EIO, EOPNOTSUPP: true
+    default: false
+    }
+  }
+
+  /// Where the kernel cannot cut segments (a path with a small MTU, IPsec), the datagrams go one by one, until the path
+  /// changes.
   private mutating func sendSingly(_ i: Int, _ done: (_ copy: Int, _ isSent: Bool) -> Void) {
     let path = messages[i].path
     path.pointee.takesSegments = false

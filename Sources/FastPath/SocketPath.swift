@@ -14,6 +14,7 @@ struct SocketPath {
   var openMessage = 0
   /// Whether the kernel may cut a message to here into datagrams; false once it refused.
   var takesSegments = true
+  private var isLoopback = false
 
   static let nameOffset = 0
   static let controlOffset = 32
@@ -30,7 +31,13 @@ struct SocketPath {
     target.pointee.nameLength = name.length
     target.pointee.controlLength = UInt32(controlLength)
     target.pointee.isV6 = tuple.remote.ip.isV6
+    target.pointee.isLoopback = tuple.remote.ip.isLoopback
+    target.pointee.wayChanged()
+  }
+
+  /// What the kernel refused before, it may do on another way.
+  mutating func wayChanged() {
     // Into `lo` a message goes uncut, and another server's XDP program there would take it for one packet.
-    target.pointee.takesSegments = !tuple.remote.ip.isLoopback
+    takesSegments = !isLoopback
   }
 }

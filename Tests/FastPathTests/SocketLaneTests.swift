@@ -101,6 +101,32 @@ import Wire
     #expect(call.fastPath.statistics().count("socket_segments_refused") == 1)
   }
 
+  /// What is wrong with the way for a moment says nothing of segments.
+  @Test func sendsDatagramsTogetherAfterAnErrorThatPassed() throws {
+    let network = try Network()
+    try shell("ip -n \(network.client) addr add 10.9.1.2/32 dev v1")
+    let call = try network.onServer { try Call(configuration) }
+    defer { call.fastPath.stop() }
+    let publisher = try network.onClient { try UDPClient("10.9.0.2") }
+    let receiver = try network.onClient { try UDPClient("10.9.1.2") }
+    receiver.takeSegmentsTogether()
+    let local = IPAddress.v4(0x0a09_0001)
+    call.connect(local, publisher: publisher.address, ssrc: 7, receivers: [receiver.address])
+    let media = SocketAddress(local, call.fastPath.boundPort)
+    func publish(_ sequences: Range<UInt16>) {
+      call.told.holdWorker(by: publisher, at: media) {
+        for sequence in sequences { publisher.send(Call.packet(sequence, ssrc: 7), to: media) }
+      }
+    }
+    publish(0..<4)
+    #expect(eventually { call.fastPath.statistics().sinks.first?.dropped == 4 }, "no route")
+    try shell("ip -n \(network.server) route add 10.9.1.2 dev v0 src 10.9.0.1")
+    publish(4..<8)
+    #expect(try #require(receiver.receive()).bytes.count == 4 * Call.packet(0, ssrc: 7).count)
+    #expect(eventually { call.fastPath.statistics().sinks.first?.packetsOnSocket == 4 })
+    #expect(call.fastPath.statistics().count("socket_segments_refused") == 0)
+  }
+
   @Test func tellsEverythingButRTP() throws {
     let call = try Call(configuration)
     defer { call.fastPath.stop() }

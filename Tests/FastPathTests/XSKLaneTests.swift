@@ -117,6 +117,22 @@ import Wire
     #expect(eventually { scene.call.fastPath.statistics().sinks.reduce(0) { $0 + $1.packetsOnSocket } == before + 20 })
   }
 
+  @Test func segmentsAreTriedAgainWhenTheWayChanges() throws {
+    let route = "route replace 10.9.0.0/24 dev v0 src 10.9.0.1 mtu"
+    let scene = try Scene(receivers: 1, prepare: "ip -n $S \(route) 600")
+    defer { scene.stop() }
+    try scene.warmUp(payloadLength: 100)
+    var sequence = 41_000
+    func isRefused(_ count: UInt64) -> Bool {
+      scene.call.told.holdWorker(by: scene.publisher, at: scene.media) { scene.send(sequence..<sequence + 4) }
+      sequence += 4
+      return scene.call.fastPath.statistics().count("socket_segments_refused") == count
+    }
+    #expect(eventually { isRefused(1) })
+    try shell("ip -n \(scene.network.server) \(route) 700")
+    #expect(eventually { isRefused(2) })
+  }
+
   @Test func leavesAnotherProgramAlone() throws {
     let network = try Network()
     let other = try TestProgram()
