@@ -5,6 +5,8 @@ import Wire
 struct ReceivedFrame {
   let payload: UnsafeMutableRawBufferPointer
   let tuple: FiveTuple
+  private let addresses: UnsafeRawPointer
+  private let isV6: Bool
 
   @inline(__always)
   init?(_ frame: UnsafeMutableRawPointer, length: Int) {
@@ -20,6 +22,8 @@ struct ReceivedFrame {
     let end = udp &+ Int(frame.bigEndianU16(at: udp &+ 4))
     guard end >= udp &+ 8, end <= length else { return nil }
     payload = UnsafeMutableRawBufferPointer(start: frame + udp + 8, count: end &- udp &- 8)
+    isV6 = type == 0x86dd
+    addresses = UnsafeRawPointer(frame) + ip + (isV6 ? 8 : 12)
     let remote: IPAddress
     let local: IPAddress
     if type == 0x0800 {
@@ -32,6 +36,20 @@ struct ReceivedFrame {
     tuple = FiveTuple(
       local: SocketAddress(local, frame.bigEndianU16(at: udp &+ 2)),
       remote: SocketAddress(remote, frame.bigEndianU16(at: udp)))
+  }
+
+  /// Whether the UDP checksum is right, or there is none to go by: 0 over IPv4 (RFC 768), or the pseudo-header's alone,
+  /// which a sender on this machine leaves to the hardware (CHECKSUM_PARTIAL). The network stack looks at no frame here.
+  @inline(__always)
+  func isIntact() -> Bool {
+    guard let base = payload.baseAddress else { return false }
+    let udp = base - 8
+    let check = udp.loadUnaligned(fromByteOffset: 6, as: UInt16.self)
+    guard check != 0 else { return !isV6 }
+    let length = UInt64(udp.loadUnaligned(fromByteOffset: 4, as: UInt16.self))
+    let pseudoHeader = Checksum.sum(addresses, isV6 ? 32 : 8) &+ UInt64(UInt16(17).bigEndian) &+ length
+    return Checksum.finish(pseudoHeader &+ Checksum.sum(udp, payload.count &+ 8)) == 0
+      || Checksum.finish(pseudoHeader) == ~check
   }
 }
 

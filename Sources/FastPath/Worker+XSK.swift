@@ -55,10 +55,11 @@ extension Worker {
       counters.malformedFrame &+= 1
       return false
     }
+    // Closures, not `frame.isIntact`: a method as a value takes memory.
     let wanted =
       forwarder.isCapturing
-      ? forwarder.receiveCapturing(frame.payload, on: frame.tuple, lane: .xsk, now: now)
-      : forwarder.receive(frame.payload, on: frame.tuple, lane: .xsk, now: now)
+      ? forwarder.receiveCapturing(frame.payload, on: frame.tuple, lane: .xsk, now: now, isIntact: { frame.isIntact() })
+      : forwarder.receive(frame.payload, on: frame.tuple, lane: .xsk, now: now, isIntact: { frame.isIntact() })
     guard wanted > 0 else { return false }
     makeCopies(now: now)
     return true

@@ -57,16 +57,17 @@ extension Forwarder {
 
   /// Like `receive`, to be called instead while something is captured.
   public mutating func receiveCapturing(
-    _ datagram: UnsafeMutableRawBufferPointer, on tuple: FiveTuple, lane: Lane, now: Instant
+    _ datagram: UnsafeMutableRawBufferPointer, on tuple: FiveTuple, lane: Lane, now: Instant,
+    isIntact: () -> Bool = { true }
   ) -> Int {
     guard let transport = findTransport(tuple), transports[transport].pointee.captures != 0 else {
-      return receive(datagram, on: tuple, lane: lane, now: now)
+      return receive(datagram, on: tuple, lane: lane, now: now, isIntact: isIntact)
     }
     // It is decrypted in place.
     arrival.removeAll(keepingCapacity: true)
     arrival.append(contentsOf: UnsafeRawBufferPointer(datagram))
     packet.pointee.memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    let wanted = receive(datagram, on: tuple, lane: lane, now: now)
+    let wanted = receive(datagram, on: tuple, lane: lane, now: now, isIntact: isIntact)
     let clear = UnsafeRawBufferPointer(packet.pointee.memory)
     let isGenuine = clear.baseAddress != nil
     let record = CapturedPacket(

@@ -8,11 +8,15 @@ extension Forwarder {
   ///
   /// Returns how many copies are to be made at most; 0 if the packet was dropped (under a verdict) or nobody wants it. The
   /// memory must stay as it is until `copy(into:)` has returned 0 or the next packet is received.
+  ///
+  /// `isIntact` is asked where nothing else tells of damage: on clear transports.
   public mutating func receive(
-    _ datagram: UnsafeMutableRawBufferPointer, on tuple: FiveTuple, lane: Lane, now: Instant
+    _ datagram: UnsafeMutableRawBufferPointer, on tuple: FiveTuple, lane: Lane, now: Instant,
+    isIntact: () -> Bool = { true }
   ) -> Int {
     packet.pointee.isActive = false
     guard let transport = findTransport(tuple) else { return drop(.unknownTuple) }
+    guard !transports[transport].pointee.isClear || isIntact() else { return drop(.damaged) }
     guard let layout = RTPLayout.parseProtected(UnsafeRawBufferPointer(datagram)) else { return drop(.malformed) }
     let known = streamsBySSRC.find(streamKey(transport, layout.ssrc))
     var index =

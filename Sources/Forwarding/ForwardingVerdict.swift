@@ -7,6 +7,8 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case noSink = "worker_no_sink"
   /// From a 5-tuple that no transport has.
   case unknownTuple = "worker_unknown_tuple"
+  /// Clear RTP that its UDP checksum says is damaged.
+  case damaged = "worker_bad_checksum"
   /// Not a well-formed RTP packet.
   case malformed = "worker_malformed"
   /// SRTP whose tag is wrong.

@@ -133,6 +133,32 @@ import Wire
     #expect(eventually { isRefused(2) })
   }
 
+  @Test(arguments: [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")])
+  func dropsDamagedClearRTP(_ local: String, _ remote: String) throws {
+    let scene = try Scene(local: local, remote: remote, receivers: 1)
+    defer { scene.stop() }
+    try scene.warmUp()
+    let wire = try scene.network.onClient { try PacketSocket("v1") }
+    var frame = TestFrame()
+    (frame.source, frame.destination) = (remote, local)
+    (frame.sourcePort, frame.destinationPort) = (scene.publisher.address.port, scene.media.port)
+    let isV6 = local.contains(":")
+    for (number, checksum) in [TestFrame.ChecksumKind.whole, .pseudoHeader, .none].enumerated() {
+      frame.payload = Call.packet(UInt16(41_000 + number), ssrc: 7, payloadLength: 1001)
+      frame.checksum = checksum
+      wire.send(frame.bytes)
+      // Over IPv6 there is no datagram without (RFC 8200 section 8.1).
+      if !isV6 || checksum != .none { try scene.expectCopies(1, payloadLength: 1001) }
+    }
+    frame.payload = Call.packet(41_003, ssrc: 7)
+    frame.checksum = .whole
+    var damaged = frame.bytes
+    damaged[damaged.count - 1] ^= 1
+    wire.send(damaged)
+    #expect(eventually { scene.call.fastPath.statistics().count("worker_bad_checksum") == (isV6 ? 2 : 1) })
+    #expect(scene.receivers[0].receive(milliseconds: 0) == nil)
+  }
+
   @Test func leavesAnotherProgramAlone() throws {
     let network = try Network()
     let other = try TestProgram()

@@ -120,6 +120,33 @@ struct EncryptedRoom: ~Copyable {
 }
 
 @Suite struct EncryptedTests {
+  @Test("Only clear RTP needs a look at its checksum")
+  func checksums() throws {
+    var room = try EncryptedRoom(.aeadAES128GCM, .preferred)
+    var sealed = room.publisherEnd.seal(Packet())
+    var clear = Packet().bytes
+    var encrypted = 0
+    sealed.withUnsafeMutableBytes {
+      _ = room.forwarder.receive(
+        $0, on: publisherTuple, lane: .xsk, now: .zero,
+        isIntact: {
+          encrypted += 1
+          return false
+        })
+    }
+    let unknown = room.forwarder.count(.unknownSSRC)
+    #expect(encrypted == 0 && unknown == 1)
+    var forwarder = clearRoom()
+    forwarder.apply([.addSink(makeSink())])
+    let wanted = clear.withUnsafeMutableBytes { clear in
+      [false, true].map { isIntact in
+        forwarder.receive(clear, on: publisherTuple, lane: .xsk, now: .zero, isIntact: { isIntact })
+      }
+    }
+    let damaged = forwarder.count(.damaged)
+    #expect(wanted == [0, 1] && damaged == 1)
+  }
+
   @Test("From one set of keys to the other, rewritten, across rollovers of both", arguments: configurations)
   func endToEnd(configuration: (SRTPProfile, CryptographyProvider)) throws {
     var room = try EncryptedRoom(configuration.0, configuration.1)
