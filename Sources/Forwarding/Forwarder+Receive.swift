@@ -33,6 +33,9 @@ extension Forwarder {
       if let known { streams[known].pointee.statistics.authenticationFailures &+= 1 }
       return drop(.authenticationFailed)
     }
+    if known == nil, !transports[transport].pointee.newSSRCs.admits(limits.newSSRCs, now: now) {
+      return drop(.ssrcRateLimited)
+    }
     guard let stream = known ?? addStream(transport, ssrc: layout.ssrc, now: now) else { return drop(.tooManySSRCs) }
     streams[stream].pointee.inbound.record(index)
     let clear = UnsafeMutableRawBufferPointer(start: datagram.baseAddress, count: length)

@@ -91,6 +91,8 @@ public struct ForwardingLimits: Sendable {
   public var transports = 16_384
   /// SSRCs heard, known or not, per transport.
   public var streamsPerTransport = 128
+  /// Of those without a source, how many may be new.
+  public var newSSRCs = Rate(perSecond: 10, burst: 128)
   public var sinks = 262_144
   /// SSRCs remembered that were sent under one transport's keys.
   public var sentSSRCsPerTransport = 4096

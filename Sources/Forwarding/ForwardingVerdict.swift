@@ -17,6 +17,8 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case replayed = "worker_replayed"
   /// Genuine, of an SSRC without a source: the control plane is told.
   case unknownSSRC = "worker_unknown_ssrc"
+  /// Genuine, of a new SSRC, while the transport had many new ones of late.
+  case ssrcRateLimited = "worker_ssrc_rate_limited"
   /// One more SSRC than a transport may have.
   case tooManySSRCs = "worker_too_many_ssrcs"
 

@@ -20,6 +20,8 @@ struct TransportSlot: ~Copyable {
   var streams: [Int] = []
   var sinks: [Int] = []
   var sent = SentSSRCs()
+  /// SSRCs heard for the first time.
+  var newSSRCs = RateMeter()
   /// Datagrams that are not RTP.
   var control = RateMeter()
   /// The captures that record it, a bit for each by its place.

@@ -33,6 +33,32 @@ import Wire
     #expect(room.forwarder.count(.unknownSSRC) == 25)
   }
 
+  @Test("New SSRCs beyond their rate cost no stream, no event and nobody's replay window")
+  func newSSRCs() {
+    var limits = ForwardingLimits()
+    limits.newSSRCs = Rate(perSecond: 10, burst: 5)
+    limits.streamsPerTransport = 8
+    var forwarder = Forwarder(cryptography: .preferred, limits: limits)
+    forwarder.apply([.addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear))])
+    func send(_ ssrcs: Range<UInt32>, at time: UInt64 = 0) {
+      for ssrc in ssrcs { _ = forwarder.forward(Packet(ssrc: ssrc), on: publisherTuple, now: milliseconds(time)) }
+    }
+    send(0..<1000)
+    let (reported, limited) = (forwarder.count(.unknownSSRC), forwarder.count(.ssrcRateLimited))
+    #expect(reported == 5 && limited == 995)
+    let events = forwarder.takeEvents(now: .zero)
+    #expect(events.count == 5)
+    send(0..<5)
+    let replays = forwarder.count(.replayed)
+    #expect(replays == 5)
+    // Those that signalling names are not new.
+    forwarder.apply([.addSource(makeSource(ssrc: 0xaaaa))])
+    send(0xaaaa..<0xaaab)
+    send(2000..<2100, at: 100)
+    let (named, later) = (forwarder.count(.noSink), forwarder.count(.unknownSSRC))
+    #expect(named == 1 && later == 6)
+  }
+
   @Test("Nothing forged is reported", arguments: SRTPProfile.allCases)
   func forged(profile: SRTPProfile) throws {
     var room = try EncryptedRoom(profile, .preferred)
