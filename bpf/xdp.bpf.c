@@ -46,8 +46,12 @@ static __always_inline enum fp_verdict forward(struct xdp_md *context, const str
 	struct rtp_shape shape = {};
 	__u16 rest;
 	__u8 hops;
-	enum fp_verdict verdict = parse_rtp(packet->payload, end, length, &shape);
+	enum fp_verdict verdict;
 
+	/* No more than that is summed for a checksum. */
+	if (bpf_xdp_get_buff_len(context) > FP_MAX_FRAME)
+		return FP_VERDICT_pass_oversize;
+	verdict = parse_rtp(packet->payload, end, length, &shape);
 	if (verdict != FP_CONTINUE)
 		return verdict;
 	if (!count_hop(packet->ip, is_v6))

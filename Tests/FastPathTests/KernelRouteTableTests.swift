@@ -78,6 +78,8 @@ import Wire
       Row("a source beyond its rate", "drop_rate_limit") { $0.payload = TestFrame.rtp(ssrc: 10) },
       Row("a sink that is not in the table", "drop_no_way", tc: "broadcast") { $0.payload = TestFrame.rtp(ssrc: 11) },
       Row("another interface without devmap", "drop_no_way", tc: "broadcast") { $0.payload = TestFrame.rtp(ssrc: 12) },
+      Row("long", "tx", tc: "broadcast") { $0.payload = TestFrame.rtp(length: 1700) },
+      Row("larger than a frame of packet memory", "pass_oversize") { $0.payload = TestFrame.rtp(length: 1900) },
       Row("a fragment", "pass_fragment") { $0.fragment = 0x2000 },
       Row("cut short", "pass_truncated") { $0.cut = 3 },
     ]
