@@ -123,7 +123,7 @@ import Wire
     return program
   }
 
-  private static let limit: UInt8 = 5
+  static let limit: UInt8 = 5
 
   private static func sink(remote: String, local: String) -> fp_sink {
     var sink = fp_sink()
@@ -198,26 +198,86 @@ import Wire
     return bytes
   }
 
-  /// Whatever is done to a packet, it is a copy, dropped, or passes as it was.
-  @Test(arguments: [TestProgram.Object.xdp, .tc]) func survives100000MutatedPackets(_ object: TestProgram.Object) throws
-  {
-    let program = try Self.program(object == .xdp ? FP_ACTION_XDP : FP_ACTION_TC, object: object)
-    var random = SystemRandomNumberGenerator()
-    let seeds = Self.rows.map(\.frame.bytes)
-    for round in 0..<100_000 {
-      var packet = seeds.randomElement(using: &random) ?? []
-      for _ in 0..<Int.random(in: 1...4, using: &random) {
-        packet[Int.random(in: 0..<packet.count, using: &random)] = .random(in: 0 ... .max, using: &random)
+  /// Whatever is done to a packet, verdict, action and copy are those that the plain reading of it gives.
+  @Test func xdpJudges100000MutatedPackets() throws {
+    try judgeMutatedPackets(by: try Self.program(FP_ACTION_XDP, object: .xdp)) { frame in
+      switch Self.expectedReading(frame) {
+      case .ended(let verdict): Expected(verdict, packet: verdict.hasPrefix("pass") ? frame : nil)
+      case .rtp(let packet) where packet.ssrc == 11 || packet.ssrc == 12: Expected("drop_no_way")
+      case .rtp(let packet):
+        if let copy = ExpectedCopy.of(frame, packet) {
+          Expected("tx", packet: copy)
+        } else {
+          Expected("drop_unwanted_payload_type")
+        }
       }
-      if Bool.random(using: &random) { packet.removeLast(Int.random(in: 0..<packet.count - 13, using: &random)) }
+    }
+  }
+
+  /// What is left of the packet is the last copy.
+  @Test func tcJudges100000MutatedPackets() throws {
+    try judgeMutatedPackets(by: try Self.program(FP_ACTION_TC, object: .tc)) { frame in
       // The network stack of the test has no packets without an IP header.
-      if object == .tc, packet.count < 54 { continue }
+      guard frame.count >= 54 else { return nil }
+      guard [0x0800, 0x86dd].contains(frame.u16(12)) else { return Expected("pass_not_ip", packet: frame) }
+      guard frame.count <= FP_MAX_FRAME.rawValue else { return Expected("pass_oversize", packet: frame) }
+      switch Self.expectedReading(frame) {
+      case .ended(let verdict): return Expected(verdict, packet: verdict.hasPrefix("pass") ? frame : nil)
+      case .rtp(let packet) where packet.ssrc == 11: return Expected("broadcast")
+      case .rtp(let packet):
+        let copy = ExpectedCopy.of(frame, packet)
+        let copied = copy == nil ? "xdp_copy_unwanted" : "xdp_copy_sent"
+        guard packet.ssrc == 12 else { return Expected("broadcast, \(copied)", packet: copy) }
+        return Expected("broadcast, \(copied), more than once")
+      }
+    }
+  }
+
+  private struct Expected {
+    var verdict: String
+    /// nil: whatever it is.
+    var packet: [UInt8]?
+
+    init(_ verdict: String, packet: [UInt8]? = nil) {
+      self.verdict = "xdp_" + verdict
+      self.packet = packet
+    }
+
+    func isMet(by outcome: TestProgram.Outcome) -> Bool {
+      outcome.verdict == verdict && (packet == nil || outcome.packet == packet)
+    }
+  }
+
+  /// Up to where a route's packet becomes copies.
+  private static func expectedReading(_ frame: [UInt8]) -> ExpectedReading {
+    guard case .rtp(let packet) = ExpectedReading.of(frame) else { return ExpectedReading.of(frame) }
+    guard packet.isOfTransport, [7, 10, 11, 12, 13].contains(packet.ssrc) else {
+      return .ended(packet.verdictWithoutSource)
+    }
+    return ExpectedCopy.refusal(of: frame, packet).map { .ended($0) } ?? .rtp(packet)
+  }
+
+  /// `expected` is nil for what cannot be tried.
+  private func judgeMutatedPackets(by program: TestProgram, _ expected: ([UInt8]) -> Expected?) throws {
+    var mutation = Mutation()
+    let frames = Self.rows.map(\.frame.bytes)
+    for round in 0..<100_000 {
+      let packet = mutation.mutate(frames)
+      guard let expected = expected(packet) else { continue }
       let outcome = try program.run(packet)
-      let isPassed = outcome.action == (object == .xdp ? 2 : UInt32.max)
-      guard outcome.verdict.hasPrefix("xdp_"), !isPassed || outcome.packet == packet else {
-        Issue.record("round \(round): \(outcome.verdict), action \(outcome.action) for \(packet)")
+      guard expected.isMet(by: outcome), outcome.action == program.action(of: outcome.verdict) else {
+        Issue.record("seed \(mutation.seed), round \(round): \(outcome), not \(expected), for \(packet)")
         return
       }
+    }
+  }
+}
+
+extension TestProgram {
+  fileprivate func action(of verdict: String) -> UInt32 {
+    switch kind {
+    case .xdp: verdict == "xdp_tx" ? 3 : verdict.hasPrefix("xdp_drop") ? 1 : 2
+    case .tc: verdict.hasPrefix("xdp_pass") ? .max : 2
     }
   }
 }

@@ -20,7 +20,7 @@ final class TestProgram {
   enum Object: String, CaseIterable { case xdp, tc }
 
   private let object: OpaquePointer
-  private let kind: Object
+  let kind: Object
   private let program: CInt
   private var counts: [UInt64]
   static let mediaPort: UInt16 = 3478
