@@ -2,35 +2,72 @@ import Forwarding
 import SRTP
 import Wire
 
-// The input is a run of packets: one octet that says where it comes from, two of length, the packet. Each is received on a
-// clear transport, on an SRTP one as it is, or on that one properly sealed; copies go to clear and encrypted sinks.
+// The input is an octet that chooses the SRTP profile, and then packets: an octet that says where each comes from, two of
+// length, the packet. Each is received on a clear transport, on an SRTP one as it is, or on that one properly sealed; copies go
+// to clear and encrypted sinks. What one forwarder makes of them as the worker does, a run of packets together and with the
+// preferred library, another must make of them one by one with the portable library.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   var reader = ByteReader(Array(UnsafeBufferPointer(start: data, count: size)))
-  guard var room = Room() else { return 0 }
-  while let way = reader.u8(), let length = reader.u16(), let packet = reader.take(min(Int(length), reader.remaining)) {
-    room.receive(Array(packet), way)
+  guard let choice = reader.u8() else { return 0 }
+  let profile = SRTPProfile.allCases[Int(choice) % SRTPProfile.allCases.count]
+  guard var tested = Room(.preferred, profile), var plain = Room(.openSSL, profile) else { return 0 }
+  while let run = Arrival.run(&reader, sealedBy: &plain) {
+    let together = tested.receive(run)
+    let singly = run.flatMap { plain.receive([$0]) }
+    precondition(together == singly)
+    tested.command(run)
+    plain.command(run)
   }
   return 0
 }
 
+private struct Arrival {
+  let bytes: [UInt8]
+  let way: UInt8
+
+  var isClear: Bool { way % 3 == 0 }
+  /// Small memory now and then, to meet its end.
+  var capacity: Int { way & 0x10 != 0 ? 40 : Room.copyLength }
+
+  /// Packets up to one that ends the run; nil at the end of the input.
+  static func run(_ reader: inout ByteReader, sealedBy room: inout Room) -> [Arrival]? {
+    var run: [Arrival] = []
+    while run.count < 64, let way = reader.u8(), let length = reader.u16(),
+      let packet = reader.take(min(Int(length), reader.remaining))
+    {
+      run.append(Arrival(bytes: way % 3 == 2 ? room.sealed(Array(packet)) : Array(packet), way: way))
+      if way & 8 == 0 { break }
+    }
+    return run.isEmpty ? nil : run
+  }
+}
+
 private struct Room: ~Copyable {
-  var forwarder = Forwarder(cryptography: .openSSL)
+  var forwarder: Forwarder
   var engine = CryptographyEngine(.openSSL)
   let sealer: RTPSealer
   let clear = FiveTuple(local: SocketAddress(.v4(1), 1), remote: SocketAddress(.v4(2), 2))
   let encrypted = FiveTuple(local: SocketAddress(.v4(1), 1), remote: SocketAddress(.v6(3, 3), 3))
-  let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * 1600, alignment: 16)
+  let copies = UnsafeMutableBufferPointer<PacketCopy>.allocate(capacity: copyCount)
+  let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: copyCount * copyLength, alignment: 16)
+  var made = 0
   var time: UInt64 = 0
 
-  init?() {
-    let profile = SRTPProfile.aeadAES128GCM
+  static let copyCount = 24
+  static let copyLength = 1600
+
+  init?(_ provider: CryptographyProvider, _ profile: SRTPProfile) {
+    forwarder = Forwarder(cryptography: provider)
     guard
       let keys = SRTPKeys(
-        profile: profile, masterKey: [UInt8](repeating: 1, count: 16), masterSalt: [UInt8](repeating: 2, count: 12)),
-      let sealer = RTPSealer(keys, engine: engine)
+        profile: profile, masterKey: [UInt8](repeating: 1, count: profile.keyLength),
+        masterSalt: [UInt8](repeating: 2, count: profile.saltLength)),
+      let sealer = RTPSealer(keys, engine: engine), let base = memory.baseAddress
     else { return nil }
     self.sealer = sealer
+    _ = copies.initialize(
+      from: (0..<Self.copyCount).map { PacketCopy(packet: base + $0 * Self.copyLength, capacity: Self.copyLength) })
     let protection = Protection.srtp(inbound: keys, outbound: keys)
     for (id, tuple, protection) in [(UInt32(0), clear, Protection.clear), (1, encrypted, protection)] {
       forwarder.apply(
@@ -42,7 +79,10 @@ private struct Room: ~Copyable {
     }
   }
 
-  deinit { memory.deallocate() }
+  deinit {
+    copies.deallocate()
+    memory.deallocate()
+  }
 
   /// A source with RED and one that repairs it, both copied to both transports.
   private mutating func addRoutes(_ n: UInt32) {
@@ -70,36 +110,64 @@ private struct Room: ~Copyable {
     }
   }
 
-  mutating func receive(_ packet: [UInt8], _ way: UInt8) {
-    time += UInt64(way) * 1_000_000
-    let now = Instant(nanoseconds: time)
-    var datagram = way % 3 == 2 ? sealed(packet) : packet
-    datagram.withUnsafeMutableBytes {
-      _ = forwarder.receive($0, on: way % 3 == 0 ? clear : encrypted, lane: .socket, now: now)
-      makeCopies(way, now)
+  private var now: Instant { Instant(nanoseconds: time) }
+
+  /// As the worker does it: all announced, then each received and its copies begun, which are completed together. Returns
+  /// the copies.
+  mutating func receive(_ run: [Arrival]) -> [[UInt8]] {
+    // Memory of each one's own, no longer than it is.
+    let datagrams = run.map { arrival in
+      let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: arrival.bytes.count, alignment: 1)
+      datagram.copyBytes(from: arrival.bytes)
+      return datagram
     }
-    if way & 0x40 != 0 { forwarder.apply(.pauseSink(SinkID(rawValue: 0), way & 0x20 != 0), now: now) }
-    if way & 0x80 != 0 { forwarder.apply(.retransmit(SinkID(rawValue: 0), packet.map { UInt16($0) }), now: now) }
+    defer { for datagram in datagrams { datagram.deallocate() } }
+    for (datagram, arrival) in zip(datagrams, run) { forwarder.announce(datagram, on: tuple(of: arrival)) }
+    forwarder.beginAnnounced()
+    var sent: [[UInt8]] = []
+    for (datagram, arrival) in zip(datagrams, run) {
+      _ = forwarder.receive(datagram, on: tuple(of: arrival), lane: .socket, now: now)
+      makeCopies(arrival.capacity, &sent)
+    }
+    forwarder.forgetAnnounced()
+    flush(&sent)
+    return sent
+  }
+
+  private func tuple(of arrival: Arrival) -> FiveTuple { arrival.isClear ? clear : encrypted }
+
+  private mutating func makeCopies(_ capacity: Int, _ sent: inout [[UInt8]]) {
+    while true {
+      if made == copies.count { flush(&sent) }
+      for place in made..<copies.count { copies[place].capacity = capacity }
+      made += forwarder.beginCopy(into: UnsafeMutableBufferPointer(rebasing: copies[made...]))
+      if made < copies.count { return }
+    }
+  }
+
+  private mutating func flush(_ sent: inout [[UInt8]]) {
+    forwarder.finishCopies()
+    for copy in copies.prefix(made) {
+      precondition(copy.length >= 12 && copy.length <= Self.copyLength)
+      sent.append(Array(UnsafeRawBufferPointer(start: copy.packet, count: copy.length)))
+      forwarder.account(copy, sentOn: .socket, now: now)
+    }
+    made = 0
+  }
+
+  /// What the control plane does between runs.
+  mutating func command(_ run: [Arrival]) {
+    for arrival in run {
+      time += UInt64(arrival.way) * 1_000_000
+      let first = SinkID(rawValue: 0)
+      if arrival.way & 0x40 != 0 { forwarder.apply(.pauseSink(first, arrival.way & 0x20 != 0), now: now) }
+      if arrival.way & 0x80 != 0 { forwarder.apply(.retransmit(first, arrival.bytes.map { UInt16($0) }), now: now) }
+    }
     _ = forwarder.takeEvents(now: now)
   }
 
-  private mutating func makeCopies(_ way: UInt8, _ now: Instant) {
-    guard let base = memory.baseAddress else { return }
-    // Small memory now and then, to meet its end.
-    let capacity = way & 0x10 != 0 ? 40 : 1600
-    var copies = (0..<4).map { PacketCopy(packet: base + $0 * 1600, capacity: capacity) }
-    while true {
-      let count = copies.withUnsafeMutableBufferPointer { forwarder.copy(into: $0) }
-      if count == 0 { return }
-      for made in copies.prefix(count) {
-        precondition(made.length >= 12 && made.length <= capacity)
-        forwarder.account(made, sentOn: .socket, now: now)
-      }
-    }
-  }
-
   /// The packet as an SRTP sender would send it, if it is long enough to have a header.
-  private mutating func sealed(_ packet: [UInt8]) -> [UInt8] {
+  mutating func sealed(_ packet: [UInt8]) -> [UInt8] {
     guard packet.count >= 12 else { return packet }
     var headerLength = 12 + 4 * Int(packet[0] & 0x0f)
     if packet[0] & 0x10 != 0, headerLength + 4 <= packet.count {
