@@ -103,8 +103,9 @@ let package = Package(
     .testTarget(name: "ICETests", dependencies: ["ICE", "STUN", "Wire"], swiftSettings: swift),
     .testTarget(
       name: "PeerTests", dependencies: ["Peer", "ICE", "STUN", "DTLS", "SRTP", "RTP", "Wire"], swiftSettings: swift),
+    .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .testTarget(
-      name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "Wire"], swiftSettings: swift),
+      name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "Wire", "AllocationCount"], swiftSettings: swift),
     .testTarget(
       name: "SFUTests",
       dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Forwarding", "Wire"],
