@@ -8,7 +8,7 @@ struct Needlectl: ParsableCommand {
     commandName: "needlectl",
     abstract: "Looks into a running needletail server and steers it.",
     discussion: """
-      Exit codes: 0 done, 1 not found or refused, 2 wrong usage, 3 server not reachable.
+      Exit codes: 0 done, 1 not found, refused, or the output could not be written, 2 wrong usage, 3 server not reachable.
       """,
     version: "0.1.0",
     subcommands: [
@@ -19,23 +19,31 @@ struct Needlectl: ParsableCommand {
 
   static func main() {
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      try carryOut()
     } catch let error as AdminError {
       standardError(error.description)
       Foundation.exit(error.exitCode)
+    } catch let error as OutputError {
+      // Whoever closed a pipe had read enough.
+      if error.number != EPIPE { standardError(error.description) }
+      Foundation.exit(1)
     } catch let status as ExitCode {
       Foundation.exit(status.rawValue)
     } catch {
-      let isHelp = exitCode(for: error) == .success
-      let text = fullMessage(for: error)
-      if isHelp { print(text) } else { standardError(text) }
-      Foundation.exit(isHelp ? 0 : 2)
+      standardError(fullMessage(for: error))
+      Foundation.exit(2)
+    }
+  }
+
+  private static func carryOut() throws {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch  where exitCode(for: error) == .success {
+      try standardOutput(fullMessage(for: error))  // help that was asked for
     }
   }
 }
-
-func standardError(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
@@ -49,11 +57,10 @@ struct CommonOptions: ParsableArguments {
 
   /// Prints the server's answer: as it is, or as `table` shows it.
   func show<Answer: Decodable>(_ body: Data, as type: Answer.Type, _ table: (Answer) -> String) throws {
-    if json { return print(String(decoding: body, as: UTF8.self)) }
-    do {
-      print(table(try JSONDecoder().decode(Answer.self, from: body)), terminator: "")
-    } catch {
+    if json { return try standardOutput(String(decoding: body, as: UTF8.self)) }
+    guard let answer = try? JSONDecoder().decode(Answer.self, from: body) else {
       throw AdminError.refused("the server's answer is not understood; is it of another version?")
     }
+    try standardOutput(table(answer), terminator: "")
   }
 }

@@ -17,8 +17,7 @@ struct LineLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    let line = format == .json ? json(event, all) : text(event, all)
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    StandardStream.error.write(format == .json ? json(event, all) : text(event, all))
   }
 
   private func text(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {

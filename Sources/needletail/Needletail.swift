@@ -55,7 +55,7 @@ struct Needletail {
   }
 
   private static func fail(_ messages: [String], status: Int32) -> Never {
-    for message in messages { FileHandle.standardError.write(Data("needletail: \(message)\n".utf8)) }
+    for message in messages { StandardStream.error.write("needletail: \(message)") }
     exit(status)
   }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 
 /// What an operator must know from the first lines.
@@ -6,7 +5,7 @@ enum StartupNotes {
   static func announceMode(_ configuration: ServerConfiguration, _ log: Logger) {
     if configuration.isDevelopment {
       let listens = configuration.address == "::" || configuration.address == "0.0.0.0"
-      say(
+      StandardStream.output.write(
         "needletail \(Needletail.version), development mode: listens on "
           + (listens ? "every address" : configuration.address)
           + (configuration.auth == "none" ? ", takes no tokens: whoever reaches this machine may join." : "."))
@@ -20,8 +19,7 @@ enum StartupNotes {
   }
 
   static func announceURLs(_ configuration: ServerConfiguration, port: Int) {
-    let urls = urls(configuration, port: port)
-    say("open " + urls.joined(separator: "\n     "))
+    StandardStream.output.write("open " + urls(configuration, port: port).joined(separator: "\n     "))
   }
 
   static func urls(_ configuration: ServerConfiguration, port: Int) -> [String] {
@@ -33,6 +31,4 @@ enum StartupNotes {
     }
     return hosts.map { "\(scheme)://\($0):\(port)/" }
   }
-
-  private static func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 }

@@ -31,8 +31,9 @@ def start_server(network, tmp_path):
     """Starts a server with these configuration keys; it is stopped when the test ends."""
     servers = []
 
-    def start(**keys):
+    def start(log=None, **keys):
         server = Server(network, tmp_path, **keys)
+        server.log = log or server.log
         servers.append(server)
         return server.start()
 

@@ -74,3 +74,23 @@ def test_the_development_server(network, development_server, user):
     assert server.interrupt() == 0
     assert not server.admin_socket.exists()
     network.assert_nothing_is_attached()
+
+
+@pytest.fixture(params=["full disk", "reader gone"])
+def unwritable_log(request, tmp_path):
+    """A place for the log, and what to do once the server is there so that no line can be written any more."""
+    if request.param == "full disk":
+        return Path("/dev/full"), lambda: None
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    return fifo, lambda: os.close(reader)
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(start_server, unwritable_log):
+    log, make_unwritable = unwritable_log
+    server = start_server(log=log)
+    make_unwritable()
+    assert server.admin("/drain", {}) == {"done": True}
+    assert server.stop() == 0
+    assert not Path(server.keys["admin-socket"]).exists()

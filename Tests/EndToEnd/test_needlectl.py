@@ -1,6 +1,7 @@
 """Every command of needlectl: what people see, what programs get, and the exit code."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -179,3 +180,17 @@ def test_no_server(tmp_path, arguments, json):
     code, text, problem = run(*arguments, *json, socket=socket)
     assert (code, text) == (NOT_REACHABLE, "")
     assert problem.startswith(f"needlectl: no server answers on {socket}: No such file or directory\n"), problem
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["drain", "--off"], ["doctor"], ["--help"]])
+def test_output_that_cannot_be_written(server, arguments):
+    command = [BINARY.parent / "needlectl", *arguments, "--socket", server.keys["admin-socket"]]
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert (result.returncode, result.stderr) == (REFUSED, "needlectl: standard output cannot be written: No space left on device\n")
+    # Python ignores SIGPIPE, and so do its children: the write fails.
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=20, restore_signals=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (REFUSED, "")

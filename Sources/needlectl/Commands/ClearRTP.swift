@@ -71,7 +71,7 @@ struct ClearRTP: ParsableCommand {
         remoteVideo: remoteVideo, rtcp: rtcp, localAddress: localAddress, localPort: localPort, from: from,
         keyFrames: keyFrames, maxPackets: maxPackets, maxBytes: maxBytes, codecs: codecs)
       let body = try common.client.post("/rtp", order)
-      print(common.json ? String(decoding: body, as: UTF8.self) : "\(name) is in \(room)")
+      try standardOutput(common.json ? String(decoding: body, as: UTF8.self) : "\(name) is in \(room)")
     }
   }
 
@@ -83,7 +83,7 @@ struct ClearRTP: ParsableCommand {
 
     func run() throws {
       let body = try common.client.delete("/rtp", query: ["room": room, "name": name])
-      print(common.json ? String(decoding: body, as: UTF8.self) : "\(name) is out of \(room)")
+      try standardOutput(common.json ? String(decoding: body, as: UTF8.self) : "\(name) is out of \(room)")
     }
   }
 

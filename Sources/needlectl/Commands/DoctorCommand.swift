@@ -23,22 +23,23 @@ struct Doctor: ParsableCommand {
     if common.json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(Diagnosis(ok: isFine, checks: findings)), as: UTF8.self))
+      try standardOutput(String(decoding: try encoder.encode(Diagnosis(ok: isFine, checks: findings)), as: UTF8.self))
     } else {
-      show(findings, isFine)
+      try show(findings, isFine)
     }
     if !isFine { throw ExitCode(1) }
   }
 
-  private func show(_ findings: [Finding], _ isFine: Bool) {
+  private func show(_ findings: [Finding], _ isFine: Bool) throws {
     var table = Table("CHECK", "STATE", "FOUND")
     for finding in findings { table.row(finding.check, finding.state.rawValue, finding.detail) }
-    print(table.text(empty: ""), terminator: "")
+    try standardOutput(table.text(empty: ""), terminator: "")
     let remedies = findings.filter { $0.remedy != nil }
-    if !remedies.isEmpty { print("\nWhat to do:") }
-    for finding in remedies { print("  \(finding.check): \(finding.remedy ?? "")") }
+    if !remedies.isEmpty { try standardOutput("\nWhat to do:") }
+    for finding in remedies { try standardOutput("  \(finding.check): \(finding.remedy ?? "")") }
     if !isFine {
-      print("\nWithout what is missing the server still runs, on the socket lane where XDP cannot be used.")
+      try standardOutput(
+        "\nWithout what is missing the server still runs, on the socket lane where XDP cannot be used.")
     }
   }
 }

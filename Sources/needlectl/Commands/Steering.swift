@@ -16,7 +16,7 @@ extension CommonOptions {
   /// Sends an order; says `done` if the server carried it out.
   func order(_ resource: String, _ order: Order, done: String) throws {
     let body = try client.post(resource, order)
-    print(json ? String(decoding: body, as: UTF8.self) : done)
+    try standardOutput(json ? String(decoding: body, as: UTF8.self) : done)
   }
 }
 

@@ -67,9 +67,8 @@ struct Trace: ParsableCommand {
   private func show(_ packet: TraceAnswer.Packet) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let line = common.json ? try encoder.encode(packet) : Data(Self.line(packet).utf8)
-    // At once, also into a pipe.
-    FileHandle.standardOutput.write(line + Data("\n".utf8))
+    try standardOutput(
+      common.json ? String(decoding: try encoder.encode(packet), as: UTF8.self) : Self.line(packet))
   }
 
   private static func line(_ packet: TraceAnswer.Packet) -> String {
