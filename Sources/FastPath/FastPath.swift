@@ -11,7 +11,7 @@ public final class FastPath: Sendable {
   /// The UDP port in use: the configured one, or the one that was free.
   public var boundPort: UInt16 { sockets.port }
   /// The host's addresses now that clients may be told of: those of interfaces that are up, not link-local, loopback last.
-  public var localAddresses: [IPAddress] { HostAddresses.all() }
+  public func localAddresses() throws(FastPathError) -> [IPAddress] { try HostAddresses.all() }
 
   private let sockets: MediaSockets
   private let mailbox: Mailbox

@@ -23,15 +23,20 @@ extension Worker {
 
   private mutating func addXSKLane(to statistics: inout FastPathStatistics) {
     if xskLane == nil {
-      var netlink = NetlinkSocket()
-      statistics.interfaces = InterfaceSelection(names: setup.configuration.interfaces)
-        .onSocketLane(netlink?.links() ?? [:], reason: socketLaneReason)
+      statistics.interfaces = interfacesOnSocketLane() ?? setup.published.latest().interfaces
       return
     }
     statistics.interfaces = xskLane?.statuses ?? []
     statistics.programs = xskLane?.programs ?? []
     statistics.maps = xskLane?.maps ?? []
     statistics.verdicts += xskLane?.verdicts ?? []
+  }
+
+  /// nil when they cannot be asked for.
+  private func interfacesOnSocketLane() -> [InterfaceStatus]? {
+    guard var netlink = NetlinkSocket() else { return nil }
+    return InterfaceSelection(names: setup.configuration.interfaces)
+      .onSocketLane(netlink.links(), reason: socketLaneReason)
   }
 
   /// Sources and sinks also go with their transports.

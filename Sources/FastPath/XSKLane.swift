@@ -228,7 +228,9 @@ struct XSKLane: ~Copyable {
 
   /// The program leaves alone what is not to one of these.
   private mutating func updateLocalAddresses() {
-    let found = Set(HostAddresses.assigned())
+    // Those we know stay when they cannot be read; the next turn of retries asks again.
+    guard let assigned = try? HostAddresses.assigned() else { return }
+    let found = Set(assigned)
     for ip in found.subtracting(localAddresses) {
       var key = fp_address(ip)
       var value: UInt32 = 1

@@ -51,6 +51,7 @@ public final class SignallingServer: HTTPService {
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     let (address, port) = (configuration.address, configuration.port)
     let bootstrap = ServerBootstrap(group: eventLoop)
+      .pausesWithoutDescriptors(log)
       .serverChannelOption(.backlog, value: 256)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -11,8 +11,8 @@ import Wire
 final class ControlLoop: CallControl {
   private var sfu: SFU
   private let fastPath: FastPath
-  /// Among the addresses that the host has at that time.
-  private let chooseCandidates: () -> [Wire.SocketAddress]
+  /// Among the addresses that the host has at that time; fails where they cannot be read.
+  private let chooseCandidates: () throws -> [Wire.SocketAddress]
   private let log: Logger
   private let eventLoop: any EventLoop
   private var totals = MediaTotals()
@@ -30,7 +30,7 @@ final class ControlLoop: CallControl {
   private static let addressInterval = TimeAmount.seconds(3)
 
   init(
-    sfu: SFU, fastPath: FastPath, candidates: @escaping () -> [Wire.SocketAddress], eventLoop: any EventLoop, log: Logger
+    sfu: SFU, fastPath: FastPath, candidates: @escaping () throws -> [Wire.SocketAddress], eventLoop: any EventLoop, log: Logger
   ) {
     eventLoop.preconditionInEventLoop()
     self.sfu = sfu
@@ -63,8 +63,7 @@ final class ControlLoop: CallControl {
 
   /// Hosts move between networks, and servers start before theirs.
   private func followAddresses() {
-    let candidates = chooseCandidates()
-    guard candidates != sfu.configuration.candidates else { return }
+    guard let candidates = try? chooseCandidates(), candidates != sfu.configuration.candidates else { return }
     sfu.setCandidates(candidates)
     log.notice("media", metadata: ["candidates": "\(candidates.map(\.description).joined(separator: " "))"])
   }

@@ -17,6 +17,7 @@ struct Needletail {
     let log = bootstrapLog(configuration)
     StartupNotes.announceMode(configuration, log)
     for warning in warnings { log.warning("\(warning)") }
+    OpenFiles.allow(configuration.maximumConnections, log: log)
     do {
       let server = try RunningServer(configuration, log: log)
       StartupNotes.announceURLs(configuration, port: server.port)

@@ -81,8 +81,8 @@ final class RunningServer: Sendable {
     inbox: EventInbox, eventLoop: any EventLoop, log: Logger
   ) throws -> (NIOLoopBound<Parts>, port: Int) {
     let certificate = try DTLSCertificate.generate(commonName: "needletail")
-    let candidates = { @Sendable in
-      Candidates.choose(configuration, local: fastPath.localAddresses, port: fastPath.boundPort)
+    let candidates = { @Sendable () throws in
+      Candidates.choose(configuration, local: try fastPath.localAddresses(), port: fastPath.boundPort)
     }
     let limits = SFUConfiguration(
       candidates: [], maximumRooms: configuration.maximumRooms,
@@ -105,7 +105,7 @@ final class RunningServer: Sendable {
       return signalling.start().flatMap { port in
         let admin = AdminServer(
           path: configuration.adminSocket, eventLoop: eventLoop, control: bound.value.0,
-          server: serverInfo(configuration, port: port, mediaPort: fastPath.boundPort), tokens: tokens)
+          server: serverInfo(configuration, port: port, mediaPort: fastPath.boundPort), tokens: tokens, log: log)
         let parts = NIOLoopBound(
           Parts(control: bound.value.0, signalling: bound.value.1, admin: admin), eventLoop: eventLoop)
         return admin.start().map { (parts, port) }

@@ -3,10 +3,13 @@
 import hashlib
 import os
 import re
+import resource
 import shutil
 import socket
+import ssl
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +195,33 @@ def test_an_interface_that_is_not_there_is_no_silent_slow_path(network, start_se
         wait_for(lambda: re.search("NOTICE.*interface .*lane=xsk name=nope0", server.tail()), "the news of it")
     finally:
         network.server.run("ip", "link", "del", "nope0")
+
+
+def test_without_descriptors_connections_wait_and_nothing_spins(network, start_server):
+    server = start_server(lane="socket")
+    process = server.process.pid
+    limit = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    assert limit[0] == limit[1], "the server takes all it may have"
+    taken = set(os.listdir(f"/proc/{process}/fd"))
+    lowest_free = next(n for n in range(limit[0]) if str(n) not in taken)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+    # Several: the admin API's last connection may leave its descriptor to one of them.
+    with network.clients.inside():
+        waiting = [socket.create_connection((SERVER_ADDRESS, 8443), timeout=10) for _ in range(8)]
+    before, start = cpu_seconds(process), time.monotonic()
+    wait_for(lambda: server.log.read_text().count("no connection can be accepted for a second") >= 3, "the server to try again, twice")
+    took = time.monotonic() - start
+    assert took > 1 and cpu_seconds(process) - before < 0.2 * took
+    assert "interface gone" not in server.log.read_text()
+    resource.prlimit(process, resource.RLIMIT_NOFILE, limit)
+    with ssl._create_unverified_context().wrap_socket(waiting.pop()) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+    for connection in waiting:
+        connection.close()
+
+
+def cpu_seconds(process):
+    """What all its threads had of the processors."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,5 +1,6 @@
 import Forwarding
 import Foundation
+import Logging
 import NIOCore
 import NIOPosix
 import SFU
@@ -23,7 +24,8 @@ final class TestAdmin: Sendable {
       let calls = FakeCalls()
       let info = AdminServerInfo(
         version: "1", startedAt: Date(), url: "https://h:1/", mediaPort: 3478, authentication: "none")
-      let admin = AdminServer(path: path, eventLoop: loop, control: calls, server: info, tokens: tokens)
+      let admin = AdminServer(
+        path: path, eventLoop: loop, control: calls, server: info, tokens: tokens, log: Logger(label: "test"))
       let parts = NIOLoopBound((calls, admin), eventLoop: loop)
       return admin.start().map { parts }
     }.wait()

@@ -27,16 +27,19 @@ public final class AdminServer: HTTPService {
   private let path: String
   private let eventLoop: any EventLoop
   private let api: AdminAPI
+  private let log: Logger
   private var listener: (any Channel)?
   private var channels: [ObjectIdentifier: any Channel] = [:]
 
   /// `tokens`: nil if no secret is configured, then no tokens are made.
   public init(
-    path: String, eventLoop: any EventLoop, control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?
+    path: String, eventLoop: any EventLoop, control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?,
+    log: Logger
   ) {
     eventLoop.preconditionInEventLoop()
     self.path = path
     self.eventLoop = eventLoop
+    self.log = log
     api = AdminAPI(control: control, server: server, tokens: tokens)
     var limits = SignallingLimits()
     limits.bodyBytes = 64 << 10
@@ -53,6 +56,7 @@ public final class AdminServer: HTTPService {
     }
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     return ServerBootstrap(group: eventLoop)
+      .pausesWithoutDescriptors(log)
       .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
       }
       .withBoundSocket(socket)

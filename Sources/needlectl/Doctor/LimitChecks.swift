@@ -6,8 +6,9 @@ enum LimitChecks {
   private static func openFiles() -> Finding {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(7), &limit)  // RLIMIT_NOFILE
-    let text = limit.rlim_cur == .max ? "unlimited" : "\(limit.rlim_cur)"
-    return limit.rlim_cur >= 8192
+    // The server takes what it may have.
+    let text = limit.rlim_max == .max ? "unlimited" : "\(limit.rlim_max)"
+    return limit.rlim_max >= 8192
       ? .ok("open files", text)
       : .note(
         "open files", "\(text): as many connections at most",
