@@ -28,17 +28,6 @@ public struct SignallingConfiguration: Sendable {
   }
 }
 
-/// A certificate chain and its private key, both PEM.
-public struct TLSIdentity: Sendable {
-  public var certificatePEM: String
-  public var keyPEM: String
-
-  public init(certificatePEM: String, keyPEM: String) {
-    self.certificatePEM = certificatePEM
-    self.keyPEM = keyPEM
-  }
-}
-
 /// Whatever a client could exhaust, and how much of it there is. Each refusal names its limit.
 public struct SignallingLimits: Sendable {
   /// HTTP and WebSocket connections open at once.

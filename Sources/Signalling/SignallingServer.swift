@@ -20,6 +20,7 @@ public final class SignallingServer: HTTPService {
   private let log: Logger
   private let files: StaticFiles?
   private let endpoint: SessionEndpoint
+  private var tls: TLSIdentity?
   private var listener: (any Channel)?
   private var channels: [ObjectIdentifier: any Channel] = [:]
   private var connections: [ConnectionID: WebSocketConnection] = [:]
@@ -38,16 +39,15 @@ public final class SignallingServer: HTTPService {
     self.control = control
     self.log = log
     limits = configuration.limits
+    tls = configuration.tls
     files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
     endpoint = SessionEndpoint(tokens: configuration.tokens)
   }
 
   // MARK: Life
 
-  /// Starts to listen. The future gives the port, or fails with what is wrong with the certificate or address.
+  /// Starts to listen. The future gives the port, or fails with what is wrong with the address.
   public func start() -> EventLoopFuture<Int> {
-    let tls: NIOSSLContext?
-    do { tls = try configuration.tls.map(Self.context) } catch { return eventLoop.makeFailedFuture(error) }
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     let (address, port) = (configuration.address, configuration.port)
     let bootstrap = ServerBootstrap(group: eventLoop)
@@ -56,7 +56,7 @@ public final class SignallingServer: HTTPService {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel, tls: tls) }
+        channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
       }
     return bootstrap.bind(host: address, port: port).assumeIsolated().flatMapError { error in
       // Every address, on a host without IPv6.
@@ -89,20 +89,9 @@ public final class SignallingServer: HTTPService {
     return done.futureResult
   }
 
-  private static func context(_ identity: TLSIdentity) throws -> NIOSSLContext {
-    let chain = try NIOSSLCertificate.fromPEMBytes([UInt8](identity.certificatePEM.utf8)).map {
-      NIOSSLCertificateSource.certificate($0)
-    }
-    let key = try NIOSSLPrivateKey(bytes: [UInt8](identity.keyPEM.utf8), format: .pem)
-    var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
-    return try NIOSSLContext(configuration: configuration)
-  }
-
   // MARK: Connections
 
-  private func accepted(_ channel: any Channel, tls: NIOSSLContext?) throws {
+  private func accepted(_ channel: any Channel) throws {
     track(channel)
     let refusal = refusal()
     // Some more are answered with a refusal; beyond that not even a TLS handshake is worth it.
@@ -111,7 +100,7 @@ public final class SignallingServer: HTTPService {
       throw TooManyConnections()
     }
     let pipeline = channel.pipeline.syncOperations
-    if let tls { try pipeline.addHandlers(PlainHTTPNotice(), NIOSSLServerHandler(context: tls)) }
+    if let tls { try pipeline.addHandlers(PlainHTTPNotice(), NIOSSLServerHandler(context: tls.context)) }
     let http = HTTPConnection(service: self, refusal: refusal)
     try pipeline.configureHTTPServerPipeline(
       withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,

@@ -12,8 +12,8 @@ struct Needletail {
     if arguments.wantsVersion { return print("needletail \(version)") }
     if arguments.wantsReference { return print(Usage.reference, terminator: "") }
     let (configuration, warnings) = read(arguments)
-    if arguments.wantsCheck { return print("the configuration is good") }
     Signals.block()
+    if arguments.wantsCheck { return approve(warnings) }
     let log = bootstrapLog(configuration)
     StartupNotes.announceMode(configuration, log)
     for warning in warnings { log.warning("\(warning)") }
@@ -38,6 +38,11 @@ struct Needletail {
     } catch {
       fail(error.errors.map(\.description), status: 2)
     }
+  }
+
+  private static func approve(_ warnings: [String]) {
+    for warning in warnings { StandardStream.error.write("needletail: \(warning)") }
+    StandardStream.output.write("the configuration is good")
   }
 
   private static func bootstrapLog(_ configuration: ServerConfiguration) -> Logger {

@@ -26,8 +26,8 @@ final class RunningServer: Sendable {
   }
 
   init(_ configuration: ServerConfiguration, log: Logger) throws {
-    let tls = configuration.isPlainHTTP ? nil : try WebCertificate.load(configuration)
-    if let tls { log.info("\(tls.note)") }
+    let certificate = try WebCertificate.load(configuration)
+    if let certificate { log.info("\(certificate.note)") }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let eventLoop = group.next()
     let tokens = try SessionSecret.tokens(configuration, eventLoop: eventLoop, log: log)
@@ -35,7 +35,8 @@ final class RunningServer: Sendable {
     let fastPath = try Self.startFastPath(configuration, inbox: inbox, log: log)
     do {
       (parts, port) = try Self.startParts(
-        configuration, tls: tls?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox, eventLoop: eventLoop,
+        configuration, tls: certificate?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox,
+        eventLoop: eventLoop,
         log: log)
     } catch {
       fastPath.stop()

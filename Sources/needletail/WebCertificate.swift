@@ -3,47 +3,77 @@ import Foundation
 import Signalling
 
 /// The certificate of HTTPS: the operator's, or one for development made on the first run.
-enum WebCertificate {
-  struct Failure: Error, CustomStringConvertible {
-    var description: String
-  }
+struct WebCertificate {
+  let identity: TLSIdentity
+  /// Says, for the log, where it is from.
+  let note: String
 
   static let folder = "certs"
 
-  /// `note` says, for the log, where the certificate is from.
-  static func load(_ configuration: ServerConfiguration) throws -> (identity: TLSIdentity, note: String) {
-    if let certificate = configuration.certificate, let key = configuration.certificateKey {
-      let identity = TLSIdentity(
-        certificatePEM: try text(certificate, "certificate"), keyPEM: try text(key, "certificate-key"))
-      return (identity, "certificate \(certificate)")
-    }
+  /// nil: plain HTTP.
+  static func load(_ configuration: ServerConfiguration) throws -> WebCertificate? {
+    if configuration.isPlainHTTP { return nil }
+    if let own = try configured(configuration) { return own }
     return try development()
   }
 
-  private static func text(_ path: String, _ key: String) throws -> String {
-    guard let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) else {
-      throw Failure(description: "\(key): \(path) cannot be read")
-    }
-    return text
-  }
-
-  /// Made anew when it is missing, expires within a week or cannot be read.
-  private static func development() throws -> (identity: TLSIdentity, note: String) {
-    let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
-    if let certificate = try? text(paths.certificate, ""), let key = try? text(paths.key, "") {
-      let identity = TLSIdentity(certificatePEM: certificate, keyPEM: key)
-      if let end = identity.expiry, end > Date().addingTimeInterval(7 * 86400) {
-        return (identity, "development certificate \(paths.certificate)")
+  /// The operator's; nil without one.
+  static func configured(_ configuration: ServerConfiguration) throws(ConfigurationError) -> WebCertificate? {
+    guard let certificate = configuration.certificate, let key = configuration.certificateKey else { return nil }
+    let certificatePEM = try text(certificate, "certificate")
+    let keyPEM = try text(key, "certificate-key")
+    do throws(TLSIdentity.Failure) {
+      let identity = try TLSIdentity(certificate: certificatePEM, key: keyPEM)
+      return WebCertificate(identity: identity, note: "certificate \(certificate)")
+    } catch {
+      switch error {
+      case .notCertificate:
+        throw ConfigurationError(origin: "certificate", problem: "\(certificate) holds no certificate in PEM")
+      case .notKey:
+        throw ConfigurationError(
+          origin: "certificate-key", problem: "\(key) holds no private key in PEM that needs no passphrase")
+      case .unusable:
+        throw ConfigurationError(
+          origin: "certificate-key", problem: "\(key) is not the key of the certificate in \(certificate)")
       }
     }
+  }
+
+  /// What an operator should know of its end; nil while that is far.
+  var expiryWarning: String? {
+    guard isNearItsEnd else { return nil }
+    let verb = identity.expiry < Date() ? "expired" : "expires"
+    return "\(note) \(verb) at \(identity.expiry.formatted(.iso8601))"
+  }
+
+  private var isNearItsEnd: Bool { identity.expiry < Date().addingTimeInterval(7 * 86400) }
+
+  private static func text(_ path: String, _ key: String) throws(ConfigurationError) -> String {
+    if let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) {
+      return text
+    }
+    let reason = access(path, R_OK) == 0 ? "it is not a file of text" : String(cString: strerror(errno))
+    throw ConfigurationError(origin: key, problem: "\(path) cannot be read: \(reason)")
+  }
+
+  // MARK: For development
+
+  /// Made anew when it is missing, expires within a week or cannot be read.
+  private static func development() throws -> WebCertificate {
+    let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
+    if let certificate = try? text(paths.certificate, ""), let key = try? text(paths.key, ""),
+      let identity = try? TLSIdentity(certificate: certificate, key: key)
+    {
+      let found = WebCertificate(identity: identity, note: "development certificate \(paths.certificate)")
+      if !found.isNearItsEnd { return found }
+    }
     let pem = try DevelopmentCertificate.generate(hosts: hosts())
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    if mkdir(folder, 0o777) != 0, errno != EEXIST { throw notWritable(folder) }
     try write(pem.keyPEM, to: paths.key, mode: 0o600)
     try write(pem.certificatePEM, to: paths.certificate, mode: 0o644)
-    return (
-      TLSIdentity(certificatePEM: pem.certificatePEM, keyPEM: pem.keyPEM),
-      "development certificate made in \(paths.certificate); browsers warn about it once"
-    )
+    return WebCertificate(
+      identity: try TLSIdentity(certificate: pem.certificatePEM, key: pem.keyPEM),
+      note: "development certificate made in \(paths.certificate); browsers warn about it once")
   }
 
   private static func hosts() -> [String] {
@@ -56,15 +86,23 @@ enum WebCertificate {
   }
 
   /// Another process never sees half a file, nor a key it may not read.
-  private static func write(_ text: String, to path: String, mode: mode_t) throws {
+  private static func write(_ text: String, to path: String, mode: mode_t) throws(ConfigurationError) {
     let temporary = path + ".new"
     unlink(temporary)
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw Failure(description: "\(path): \(String(cString: strerror(errno)))") }
-    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    try handle.write(contentsOf: Data(text.utf8))
-    guard rename(temporary, path) == 0 else {
-      throw Failure(description: "\(path): \(String(cString: strerror(errno)))")
-    }
+    guard descriptor >= 0 else { throw notWritable(path) }
+    let bytes = Array(text.utf8)
+    let count = Glibc.write(descriptor, bytes, bytes.count)
+    guard close(descriptor) == 0, count == bytes.count, rename(temporary, path) == 0 else { throw notWritable(path) }
+  }
+
+  /// Right after the call that failed.
+  private static func notWritable(_ path: String) -> ConfigurationError {
+    let reason = String(cString: strerror(errno))
+    let place = FileManager.default.currentDirectoryPath
+    return ConfigurationError(
+      origin: "certificate",
+      problem: "no development certificate can be made: \(path) in \(place): \(reason); set certificate and "
+        + "certificate-key, or start in a folder that may be written")
   }
 }

@@ -1,13 +1,18 @@
 """The server's keys: what is wrong is named with its place, and the nearer word counts."""
 
+import http.client
 import json
 import re
+import signal
+import ssl
 import subprocess
 
 import pytest
 from harness.clear_rtp import ClearSender
-from harness.network import SERVER_ADDRESS
+from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
 from harness.server import BINARY, ROOT, environment_without_keys
+from harness.waiting import wait_for
+from websockets.sync.client import connect
 
 
 @pytest.fixture
@@ -72,6 +77,39 @@ def test_a_file_that_is_not_there(tmp_path):
     assert (result.returncode, result.stderr) == (2, f"needletail: {tmp_path}/none.yaml: cannot be read\n")
 
 
+@pytest.fixture
+def certificate(tmp_path):
+    """Makes a self-signed certificate: its file and its key's."""
+    def make(name, days=30):
+        files = tmp_path / f"{name}.pem", tmp_path / f"{name}-key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                        "-days", str(days), "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+        return files
+
+    return make
+
+
+def test_files_that_the_configuration_names(check, certificate, tmp_path):
+    (good, key), (other, other_key), (old, old_key) = certificate("good"), certificate("other"), certificate("old", days=3)
+    said = lambda certificate, key: check(f"certificate: {certificate}\ncertificate-key: {key}\n")
+    assert said(good, key) == (0, "the configuration is good\n")
+    assert said(key, key) == (2, "needletail: certificate: good-key.pem holds no certificate in PEM\n")
+    assert said(good, good) == (2, "needletail: certificate-key: good.pem holds no private key in PEM that needs no passphrase\n")
+    assert said(good, other_key) == (2, "needletail: certificate-key: other-key.pem is not the key of the certificate in good.pem\n")
+    assert said(good, tmp_path / "none") == (2, "needletail: certificate-key: none cannot be read: No such file or directory\n")
+    code, text = said(old, old_key)
+    assert code == 0 and "needletail: certificate old.pem expires at 20" in text and "the configuration is good" in text
+    assert check(f"web: {tmp_path}/none\n") == (2, "needletail: web: none is not a folder\n")
+
+
+def test_a_folder_where_no_certificate_can_be_made(tmp_path):
+    (tmp_path / "certs").write_text("a file")
+    result = subprocess.run([BINARY, "--port", "0", "--media-port", "0", "--lane", "socket"], cwd=tmp_path, capture_output=True, text=True, timeout=10,
+                            env=environment_without_keys())
+    assert result.returncode == 1
+    assert f"needletail: certificate: no development certificate can be made: certs/development-key.pem in {tmp_path}: Not a directory; set " in result.stderr
+
+
 def test_the_documented_reference_is_the_programs():
     reference = subprocess.run([BINARY, "--reference"], capture_output=True, text=True, timeout=10, check=True).stdout
     documented = re.search(r"This table is `needletail --reference`:\n\n(.+?\n)\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
@@ -84,7 +122,7 @@ def test_a_flag_beats_the_environment_which_beats_the_file(start_server):
         environment={"NEEDLETAIL_MEDIA_PORT": "4002", "NEEDLETAIL_PORT": "8445", "NEEDLETAIL_PROT": "1"})
     status = server.needlectl("status")
     assert (status["mediaPort"], status["url"], status["authentication"]) == (4003, f"https://{SERVER_ADDRESS}:8445/", "none")
-    assert "the environment variable NEEDLETAIL_PROT names no key and is ignored" in server.log.read_text()
+    assert "the environment variable NEEDLETAIL_PROT names no key and is ignored; did you mean NEEDLETAIL_PORT?" in server.log.read_text()
 
 
 def test_dev_beats_the_file_but_neither_environment_nor_flags(start_server):

@@ -6,7 +6,7 @@ struct CommandLineArguments {
   var wantsVersion = false
   /// Print the reference of all keys, as docs/operations.md has it.
   var wantsReference = false
-  /// Read the configuration, say what is wrong, and end.
+  /// Read the configuration and the files it names, say what is wrong, and end.
   var wantsCheck = false
   private(set) var values: [(setting: Setting, value: SettingValue, origin: String)] = []
   private(set) var errors: [ConfigurationError] = []

@@ -7,13 +7,12 @@ struct ConfigurationError: Error, CustomStringConvertible {
   var description: String { "\(origin): \(problem)" }
 
   static func unknown(_ key: String, at origin: String) -> ConfigurationError {
-    let names = Setting.all.map(\.name)
-    let near = names.map { (name: $0, distance: editDistance(key, $0)) }.min { $0.distance < $1.distance }
-    if let near, near.distance <= max(2, key.count / 3) {
+    if let near = Setting.nearest(to: key) {
       return ConfigurationError(origin: origin, problem: "unknown key \"\(key)\"; did you mean \"\(near.name)\"?")
     }
     return ConfigurationError(
-      origin: origin, problem: "unknown key \"\(key)\"; the keys are \(names.joined(separator: ", "))")
+      origin: origin, problem: "unknown key \"\(key)\"; the keys are \(Setting.all.map(\.name).joined(separator: ", "))"
+    )
   }
 
   static func notAllowed(_ value: SettingValue, for setting: Setting, at origin: String) -> ConfigurationError {
@@ -21,22 +20,6 @@ struct ConfigurationError: Error, CustomStringConvertible {
     let found = ["token-secret", "ice-servers"].contains(setting.name) ? "this value" : value.description
     return ConfigurationError(
       origin: origin, problem: "\(setting.name): \(found) is not allowed; it must be \(setting.allowed)")
-  }
-
-  /// Levenshtein's distance.
-  private static func editDistance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        let substituted = diagonal + (x == y ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
   }
 }
 

@@ -23,6 +23,7 @@ struct ConfigurationReader {
     reader.assign(arguments.values)
     reader.checkTogether()
     reader.readSecret()
+    reader.checkFiles()
     guard reader.errors.isEmpty else { throw ConfigurationErrors(errors: reader.errors) }
     return (reader.configuration, reader.warnings)
   }
@@ -39,7 +40,9 @@ struct ConfigurationReader {
     let settings = Setting.all
     let known = Set(settings.map(\.variable) + ["NEEDLETAIL_CONFIG"])
     for name in environment.keys.sorted() where name.hasPrefix("NEEDLETAIL_") && !known.contains(name) {
-      warnings.append("the environment variable \(name) names no key and is ignored")
+      let near = Setting.nearest(to: name.dropFirst("NEEDLETAIL_".count).lowercased().replacing("_", with: "-"))
+      let advice = near.map { "; did you mean \($0.variable)?" } ?? ""
+      warnings.append("the environment variable \(name) names no key and is ignored\(advice)")
     }
     return settings.compactMap { setting in
       environment[setting.variable].map { (setting, .scalar($0), setting.variable) }
@@ -76,5 +79,17 @@ struct ConfigurationReader {
       return
     }
     configuration.tokenSecret = secret
+  }
+
+  /// What the server would stumble over at its start.
+  private mutating func checkFiles() {
+    if let web = configuration.web, WebFolder.find(web) == nil {
+      errors.append(ConfigurationError(origin: "web", problem: "\(web) is not a folder"))
+    }
+    do throws(ConfigurationError) {
+      if let warning = try WebCertificate.configured(configuration)?.expiryWarning { warnings.append(warning) }
+    } catch {
+      errors.append(error)
+    }
   }
 }

@@ -8,7 +8,7 @@ enum Usage {
 
         --config FILE   YAML file of the keys below (environment: NEEDLETAIL_CONFIG)
         --dev           for trying things out: listens on every address, takes no tokens, and says so
-        --check         read the configuration, say what is wrong with it, and end
+        --check         read the configuration and the files it names, say what is wrong, and end
         --reference     print the reference of all keys as Markdown, and end
         --version       print the version, and end
         --help          print this, and end
