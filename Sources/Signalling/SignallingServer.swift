@@ -70,6 +70,9 @@ public final class SignallingServer: HTTPService {
     }.nonisolated()
   }
 
+  /// Shows this certificate to the connections that come from now on.
+  public func use(_ identity: TLSIdentity) { tls = identity }
+
   /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second and a
   /// half: a client that does not answer TLS's goodbye holds nothing up.
   public func stop() -> EventLoopFuture<Void> {

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// `needletail [--config FILE]`: reads the configuration, starts the server, and stops it at SIGINT or SIGTERM.
+/// `needletail [--config FILE]`: reads the configuration, starts the server, and does what signals ask of it.
 @main
 struct Needletail {
   static let version = "0.1.0"
@@ -12,8 +12,8 @@ struct Needletail {
     if arguments.wantsVersion { return print("needletail \(version)") }
     if arguments.wantsReference { return print(Usage.reference, terminator: "") }
     let (configuration, warnings) = read(arguments)
-    Signals.block()
     if arguments.wantsCheck { return approve(warnings) }
+    Signal.block()
     let log = bootstrapLog(configuration)
     StartupNotes.announceMode(configuration, log)
     for warning in warnings { log.warning("\(warning)") }
@@ -22,8 +22,8 @@ struct Needletail {
       let server = try RunningServer(configuration, log: log)
       StartupNotes.announceURLs(configuration, port: server.port)
       log.notice("ready", metadata: ["signal": "SIGINT or SIGTERM stops"])
-      let name = Signals.wait()
-      log.notice("stopping", metadata: ["signal": "\(name)"])
+      let signal = signalToStop(server, configuration)
+      log.notice("stopping", metadata: ["signal": "\(signal.rawValue)"])
       exitAtNextSignal()
       server.stop()
       log.notice("stopped")
@@ -52,10 +52,19 @@ struct Needletail {
     return Logger(label: "needletail")
   }
 
+  /// SIGHUP asks for the certificate to be read anew; from a development server, that its terminal was closed.
+  private static func signalToStop(_ server: RunningServer, _ configuration: ServerConfiguration) -> Signal {
+    while true {
+      let signal = Signal.wait()
+      if signal != .hangUp || configuration.isDevelopment { return signal }
+      server.reloadCertificate()
+    }
+  }
+
   /// Whoever asks twice wants it now. The kernel then detaches the programs, which die with their owner.
   private static func exitAtNextSignal() {
     Thread.detachNewThread {
-      _ = Signals.wait()
+      while Signal.wait() == .hangUp {}
       _exit(130)
     }
   }

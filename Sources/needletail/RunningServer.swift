@@ -16,6 +16,7 @@ final class RunningServer: Sendable {
   private let group: MultiThreadedEventLoopGroup
   private let fastPath: FastPath
   private let parts: NIOLoopBound<Parts>
+  private let configuration: ServerConfiguration
   private let log: Logger
 
   /// What lives on the event loop.
@@ -42,9 +43,26 @@ final class RunningServer: Sendable {
       fastPath.stop()
       throw error
     }
+    self.configuration = configuration
     self.group = group
     self.fastPath = fastPath
     self.log = log
+  }
+
+  /// Reads the certificate anew, for the connections that come from now on. From a bad one nothing changes.
+  func reloadCertificate() {
+    do {
+      guard let certificate = try WebCertificate.load(configuration) else {
+        return log.notice("there is no certificate to read anew: this is plain HTTP")
+      }
+      group.next().execute { [parts] in parts.value.signalling.use(certificate.identity) }
+      if let warning = certificate.expiryWarning { log.warning("\(warning)") }
+      log.notice(
+        "certificate read anew",
+        metadata: ["from": "\(certificate.note)", "expires": "\(certificate.identity.expiry.formatted(.iso8601))"])
+    } catch {
+      log.error("certificate not read anew: the one in use stays", metadata: ["reason": "\(error)"])
+    }
   }
 
   /// Says goodbye to every client, detaches the fast path and removes the admin socket. The event loop ends with the

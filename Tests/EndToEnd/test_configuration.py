@@ -110,6 +110,26 @@ def test_a_folder_where_no_certificate_can_be_made(tmp_path):
     assert f"needletail: certificate: no development certificate can be made: certs/development-key.pem in {tmp_path}: Not a directory; set " in result.stderr
 
 
+def test_hang_up_reads_the_certificate_anew(network, start_server, certificate):
+    (first, first_key), (second, second_key) = certificate("first"), certificate("second")
+    server = start_server(certificate=str(first), certificate_key=str(first_key))
+
+    def shown():
+        with network.clients.inside():
+            return ssl.get_server_certificate((SERVER_ADDRESS, 8443))
+
+    assert shown() == first.read_text()
+    first.write_text(second.read_text())
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: f"certificate not read anew: the one in use stays reason=\"certificate-key: {first_key} is not the key of" in server.log.read_text(),
+             "the server to refuse half a pair")
+    first_key.write_text(second_key.read_text())
+    assert shown() != second.read_text()
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: shown() == second.read_text(), "the new certificate")
+    assert server.stop() == 0
+
+
 def test_the_documented_reference_is_the_programs():
     reference = subprocess.run([BINARY, "--reference"], capture_output=True, text=True, timeout=10, check=True).stdout
     documented = re.search(r"This table is `needletail --reference`:\n\n(.+?\n)\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
