@@ -36,8 +36,10 @@ extension SFU {
       id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret()
     )
     rooms[room, default: Room(name: room)].participants.append(id)
-    commands.append(
-      log(.info, "participant joined", ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]))
+    var metadata = ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]
+    // Its log line has the client's address.
+    if case .websocket(let connection) = doorway { metadata["connection"] = "\(connection.rawValue)" }
+    commands.append(log(.info, "participant joined", metadata))
     announce(.joined, id)
     return id
   }

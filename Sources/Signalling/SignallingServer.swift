@@ -41,7 +41,7 @@ public final class SignallingServer: HTTPService {
     limits = configuration.limits
     tls = configuration.tls
     files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
-    endpoint = SessionEndpoint(tokens: configuration.tokens)
+    endpoint = SessionEndpoint(tokens: configuration.tokens, log: log)
   }
 
   // MARK: Life
@@ -156,7 +156,7 @@ public final class SignallingServer: HTTPService {
     let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
     try channel.pipeline.syncOperations.addHandler(connection)
     connections[connection.id] = connection
-    log.debug("WebSocket opened")
+    log.info("WebSocket opened")
   }
 
   private static func text(_ address: SocketAddress) -> String {

@@ -169,3 +169,24 @@ def test_json_logs(network, start_server):
         assert event["level"] in ("trace", "debug", "info", "notice", "warning", "error") and event["message"], event
     mine = [event for event in events if event.get("participant") == id]
     assert len(mine) >= 2 and all(event["room"] == "logged" for event in mine), mine
+
+
+def test_the_log_knows_where_a_participant_is_and_whose_token_was_refused(network, start_server):
+    server = start_server(log_format="json", log_level="info", auth="tokens")
+    token = server.admin("/token", {"room": "logged"})["token"]
+    tls = ssl._create_unverified_context()
+    with network.clients.inside():
+        with connect(f"wss://{SERVER_ADDRESS}:8443/ws", ssl=tls, proxy=None) as socket:
+            socket.send(json.dumps({"type": "join", "room": "logged", "name": "Ada", "token": token}))
+            assert json.loads(socket.recv(timeout=5))["type"] == "joined"
+        client = http.client.HTTPSConnection(SERVER_ADDRESS, 8443, timeout=5, context=tls)
+        client.request("POST", "/whip/logged/Eve", "v=0", {"content-type": "application/sdp"})
+        assert client.getresponse().status == 401
+        client.close()
+    assert server.stop() == 0
+    events = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    (joined,) = [event for event in events if event["message"] == "participant joined"]
+    (opened,) = [event for event in events if event["message"] == "WebSocket opened"]
+    assert joined["connection"] == opened["connection"] and opened["client"].startswith(f"{CLIENT_ADDRESS} port ")
+    (refused,) = [event for event in events if event["message"] == "token refused"]
+    assert refused["path"] == "/whip/logged/Eve" and refused["reason"]

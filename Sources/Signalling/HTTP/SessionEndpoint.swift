@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOHTTP1
 import SFU
 
@@ -8,6 +9,7 @@ struct SessionEndpoint {
   static let fragment = "application/trickle-ice-sdpfrag"
 
   let tokens: SessionTokens?
+  let log: Logger
 
   enum Step {
     case reply(HTTPReply)
@@ -91,6 +93,7 @@ struct SessionEndpoint {
     do throws(TokenError) {
       grants = try tokens.verify(request.bearerToken, now: now)
     } catch {
+      log.info("token refused", metadata: ["reason": "\(error.message)", "path": "\(request.path.prefix(200))"])
       let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""
       throw Refusal(
         .unauthorized, ErrorCode.unauthorized.rawValue, error.message, headers: ["www-authenticate": challenge])
