@@ -13,7 +13,7 @@ def test_the_example_of_the_documentation(server, new_page, new_participant):
     """In a page of another origin."""
     example = re.search(r"```js\n(.*?)```", README, re.DOTALL)[1]
     example = "const token = null;\n" + example.replace("https://sfu.example.org", server.url)
-    page = new_page()
+    page = new_page(permissions=["camera", "microphone", "local-network-access"])
     elsewhere = "https://elsewhere.example/"
     page.route(elsewhere, lambda route: route.fulfill(content_type="text/html", body=f'<body><script type="module">{example}</script>'))
     page.goto(elsewhere)

@@ -85,18 +85,10 @@ import Testing
     limits.messageBurst = 1_000_000
     let server = try TestServer(limits: limits)
     let client = try TestClient(port: server.port)
-    let count = 40_000
+    let count = 200_000  // 18 MB, more than the sockets hold
     let request = "POST /whip/r/n HTTP/1.1\r\nHost: t\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0"
     client.send(String(repeating: request, count: count))
-    func taken() throws -> Int { try server.withCalls { $0.inputs.count } }
-    // The server has given up long since when it takes no more.
-    var last = -1
-    while try last != taken() {
-      last = try taken()
-      poll(nil, 0, 1000)
-    }
-    _ = try client.drain()
-    #expect(try (1..<count).contains(taken()) && taken() == last)
+    #expect(try server.withCalls { (1..<count).contains($0.inputs.count) })
   }
 
   @Test func continuesWhenAsked() throws {
