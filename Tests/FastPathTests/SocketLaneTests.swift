@@ -198,7 +198,7 @@ import Wire
   @Test func loopbackIsTheLastLocalAddress() throws {
     let call = try Call(configuration)
     defer { call.fastPath.stop() }
-    let addresses = call.fastPath.localAddresses
+    let addresses = try call.fastPath.localAddresses()
     #expect(addresses.contains(.v4(0x7f00_0001)))
     #expect(addresses.allSatisfy { !$0.isLinkLocal })
     let fromLoopback = addresses.drop { !$0.isLoopback }

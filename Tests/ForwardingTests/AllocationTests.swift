@@ -25,7 +25,7 @@ import Wire
       (copies.baseAddress! + i).initialize(to: PacketCopy(packet: memory + i * Self.place, capacity: Self.place))
     }
     defer {
-      datagrams.forEach { $0.deallocate() }
+      for datagram in datagrams { datagram.deallocate() }
       datagrams.deallocate()
       copies.deallocate()
       memory.deallocate()
