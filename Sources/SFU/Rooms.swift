@@ -86,7 +86,9 @@ extension SFU {
   mutating func announce(_ event: TrackEvent, _ track: Track, alsoToOwner: Bool = false) {
     let message = ServerMessage.track(event: event, participant: track.participant.rawValue, track: track.info)
     broadcast(message, exceptTo: track.participant)
-    if alsoToOwner, let owner = participants[track.participant]?.connection { commands.append(.message(owner, message)) }
+    if alsoToOwner, let owner = participants[track.participant]?.connection {
+      commands.append(.message(owner, message))
+    }
   }
 
   /// To every WebSocket client in the room of `id` but `id` itself.

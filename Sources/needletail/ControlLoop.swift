@@ -30,7 +30,8 @@ final class ControlLoop: CallControl {
   private static let addressInterval = TimeAmount.seconds(3)
 
   init(
-    sfu: SFU, fastPath: FastPath, candidates: @escaping () throws -> [Wire.SocketAddress], eventLoop: any EventLoop, log: Logger
+    sfu: SFU, fastPath: FastPath, candidates: @escaping () throws -> [Wire.SocketAddress], eventLoop: any EventLoop,
+    log: Logger
   ) {
     eventLoop.preconditionInEventLoop()
     self.sfu = sfu

@@ -135,7 +135,9 @@ import Wire
   func manyArrivals() throws {
     var forwarder = Forwarder()
     forwarder.apply([
-      .addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear, extensions: ReadExtensions(transportWide: 4))),
+      .addTransport(
+        Transport(
+          id: publisher, tuple: publisherTuple, protection: .clear, extensions: ReadExtensions(transportWide: 4))),
       .addSource(makeSource()),
     ])
     for n in UInt16(0)..<2000 {

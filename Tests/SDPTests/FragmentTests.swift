@@ -43,7 +43,10 @@ import Testing
     #expect(reply.mids == ["0"] && reply.serialized().hasSuffix("a=end-of-candidates\r\n"))
   }
 
-  @Test(arguments: ["v=0", "a=candidate:nonsense", "m=audio", "x", "a=", "a=mid:0\nc=IN IP4 0.0.0.0", "a=ice-ufrag:x", "a=ice-pwd:short"])
+  @Test(arguments: [
+    "v=0", "a=candidate:nonsense", "m=audio", "x", "a=", "a=mid:0\nc=IN IP4 0.0.0.0", "a=ice-ufrag:x",
+    "a=ice-pwd:short",
+  ])
   func badFragments(text: String) {
     #expect(throws: SDPError.self) { try SDPFragment.parse(text) }
   }

@@ -31,7 +31,8 @@ final class World {
   ) throws {
     let configuration = SFUConfiguration(
       candidates: [SocketAddress(.v4(0x0a00_0001), 3478)], maximumRooms: rooms,
-      maximumParticipantsPerRoom: participants, maximumTracksPerParticipant: tracks, rateLimit: rateLimit, iceServers: iceServers,
+      maximumParticipantsPerRoom: participants, maximumTracksPerParticipant: tracks, rateLimit: rateLimit,
+      iceServers: iceServers,
       requiresTokens: requiresTokens)
     sfu = SFU(configuration: configuration, certificate: try World.server, now: now)
   }

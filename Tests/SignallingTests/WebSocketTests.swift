@@ -131,18 +131,6 @@ import Testing
     #expect(code(try client.message()) == "rate-limited")
   }
 
-  /// A pong without data takes memory too, while its reader does not read.
-  @Test func closesWhoReadsNoPongs() throws {
-    var limits = SignallingLimits()
-    limits.messageBurst = 10_000_000
-    limits.unsentBytes = 64 << 10
-    let server = try TestServer(limits: limits)
-    let client = try open(server)
-    let pings = [[UInt8]](repeating: [0x89, 0x80, 0, 0, 0, 0], count: 10_000).flatMap { $0 }
-    for _ in 0..<300 { client.send(pings) }
-    #expect(try client.drain() < 2 * 3_000_000)
-  }
-
   @Test(arguments: ["unmasked", "continuation", "nested", "control", "opcode"])
   func closesOnViolations(kind: String) throws {
     let server = try TestServer()
