@@ -238,6 +238,8 @@ export class Room extends EventTarget {
     }
     if (!this.#isJoined) return this.#signalling.abandon(); // e.g. draining: try again later
     if (this.#publisher.isNegotiating && target !== "subscribe") return this.#publisher.refused(new NeedletailError(code, message));
+    // More than max-tracks: the answer has refused those m-lines, and publishing them fails with "not-accepted".
+    if (code === "limit-exceeded" && target === "publish") return;
     if (code === "out-of-order" && target === "subscribe") return; // the answer to #probe, or one to an offer that is past
     this.#report(code, message);
   }

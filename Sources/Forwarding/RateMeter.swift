@@ -48,7 +48,9 @@ struct AddressMeters: ~Copyable {
   deinit { entries.deallocate() }
 
   mutating func admits(_ address: IPAddress, _ rate: Rate, now: Instant) -> Bool {
-    let key = address.network.folded(into: 0, secret)
+    let network = address.network
+    // Twice: folded once, the last bits would follow from the address.
+    let key = network.folded(into: network.folded(into: 0, secret), secret)
     let row = entries + Int(truncatingIfNeeded: key % UInt64(Self.rows)) * Self.rowLength
     var quietest = row
     for entry in row..<row + Self.rowLength {

@@ -64,7 +64,7 @@ def main(path):
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS)
             pages = []
             for name, hue in PEOPLE:
-                context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 800})
+                context = browser.new_context(ignore_https_errors=True, bypass_csp=True, viewport={"width": 1280, "height": 800})
                 page = context.new_page()
                 page.add_init_script(f"({CAMERA})({hue})")
                 page.goto(f"{server.url}/?room=lounge&name={name.replace(' ', '%20')}&autojoin=1&quality=medium")

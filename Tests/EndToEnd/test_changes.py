@@ -87,7 +87,7 @@ def test_muting_the_camera_closes_and_opens_it(server, new_participant):
 
 
 def test_an_operator_mutes(server, new_participant):
-    """Ada goes on sending, and Grace gets nothing of it until the operator unmutes."""
+    """Grace gets nothing of Ada's until the operator unmutes, and then Ada herself."""
     ada, grace = pair(new_participant)
     source = lambda: next(s for s in server.admin("/streams?room=changes")["sources"] if (s["name"], s["kind"]) == ("Ada", "audio"))
     order = {"room": "changes", "participant": "Ada", "track": source()["track"]}
@@ -98,6 +98,7 @@ def test_an_operator_mutes(server, new_participant):
     taken = source()["packets"]
     wait_for(lambda: source()["packets"] > taken + 50, "Ada to send all the same")
     server.admin("/mute", order | {"muted": False})
+    ada.evaluate("() => call.unmute('microphone')")
     wait_for(lambda: grace.evaluate(MUTED) == [], "Grace to hear of it")
     Flow(grace).wait(30).assert_good(most_concealed=0.1)
     assert not source()["muted"]

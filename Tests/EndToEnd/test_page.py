@@ -4,6 +4,7 @@ import re
 
 import pytest
 from conftest import CHROMIUM_ARGUMENTS
+from harness.waiting import wait_for
 from playwright.sync_api import expect
 from test_recovery import WATCH_SOCKETS
 
@@ -143,7 +144,7 @@ def test_the_other_device_is_listed_and_seen(server, new_page):
     expect(page.locator("#camera-device option")).not_to_have_count(1)
     page.evaluate("() => { refused = 'audio'; navigator.mediaDevices.dispatchEvent(new Event('devicechange')); }")
     expect(page.locator("#preview-note")).to_be_empty()
-    page.wait_for_function("document.getElementById('preview').videoWidth > 0")
+    wait_for(lambda: page.evaluate("() => document.getElementById('preview').videoWidth > 0"), "the preview")
 
 
 def test_insecure_context(start_server, new_page):
