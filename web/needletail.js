@@ -30,6 +30,8 @@ export class Room extends EventTarget {
   name;
   // Oneself: {id, name}; set once joined.
   self = null;
+  // Ids of the participants who speak now, oneself among them, the loudest first.
+  speakers = [];
   #options;
   #signalling = null;
   #resume = null;
@@ -181,6 +183,7 @@ export class Room extends EventTarget {
     this.#statistics.forget();
     this.#subscriber.open(this.#iceServers);
     this.#roster.replace(participants);
+    this.#speaking([]);
     if (this.#wanted) this.#send({ type: "subscribe", tracks: this.#wanted });
     if (this.#joining) this.#entered();
     this.#updateState();
@@ -226,6 +229,7 @@ export class Room extends EventTarget {
       case "participant": return message.event === "left" ? this.#roster.left(message.participant.id) : this.#roster.arrived(message.participant);
       case "track": return this.#trackChanged(message);
       case "quality": return this.#qualityChanged(message.tracks);
+      case "speakers": return this.#speaking(message.participants);
       case "error": return this.#refused(message);
     }
   }
@@ -266,6 +270,11 @@ export class Room extends EventTarget {
   #qualityChanged(tracks) {
     for (const quality of tracks) this.#quality.set(`${quality.direction} ${quality.track}`, quality);
     this.#emit("quality", { tracks });
+  }
+
+  #speaking(participants) {
+    this.speakers = participants;
+    this.#emit("speakers", { participants });
   }
 
   // -- Media that stops

@@ -53,7 +53,6 @@ export class Statistics {
       concealedSamples: report.concealedSamples ?? null,
       silentConcealedSamples: report.silentConcealedSamples ?? null,
       totalSamplesReceived: report.totalSamplesReceived ?? null,
-      audioLevel: report.audioLevel ?? null,
       nacks: report.nackCount ?? null,
       keyFrameRequests: report.pliCount ?? null,
     };

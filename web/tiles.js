@@ -29,6 +29,7 @@ export class Tiles {
     for (const one of wanted) {
       const tile = this.#tiles.get(one.key) ?? this.#make(one);
       this.#update(tile, one);
+      tile.element.classList.toggle("speaking", !one.isScreen && room.speakers.includes(one.participant));
     }
     const isPresenting = wanted.some(({ isScreen }) => isScreen);
     this.#stage.hidden = !isPresenting;
@@ -54,7 +55,6 @@ export class Tiles {
         if (note && note !== "bad") dd.title = note;
         return [dt, dd];
       }));
-      tile.element.classList.toggle("speaking", (audio?.audioLevel ?? 0) > 0.03 && audio.direction === "receive");
     }
   }
 
@@ -133,7 +133,7 @@ function ownTiles(self, published) {
   const tile = (isScreen) => {
     const [video, audio] = [published.get(isScreen ? "screen" : "camera"), published.get(isScreen ? "screen-audio" : "microphone")];
     return {
-      key: isScreen ? "self screen" : "self", name: self.name, isSelf: true, isScreen, isSilent: !audio || audio.muted,
+      key: isScreen ? "self screen" : "self", participant: self.id, name: self.name, isSelf: true, isScreen, isSilent: !audio || audio.muted,
       video: video?.muted ? null : video?.media, audio: null, tracks: [video?.id, audio?.id],
     };
   };
@@ -146,7 +146,7 @@ function theirTiles({ id, name, tracks }) {
     const find = (kind) => all.find((track) => track.kind === kind && Boolean(track.label?.startsWith("screen")) === isScreen);
     const [video, audio] = [find("video"), find("audio")];
     return {
-      key: isScreen ? `${id} screen` : id, name, isSelf: false, isScreen, isSilent: !audio || audio.muted,
+      key: isScreen ? `${id} screen` : id, participant: id, name, isSelf: false, isScreen, isSilent: !audio || audio.muted,
       video: video?.muted ? null : video?.media, audio: audio?.media, tracks: [video?.id, audio?.id],
     };
   };

@@ -95,6 +95,7 @@ extension Forwarder {
     streams[stream].pointee.count(
       index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
       isClear: transports[transport].pointee.isClear)
+    noteAudioLevel(transport, stream)
     let wanted = streams[stream].pointee.activeSinks
     guard wanted > 0 else { return drop(.noSink) }
     if packet.pointee.layout.payloadType == streams[stream].pointee.redPayloadType {
@@ -111,6 +112,16 @@ extension Forwarder {
     let id = transports[transport].pointee.extensions.transportWide
     guard id != 0, let data = packet.element(id: id), data.count >= 2 else { return }
     noteArrival(data.bigEndianU16(at: 0), on: transport, now: now)
+  }
+
+  @inline(__always)
+  private mutating func noteAudioLevel(_ transport: Int, _ stream: Int) {
+    guard streams[stream].pointee.isAudio,
+      let data = packet.element(id: transports[transport].pointee.extensions.audioLevel),
+      let level = AudioLevel(data)
+    else { return }
+    streams[stream].pointee.statistics.audioLevels &+= 1
+    streams[stream].pointee.statistics.audioPower &+= level.power
   }
 
   /// Tells the control plane of an SSRC without source, with whatever says whose it is (RFC 9143, RFC 8852).

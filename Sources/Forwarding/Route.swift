@@ -27,19 +27,21 @@ public enum Protection: Sendable {
   case srtp(inbound: SRTPKeys, outbound: SRTPKeys)
 }
 
-/// Header-extension ids by which an unknown SSRC of a transport says whose it is (RFC 9143, RFC 8852), and the
-/// transport-wide sequence number whose arrival times are reported. 0: not negotiated.
+/// Header-extension ids by which an unknown SSRC of a transport says whose it is (RFC 9143, RFC 8852), the
+/// transport-wide sequence number whose arrival times are reported, and how loud audio is (RFC 6464). 0: not negotiated.
 public struct ReadExtensions: Hashable, Sendable {
   public var mid: UInt8
   public var rid: UInt8
   public var repairedRID: UInt8
   public var transportWide: UInt8
+  public var audioLevel: UInt8
 
-  public init(mid: UInt8 = 0, rid: UInt8 = 0, repairedRID: UInt8 = 0, transportWide: UInt8 = 0) {
+  public init(mid: UInt8 = 0, rid: UInt8 = 0, repairedRID: UInt8 = 0, transportWide: UInt8 = 0, audioLevel: UInt8 = 0) {
     self.mid = mid
     self.rid = rid
     self.repairedRID = repairedRID
     self.transportWide = transportWide
+    self.audioLevel = audioLevel
   }
 }
 

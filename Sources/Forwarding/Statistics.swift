@@ -21,6 +21,9 @@ public struct SourceStatistics: Hashable, Sendable {
   public var highestSequence: UInt32 = 0
   /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1).
   public var jitter: UInt32 = 0
+  /// Packets that said how loud they are, and the sum of their powers (`AudioLevel.power`), which wraps.
+  public var audioLevels: UInt64 = 0
+  public var audioPower: UInt64 = 0
   public var authenticationFailures: UInt64 = 0
   public var replays: UInt64 = 0
   public var lastArrival: Instant = .zero

@@ -16,6 +16,7 @@ struct StreamSlot: ~Copyable {
   // As a source.
   var source: SourceID?
   var clockRate: UInt32 = 0
+  var isAudio = false
   /// 0xff: none.
   var redPayloadType: UInt8 = 0xff
   var statistics: SourceStatistics
@@ -45,6 +46,7 @@ struct StreamSlot: ~Copyable {
   mutating func become(_ source: Source) {
     self.source = source.id
     clockRate = source.clockRate
+    isAudio = source.kind == .audio
     redPayloadType = source.redPayloadType ?? 0xff
     statistics = SourceStatistics(id: source.id)
     jitter = InterarrivalJitter()

@@ -47,6 +47,7 @@ extension SFU {
           .joined(
             participant: info(participant), participants: present, iceServers: configuration.iceServers,
             resume: participant.resumeSecret)))
+      tellSpeakers(to: connection, in: room)
       changedParticipants.insert(id)
     } catch {
       guard case .refused(let code, let message) = error else { return }

@@ -61,4 +61,6 @@ struct Participant {
 struct Room {
   let name: String
   var participants: [ParticipantID] = []
+  /// Who speaks, as everyone there was told.
+  var speakers: [ParticipantID] = []
 }

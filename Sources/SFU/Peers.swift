@@ -129,7 +129,7 @@ extension SFU {
     func id(_ uri: String) -> UInt8 { media.lazy.compactMap { $0.extensions[uri] }.first ?? 0 }
     return ReadExtensions(
       mid: id(HeaderExtension.mid), rid: id(HeaderExtension.rid), repairedRID: id(HeaderExtension.repairedRID),
-      transportWide: id(HeaderExtension.transportWideSequence))
+      transportWide: id(HeaderExtension.transportWideSequence), audioLevel: id(HeaderExtension.audioLevel))
   }
 
   private mutating func moved(_ id: TransportID, to tuple: FiveTuple) {

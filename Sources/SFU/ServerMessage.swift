@@ -10,6 +10,8 @@ public enum ServerMessage: Hashable, Sendable {
   case track(event: TrackEvent, participant: String, track: TrackInfo)
   /// Loss and lane of what this participant sends and receives: the tracks for which they changed, at most once a second.
   case quality([TrackQuality])
+  /// The participants who speak now, loudest first; when others do than before, at most once a second.
+  case speakers([String])
   /// `target`: the peer that it is about, if it is about one.
   case error(ErrorCode, message: String, target: PeerRole? = nil)
 }

@@ -1,7 +1,7 @@
 import Forwarding
 import Wire
 
-/// The fast path's counters, once a second: rates, receiver reports, join times, and what clients hear of their quality.
+/// The fast path's counters, once a second: rates, receiver reports, join times, what clients hear of their quality, who speaks.
 extension SFU {
   mutating func received(_ statistics: FastPathStatistics, now: Instant) {
     let interval = fastPathStatistics.map { statistics.at.since($0.at) } ?? .seconds(1)
@@ -10,6 +10,7 @@ extension SFU {
     fastPathStatistics = statistics
     for peer in Array(peers.keys) { sendReceiverReports(to: peer, now: now) }
     for participant in Array(participants.keys) { tellQuality(participant) }
+    for room in Array(rooms.values) { followSpeakers(of: room) }
   }
 
   private mutating func take(_ counters: SinkStatistics, over interval: Interval) {

@@ -76,6 +76,18 @@ def test_muting_the_microphone(server, new_participant):
     Flow(grace).wait(30).assert_good(most_concealed=0.1)
 
 
+def test_who_speaks(server, new_page, new_participant):
+    ada, grace = [new_participant().join("changes", name, quality=None, microphone=name == "Ada") for name in ("Ada", "Grace")]
+    page = new_page()
+    page.goto(f"{server.url}/?room=changes&name=Alan&autojoin=1")
+    speaking = lambda: page.eval_on_selector_all(".tile.speaking", "(tiles) => tiles.map(({ dataset }) => dataset.name)")
+    speakers = lambda person: person.evaluate("() => call.speakers.map((id) => call.participants.get(id)?.name ?? call.self.name)")
+    all_hear = lambda names: [speakers(ada), speakers(grace), speaking()] == [names] * 3
+    wait_for(lambda: all_hear(["Ada"]), lambda: f"all to see Ada speak; {speakers(ada)}, {speakers(grace)}, {speaking()}")
+    ada.evaluate("() => call.mute('microphone')")
+    wait_for(lambda: all_hear([]), "nobody to speak")
+
+
 def test_muting_the_camera_closes_and_opens_it(server, new_participant):
     ada, grace = pair(new_participant)
     ada.evaluate("() => call.mute('camera')")

@@ -14,10 +14,18 @@ import Wire
   @Test("In batches as the worker makes them", arguments: configurations)
   func steadyState(configuration: (SRTPProfile, CryptographyProvider)) throws {
     var room = try EncryptedRoom(configuration.0, configuration.1)
-    room.forwarder.apply([.addSource(makeSource())] + (1...Self.sinks).map { .addSink(makeSink($0, subscriber: 1)) })
+    var audio = makeSource()
+    audio.kind = .audio
+    room.forwarder.apply([.readExtensions(publisher, ReadExtensions(mid: 1, audioLevel: 5)), .addSource(audio)])
+    room.forwarder.apply(
+      (1...Self.sinks).map { .addSink(makeSink($0, subscriber: 1, extensions: [5: 2], mid: (4, [48]))) })
+    let elements = [Packet.Element(id: 1, data: [48]), Packet.Element(id: 5, data: [30])]
     let datagrams = Self.place(
       (0..<Self.batch * Self.batches).map {
-        room.publisherEnd.seal(Packet(sequence: UInt16($0), payload: [UInt8](repeating: UInt8($0 & 0xff), count: 1100)))
+        room.publisherEnd.seal(
+          Packet(
+            sequence: UInt16($0), extensionProfile: 0xbede, elements: elements,
+            payload: [UInt8](repeating: UInt8($0 & 0xff), count: 1100)))
       })
     let copies = UnsafeMutableBufferPointer<PacketCopy>.allocate(capacity: Self.batch * Self.sinks)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: copies.count * Self.place, alignment: 64)
@@ -35,6 +43,7 @@ import Wire
     let before = allocation_count()
     let rest = Self.forward(datagrams, Self.batches / 2..<Self.batches, copies, by: &room.forwarder)
     let allocations = allocation_count() - before
+    #expect(room.forwarder.statistics().sources.first?.audioLevels == UInt64(datagrams.count))
     // OpenSSL's HMAC takes memory of its own.
     let isOfOpenSSL = configuration.0 == .aes128CMHMACSHA180 && room.forwarder.cryptography == .openSSL
     #expect(allocations == 0 || isOfOpenSSL)

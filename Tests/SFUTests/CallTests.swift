@@ -46,7 +46,8 @@ import Wire
     try ann.publish()
     let transport = try #require(world.routes.transports.first)
     #expect(transport.tuple == ann.publishing?.tuple)
-    #expect(transport.extensions.mid != 0 && transport.extensions.transportWide != 0)
+    #expect(
+      transport.extensions.mid != 0 && transport.extensions.transportWide != 0 && transport.extensions.audioLevel != 0)
     guard case .srtp = transport.protection else { return #expect(Bool(false), "no keys") }
     let sources = world.routes.sources
     #expect(sources.map(\.kind).sorted { $0.rawValue < $1.rawValue } == [.audio, .video, .video])

@@ -42,10 +42,12 @@ final class Client {
   var targets: [PeerRole] { heard.compactMap { if case .error(_, _, let target) = $0 { target } else { nil } } }
 
   /// Publishes by a real browser's offer and, unless told otherwise, connects.
-  func publish(_ vector: String = "chromium-156-sendonly-av", connecting: Bool = true) throws {
+  func publish(
+    _ vector: String = "chromium-156-sendonly-av", sources: [String: TrackLabel] = [:], connecting: Bool = true
+  ) throws {
     let peer = try BrowserPeer(in: world)
     publishing = peer
-    say(.publish(sdp: try Vectors.offer(vector, as: peer), sources: [:]))
+    say(.publish(sdp: try Vectors.offer(vector, as: peer), sources: sources))
     if connecting { try peer.connect(by: try #require(answers.last)) }
   }
 

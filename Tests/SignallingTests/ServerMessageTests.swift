@@ -43,6 +43,7 @@ import Testing
     #expect(
       try object(.error(.peerFailed, message: "gone", target: .subscribe))
         == ["type": "error", "code": "peer-failed", "message": "gone", "target": "subscribe"])
+    #expect(try object(.speakers(["p2", "p1"])) == ["type": "speakers", "participants": ["p2", "p1"]])
     let track = TrackInfo(id: "t", kind: "audio", label: nil, codecs: [], muted: true)
     #expect(
       try object(.track(event: .muted, participant: "p", track: track)) == [

@@ -45,6 +45,9 @@ private struct ServerEnvelope: Encodable {
     case .quality(let tracks):
       try put("type", "quality")
       try put("tracks", tracks.map(FiniteQuality.init))
+    case .speakers(let participants):
+      try put("type", "speakers")
+      try put("participants", participants)
     case .error(let code, let text, let target):
       try put("type", "error")
       try put("code", code)

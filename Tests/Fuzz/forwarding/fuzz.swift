@@ -74,7 +74,7 @@ private struct Room: ~Copyable {
         .addTransport(
           Transport(
             id: TransportID(rawValue: id), tuple: tuple, protection: protection,
-            extensions: ReadExtensions(mid: 1, rid: 2, repairedRID: 3, transportWide: 4))), now: .zero)
+            extensions: ReadExtensions(mid: 1, rid: 2, repairedRID: 3, transportWide: 4, audioLevel: 5))), now: .zero)
       addRoutes(id)
     }
   }
