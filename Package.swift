@@ -105,7 +105,8 @@ let package = Package(
       name: "PeerTests", dependencies: ["Peer", "ICE", "STUN", "DTLS", "SRTP", "RTP", "Wire"], swiftSettings: swift),
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .testTarget(
-      name: "ForwardingTests", dependencies: ["Forwarding", "SRTP", "Wire", "AllocationCount"], swiftSettings: swift),
+      name: "ForwardingTests", dependencies: ["Forwarding", "RTP", "SRTP", "Wire", "AllocationCount"],
+      swiftSettings: swift),
     .testTarget(
       name: "SFUTests",
       dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Forwarding", "Wire"],
