@@ -8,10 +8,8 @@ import Wire
 @Suite struct CallTests {
   @Test func whoJoinsHearsOfTheOthersAndTheyOfThem() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     let present = bob.heard.compactMap { if case .joined(_, let others, _, _) = $0 { others.map(\.name) } else { nil } }
     #expect(present == [["ann"]])
     let news = ann.heard.compactMap { if case .participant(.joined, let who) = $0 { who.name } else { nil } }
@@ -20,18 +18,15 @@ import Wire
 
   @Test func roomsDoNotSeeEachOther() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join("one")
-    bob.join("two")
+    let ann = world.join("ann", room: "one")
+    let bob = world.join("bob", room: "two")
     try bob.publish()
     #expect(ann.heard.count == 1)
   }
 
   @Test func noRouteExistsBeforeThePeerIsConnected() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish(connecting: false)
     #expect(ann.answers.count == 1)
     try ann.publishing?.check(by: try #require(ann.answers.last))
@@ -41,8 +36,7 @@ import Wire
 
   @Test func aConnectedPublisherHasItsTransportAndTheSourcesItNamed() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let transport = try #require(world.routes.transports.first)
     #expect(transport.tuple == ann.publishing?.tuple)
@@ -57,10 +51,8 @@ import Wire
 
   @Test func aSubscriberGetsASinkForEachSourceUnderItsOwnSSRC() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     let sources = world.routes.sources
@@ -78,10 +70,8 @@ import Wire
 
   @Test func whoAnswersBeforeThePublisherIsConnectedGetsItsMediaToo() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish(connecting: false)
     try bob.answer()
     #expect(world.routes.sinks.isEmpty)
@@ -91,8 +81,7 @@ import Wire
 
   @Test func anotherCertificateIsAnotherConnection() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let first = try #require(world.routes.transports.first)
     let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
@@ -106,10 +95,8 @@ import Wire
 
   @Test func aKeyFrameIsAskedForAtOnceWhenASubscriberJoins() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     #expect(ann.publishing?.rtcp.plis.isEmpty == true)
     try bob.answer()
@@ -119,8 +106,7 @@ import Wire
 
   @Test func offersAreCoalescedAndNeverTwoInFlight() throws {
     let world = try World()
-    let bob = Client("bob", in: world)
-    bob.join()
+    let bob = world.join("bob")
     for name in ["ann", "cy", "dee"] {
       let client = Client(name, in: world)
       client.join()
@@ -140,10 +126,8 @@ import Wire
 
   @Test func whenAParticipantLeavesItsRoutesGoAndOthersHear() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     let transport = try #require(world.routes.transports.first)
@@ -161,8 +145,7 @@ import Wire
 
   @Test func aClosedWebSocketEndsTheParticipant() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     world.handle(.disconnected(ann.connection))
     #expect(world.routes.removedTransports.count == 1)
@@ -177,17 +160,14 @@ import Wire
     again.join(resume: try #require(ann.joined?.resume))
     let room = try #require(world.sfu.report(now: world.now).rooms.first)
     #expect(room.participants.map(\.id) == [again.joined?.id])
-    let stranger = Client("eve", in: world)
-    stranger.join(resume: "wrong")
+    let stranger = world.join("eve", resume: "wrong")
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 2)
   }
 
   @Test func anUnnamedSSRCIsLearnedByItsMID() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish("chromium-156-sendonly-av-simulcast-qhf")
     try bob.answer()
     let transport = try #require(world.routes.transports.first)
@@ -202,10 +182,8 @@ import Wire
 
   @Test func anotherSSRCForATrackGetsAnotherSSRCAtTheReceiver() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     let transport = try #require(world.routes.transports.first)
@@ -222,10 +200,8 @@ import Wire
 
   @Test func ofSeveralSSRCsUnderOneMIDTheFirstIsForwardedWhileItIsHeard() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish("chromium-156-sendonly-av-simulcast-qhf")
     try bob.answer()
     let transport = try #require(world.routes.transports.first)
@@ -253,8 +229,7 @@ import Wire
 
   @Test func aLaterOfferThatNamesAnotherSSRCReplacesTheSourceAtOnce() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let video = try #require(world.routes.sources.first { $0.kind == .video && $0.repairs == nil })
     let peer = try #require(ann.publishing)
@@ -269,10 +244,8 @@ import Wire
 
   @Test func mutingPausesTheCopiesAndTellsTheOthers() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     let track = try #require(bob.offers.first?.tracks.values.first?.track)
@@ -287,8 +260,7 @@ import Wire
 
   @Test func roamingMovesTheRoute() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let transport = try #require(world.routes.transports.first)
     world.advance(.seconds(10))
@@ -301,8 +273,7 @@ import Wire
 
   @Test func onlyTheCredentialsThatAreStillGoodFindThePeer() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let peer = try #require(ann.publishing)
     let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
@@ -325,10 +296,8 @@ import Wire
 
   @Test func aSubscribePeerThatEndsIsNamed() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     for _ in 0..<31 {
@@ -342,8 +311,7 @@ import Wire
 
   @Test func aPeerThatIsNeverNominatedEnds() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish(connecting: false)
     for _ in 0..<31 {
       try ann.publishing?.check(by: try #require(ann.answers.last), nominate: false)
@@ -357,8 +325,7 @@ import Wire
 
   @Test func aNewNATMappingMovesTheRoute() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let answer = try #require(ann.answers.last)
     ann.publishing?.roam()
@@ -372,8 +339,7 @@ import Wire
 
   @Test func lostConsentEndsThePeerButNotTheParticipant() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     for _ in 0..<31 { world.advance(.seconds(1)) }
     #expect(world.routes.removedTransports.count == 1)

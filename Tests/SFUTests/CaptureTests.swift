@@ -91,10 +91,8 @@ struct Blocks {
 @Suite struct CaptureTests {
   private func call() throws -> (World, Operator, Client, Client) {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     try ann.publish()
     try bob.answer()
     return (world, Operator(world: world), ann, bob)
@@ -117,11 +115,9 @@ struct Blocks {
     #expect(capacity == 4 << 20 && commands.allSatisfy { $0.0 == id })
     #expect(Set(commands.dropFirst().map(\.1)) == Set(present.map { .include($0) }) && present.count == 2)
 
-    let elsewhere = Client("dan", in: world)
-    elsewhere.join("other")
+    let elsewhere = world.join("dan", room: "other")
     try elsewhere.publish()
-    let cat = Client("cat", in: world)
-    cat.join()
+    let cat = world.join("cat")
     try cat.publish()
     let routes = world.routes
     let transport = try #require(routes.transports.last?.id)

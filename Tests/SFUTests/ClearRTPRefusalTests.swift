@@ -52,8 +52,7 @@ import Testing
 
   @Test func namesAndAddressesAreNotSharedEvenByRTCP() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     func add(_ name: String, _ remote: String) throws -> AdminOutcome {
       let device = Device(name, "send", [("vp8", 96, 7)], in: world)
       device.form.remote = remote

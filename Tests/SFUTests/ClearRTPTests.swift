@@ -76,8 +76,7 @@ final class Device {
 
   @Test func aSenderIsSeenByBrowsersAndItsRoutesExistAtOnce() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     #expect(try Device("camera", "send", [("vp8", 96, 7)], in: world).add() == .done)
     let transport = try #require(world.routes.transports.first)
     guard case .clear = transport.protection else { return #expect(Bool(false), "not clear") }
@@ -95,8 +94,7 @@ final class Device {
 
   @Test func aReceiverGetsEachTrackOfItsCodecsAsItAskedForIt() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     let recorder = Device("recorder", "receive", [("vp8", 100, 77), ("opus", 101, nil)], in: world)
     try recorder.add()
     #expect(ann.offers.isEmpty, "a receiver publishes nothing")
@@ -116,8 +114,7 @@ final class Device {
 
   @Test func audioAndVideoMayHaveAnAddressEach() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let recorder = Device("recorder", "receive", [("vp8", 96, nil), ("opus", 111, nil)], in: world)
     recorder.form.remote = nil
@@ -135,8 +132,7 @@ final class Device {
 
   @Test func oneAddressMaySendAndReceive() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     try Device("gateway", "both", [("opus", 111, 9)], in: world).add()
     #expect(world.routes.transports.count == 2, "one for ann, one for the gateway")
@@ -180,8 +176,7 @@ final class Device {
 
   @Test func rtcpGoesBothWaysInClear() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     let camera = Device("camera", "send", [("vp8", 96, 7)], in: world)
     try camera.add()
     try ann.answer()
@@ -205,8 +200,7 @@ final class Device {
 
   @Test func aReceiversFeedbackReachesTheBrowser() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let recorder = Device("recorder", "receive", [("vp8", 96, 77)], in: world)
     recorder.form.rtcp = "mux"
@@ -232,8 +226,7 @@ final class Device {
 
   @Test func aReceiverThatCannotAskGetsKeyFramesNowAndThen() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let player = Device("player", "receive", [("vp8", 96, nil)], in: world)
     player.form.keyFrames = 10
@@ -252,8 +245,7 @@ final class Device {
 
   @Test func removalEndsItsRoutesAndSaysGoodbye() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let gateway = Device("gateway", "both", [("opus", 111, 9)], in: world)
     try gateway.add()
@@ -287,8 +279,7 @@ final class Device {
 
   @Test func operatorsHandleItLikeAnyParticipant() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try Device("camera", "send", [("vp8", 96, 7)], in: world).add()
     try ann.answer()
     let sink = try #require(world.routes.sinks.first)

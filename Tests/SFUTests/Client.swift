@@ -62,6 +62,15 @@ final class Client {
   }
 }
 
+extension World {
+  /// A new client that has joined, or been refused.
+  func join(_ name: String, room: String = "class", resume: String? = nil, grants: Grants = .everything) -> Client {
+    let client = Client(name, in: self)
+    client.join(room, resume: resume, grants: grants)
+    return client
+  }
+}
+
 /// What real browsers offered (Tests/Vectors/sdp), under the credentials and certificate of a test's browser.
 enum Vectors {
   static func offer(_ name: String, as peer: BrowserPeer) throws -> String {

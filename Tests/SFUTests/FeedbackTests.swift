@@ -15,10 +15,8 @@ import Wire
 
     init() throws {
       world = try World()
-      ann = Client("ann", in: world)
-      bob = Client("bob", in: world)
-      ann.join()
-      bob.join()
+      ann = world.join("ann")
+      bob = world.join("bob")
       try ann.publish()
       try bob.answer()
       let video = try #require(world.routes.sources.first { $0.kind == .video && $0.repairs == nil })
@@ -110,8 +108,7 @@ import Wire
       pair.ann.publishing?.send([.senderReport(report)])
     }
     pair.ann.say(.mute(track: track, muted: true))
-    let cy = Client("cy", in: pair.world)
-    cy.join()
+    let cy = pair.world.join("cy")
     try cy.answer()
     report(1)
     #expect(pair.bob.subscribing?.rtcp.senderReports.isEmpty == true)

@@ -11,10 +11,8 @@ import Wire
 
   init() throws {
     world = try World()
-    ann = Client("ann", in: world)
-    eve = Client("eve", in: world)
-    ann.join("class")
-    eve.join("elsewhere")
+    ann = world.join("ann", room: "class")
+    eve = world.join("eve", room: "elsewhere")
   }
 
   private var refused: UInt64? { world.sfu.report(now: world.now).counters.datagramsDropped["address-in-use"] }

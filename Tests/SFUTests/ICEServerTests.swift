@@ -29,8 +29,7 @@ import Testing
   @Test func clientsAreToldWhenTheyJoin() throws {
     let servers = [ICEServer(urls: ["stun:stun.example.org"])]
     let world = try World(iceServers: servers)
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     guard case .joined(_, _, servers, _)? = ann.heard.first else { return #expect(Bool(false), "\(ann.heard)") }
   }
 }

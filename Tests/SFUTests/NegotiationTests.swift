@@ -12,10 +12,8 @@ import Wire
 
   init() throws {
     world = try World()
-    ann = Client("ann", in: world)
-    bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    ann = world.join("ann")
+    bob = world.join("bob")
     try ann.publish()
   }
 
@@ -81,8 +79,7 @@ import Wire
 
   @Test func whoRefusesEverythingHearsOfWhatComesNext() throws {
     try bob.answer { $0.replacing("m=audio 3478", with: "m=audio 0").replacing("m=video 9", with: "m=video 0") }
-    let cy = Client("cy", in: world)
-    cy.join()
+    let cy = world.join("cy")
     try cy.publish()
     #expect(bob.offers.count == 2)
     try bob.answer()

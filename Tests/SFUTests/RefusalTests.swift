@@ -19,16 +19,14 @@ import Wire
   @Test func limitsAreSaid() throws {
     let world = try World(rooms: 1, participants: 1)
     Client("ann", in: world).join("one")
-    let bob = Client("bob", in: world)
-    bob.join("one")
+    let bob = world.join("bob", room: "one")
     bob.join("two")
     #expect(bob.errors == [.roomFull, .tooManyRooms])
   }
 
   @Test func tracksBeyondTheLimitAreRefusedOneByOne() throws {
     let world = try World(tracks: 1)
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish()
     let answer = try SessionDescription.parse(try #require(ann.answers.last))
     #expect(answer.media.map { $0.port == 0 } == [false, true])
@@ -41,12 +39,10 @@ import Wire
 
   @Test func aDrainingServerTakesNobodyNew() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     let (outcome, commands) = world.sfu.administer(.drain(true), now: world.now)
     world.take(commands)
-    let bob = Client("bob", in: world)
-    bob.join()
+    let bob = world.join("bob")
     #expect(outcome == .done)
     #expect(bob.errors == [.draining])
     try ann.publish()
@@ -55,24 +51,21 @@ import Wire
 
   @Test func grantsHold() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join(grants: Grants(room: "other"))
+    let ann = world.join("ann", grants: Grants(room: "other"))
     ann.join(grants: Grants(identity: "bob"))
     #expect(ann.errors == [.forbidden, .forbidden])
     ann.join(grants: Grants(canPublish: false, canSubscribe: false))
     try ann.publish(connecting: false)
     ann.say(.subscribe(tracks: nil, quality: nil))
     #expect(ann.errors == [.forbidden, .forbidden, .forbidden, .forbidden])
-    let bob = Client("bob", in: world)
-    bob.join()
+    let bob = world.join("bob")
     try bob.publish()
     #expect(ann.offers.isEmpty)
   }
 
   @Test func brokenSDPIsRefusedAndChangesNothing() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     ann.say(.publish(sdp: "nonsense", sources: [:]))
     #expect(ann.errors == [.badSDP])
     let peer = try BrowserPeer(in: world)
@@ -85,8 +78,7 @@ import Wire
 
   @Test func aForeignCertificateClosesThePeerAndIsSaid() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     let peer = try BrowserPeer(in: world)
     let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
     let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
@@ -108,8 +100,7 @@ import Wire
 
   @Test func refusedChecksAreCountedByReason() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     try ann.publish(connecting: false)
     let answer = try #require(ann.answers.last)
     try ann.publishing?.check(by: answer, password: "guessed")
@@ -123,8 +114,7 @@ import Wire
 
   @Test func errorsSayWhichPeerTheyAreAbout() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join()
+    let ann = world.join("ann")
     ann.say(.publish(sdp: "nonsense", sources: [:]))
     ann.say(.restart(target: .publish, sdp: nil))
     ann.say(.answer(sdp: "v=0"))
@@ -136,10 +126,8 @@ import Wire
 
   @Test func operatorsKickMuteAndClose() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    let bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    let ann = world.join("ann")
+    let bob = world.join("bob")
     func administer(_ action: AdminAction) -> AdminOutcome {
       let (outcome, commands) = world.sfu.administer(action, now: world.now)
       world.take(commands)

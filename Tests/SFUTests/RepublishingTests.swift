@@ -13,10 +13,8 @@ import Wire
 
   init() throws {
     world = try World()
-    ann = Client("ann", in: world)
-    bob = Client("bob", in: world)
-    ann.join()
-    bob.join()
+    ann = world.join("ann")
+    bob = world.join("bob")
   }
 
   private func publishAgain(_ vector: String, edit: (String) -> String = { $0 }) throws {

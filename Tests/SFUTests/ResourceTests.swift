@@ -20,8 +20,7 @@ import Wire
 
   @Test func aWHIPPublisherIsAParticipant() throws {
     let world = try World()
-    let viewer = Client("bob", in: world)
-    viewer.join("live")
+    let viewer = world.join("bob", room: "live")
     let peer = try BrowserPeer(in: world)
     guard case .created(let resource, let answer, let tag, _) = try whip(peer, in: world) else {
       return #expect(Bool(false), "not created")
@@ -138,8 +137,7 @@ import Wire
     try viewer.connect(by: played)
     #expect(world.routes.sinks.count == 3)
     #expect(Set(world.routes.sinks.map(\.source)) == Set(world.routes.sources.map(\.id)))
-    let watcher = Client("ann", in: world)
-    watcher.join("live")
+    let watcher = world.join("ann", room: "live")
     let present = watcher.heard.compactMap {
       if case .joined(_, let others, _, _) = $0 { others.map(\.name) } else { nil }
     }
@@ -172,8 +170,7 @@ import Wire
 
   @Test func aViewerKeepsItsSSRCWhenTheSourceChanges() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join("live")
+    let ann = world.join("ann", room: "live")
     try ann.publish()
     try play(BrowserPeer(in: world), of: "ann", in: world)
     let transport = try #require(world.routes.transports.first)
@@ -187,8 +184,7 @@ import Wire
 
   @Test func aViewerEndsWithTheLastTrackThatItPlays() throws {
     let world = try World()
-    let ann = Client("ann", in: world)
-    ann.join("live")
+    let ann = world.join("ann", room: "live")
     try ann.publish()
     try play(BrowserPeer(in: world), of: "ann", in: world)
     let viewing = try #require(world.routes.transports.last)

@@ -89,12 +89,10 @@ import Wire
     let (ann, bob) = (try three.id(of: three.ann), try three.id(of: three.bob))
     try three.pass([(three.ann, 20), (three.bob, 25)])
     three.ann.say(.leave)
-    let dee = Client("dee", in: three.world)
-    dee.join()
+    let dee = three.world.join("dee")
     #expect(told(dee) == [[bob]])
     #expect(told(three.cy) == [[ann, bob]], "that she left says it")
-    let elsewhere = Client("eve", in: three.world)
-    elsewhere.join("another")
+    let elsewhere = three.world.join("eve", room: "another")
     #expect(told(elsewhere) == [])
   }
 }
