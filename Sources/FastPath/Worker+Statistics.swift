@@ -12,6 +12,7 @@ extension Worker {
     // Loops, not map: a closure cannot borrow a noncopyable self.
     for source in counted.sources { statistics.sources.append(withLane(source)) }
     for sink in counted.sinks { statistics.sinks.append(withLane(sink)) }
+    statistics.media = forwarder.mediaTotals
     counters.refusedSegments = sendV4.refusals &+ sendV6.refusals
     statistics.verdicts = counted.verdicts + counters.verdicts(xsks.statistics())
     statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
@@ -61,24 +62,34 @@ extension Worker {
     }
     let reason = reason(sources[source.id])
     if source.packets == 0 || source.lane == .kernel { source.lane = reason.isEmpty ? .xsk : .socket }
-    if source.lane == .xsk, let kernel { source.laneReason = "not in the kernel: \(kernel.reason)" }
+    if source.lane == .xsk { source.laneReason = notInKernel(encryption(of: source.id) ?? kernel?.reason) }
     if source.lane == .socket { source.laneReason = reason.isEmpty ? "its packets come by the UDP socket" : reason }
     return source
   }
 
   private func withLane(_ counted: SinkStatistics) -> SinkStatistics {
     var sink = counted
-    if let kernel = xskLane?.kernelLane(of: sink.id) ?? nil, kernel.isKernel {
+    let kernel = xskLane?.kernelLane(of: sink.id) ?? nil
+    if let kernel, kernel.isKernel {
       (sink.lane, sink.laneReason) = (.kernel, kernel.reason)
       return sink
     }
     let reason = reason(sinks[sink.id])
     if sink.packets == 0 || sink.lane == .kernel { sink.lane = .xsk }
     if !reason.isEmpty { sink.lane = .socket }
+    if sink.lane == .xsk { sink.laneReason = notInKernel(encryption(of: sink.id) ?? kernel?.reason) }
     if sink.lane == .socket {
       sink.laneReason = reason.isEmpty ? "larger than the path takes, or not sent lately" : reason
     }
     return sink
+  }
+
+  private func encryption(of id: SourceID) -> String? { forwarder.isClear(id) ? nil : "the source is encrypted" }
+
+  private func encryption(of id: SinkID) -> String? { forwarder.isClear(id) ? nil : "the sink is encrypted" }
+
+  private func notInKernel(_ reason: String?) -> String {
+    xskLane?.notInKernel(reason) ?? ""
   }
 
   /// Why packets of a transport take the socket lane; empty if they need not.

@@ -230,6 +230,12 @@ extension XSKLane {
     for id in ids { kernel?.absorb(id, into: &forwarder) }
   }
 
+  /// For people, why a stream of the xsk lane is not in the kernel's; empty if nothing is known yet.
+  func notInKernel(_ reason: String?) -> String {
+    let reason = reason ?? (kernel == nil ? "there is no kernel lane" : nil)
+    return reason.map { "not in the kernel: \($0)" } ?? ""
+  }
+
   /// The lane of a source that the kernel lane has something to say about.
   func kernelLane(of id: SourceID) -> (isKernel: Bool, reason: String)? {
     switch kernel?.installed[id]?.plan {

@@ -88,6 +88,15 @@ extension Forwarder {
     return .success(route)
   }
 
+  /// Whether a source, or a sink, is of a transport of clear RTP; false if there is none.
+  public func isClear(_ id: SourceID) -> Bool {
+    streamsByID[id].map { transports[streams[$0].pointee.transport].pointee.isClear } ?? false
+  }
+
+  public func isClear(_ id: SinkID) -> Bool {
+    sinksByID[id].map { transports[sinks[$0].pointee.transport].pointee.isClear } ?? false
+  }
+
   private func kernelSink(_ sink: UnsafeMutablePointer<SinkSlot>) -> Result<KernelSink, KernelRefusal> {
     let transport = transports[sink.pointee.transport]
     guard transport.pointee.isClear else { return .failure(KernelRefusal(reason: "a sink is encrypted")) }
@@ -108,8 +117,9 @@ extension Forwarder {
         timestampOffset: sink.pointee.timestampOffset))
   }
 
-  /// Goes on from where the kernel is with a source.
+  /// Goes on from where the kernel is with a source, if there still is one.
   public mutating func absorb(_ counts: KernelSourceCounts, of id: SourceID) {
+    totals.received.add(.kernel, packets: counts.packets, bytes: counts.bytes)
     guard let slot = streamsByID[id] else { return }
     let stream = streams[slot]
     stream.pointee.statistics.rateLimited &+= counts.rateLimited
@@ -139,6 +149,7 @@ extension Forwarder {
 
   /// The sink goes on from the source's highest packet, which the kernel sent it. After the source's counts.
   public mutating func absorb(_ counts: KernelSinkCounts, of id: SinkID) {
+    totals.sent.add(.kernel, packets: counts.packets, bytes: counts.bytes)
     guard counts.packets > 0, let slot = sinksByID[id] else { return }
     let sink = sinks[slot]
     let highest = streams[sink.pointee.stream].pointee.inbound.highest

@@ -96,6 +96,7 @@ extension Forwarder {
       index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
       isClear: transports[transport].pointee.isClear)
     noteAudioLevel(transport, stream)
+    totals.received.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: bytes))
     let wanted = streams[stream].pointee.activeSinks
     guard wanted > 0 else { return drop(.noSink) }
     if packet.pointee.layout.payloadType == streams[stream].pointee.redPayloadType {

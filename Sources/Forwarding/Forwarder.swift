@@ -17,6 +17,7 @@ public struct Forwarder: ~Copyable {
   var streams = SlotPool<StreamSlot>()
   var sinks = SlotPool<SinkSlot>()
   let verdicts = VerdictCounters()
+  var totals = MediaTotals()
   private let packetPlace = Place(ReceivedPacket())
   var events = PendingEvents()
   let limits: ForwardingLimits
@@ -68,6 +69,14 @@ public struct Forwarder: ~Copyable {
     transports.contains(index) ? transports[index].pointee.tuple : nil
   }
 
+  /// Media since the start.
+  public var mediaTotals: MediaTotals {
+    var totals = totals
+    totals.authenticationFailures = verdicts.count(.authenticationFailed)
+    totals.replays = verdicts.count(.replayed)
+    return totals
+  }
+
   /// Cumulative counters of every source and sink and of every way out. `laneReason` is left for whoever knows it.
   public func statistics() -> (sources: [SourceStatistics], sinks: [SinkStatistics], verdicts: [VerdictCount]) {
     (
@@ -82,6 +91,7 @@ public struct Forwarder: ~Copyable {
     guard sinks.contains(copy.sink) else { return }
     verdicts.add(lane == nil ? .unsent : .forwarded)
     sinks[copy.sink].pointee.count(copy, sentOn: lane, now: now)
+    if let lane { totals.sent.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: copy.length)) }
     if isCapturing { captureCopy(copy, sentOn: lane, now: now) }
   }
 }

@@ -69,6 +69,8 @@ struct VerdictCounters: ~Copyable {
     counts[verdict.ordinal] &+= UInt64(truncatingIfNeeded: count)
   }
 
+  func count(_ verdict: ForwardingVerdict) -> UInt64 { counts[verdict.ordinal] }
+
   var values: [VerdictCount] {
     ForwardingVerdict.allCases.map { VerdictCount(name: $0.rawValue, count: counts[$0.ordinal]) }
   }

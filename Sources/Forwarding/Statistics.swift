@@ -28,7 +28,7 @@ public struct SourceStatistics: Hashable, Sendable {
   public var replays: UInt64 = 0
   public var lastArrival: Instant = .zero
   public var lane: Lane = .socket
-  /// Why that lane, for people: "xsk" needs none, else e.g. "eth0 has no XDP support".
+  /// Why that lane and none before it, for people: "not in the kernel: the source is encrypted", "eth0 has no XDP support".
   public var laneReason: String = ""
 
   public init(id: SourceID) { self.id = id }
@@ -136,6 +136,7 @@ public struct FastPathStatistics: Sendable {
   public var at: Instant
   public var sources: [SourceStatistics] = []
   public var sinks: [SinkStatistics] = []
+  public var media = MediaTotals()
   public var verdicts: [VerdictCount] = []
   public var interfaces: [InterfaceStatus] = []
   public var programs: [ProgramStatus] = []

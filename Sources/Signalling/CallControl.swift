@@ -9,6 +9,4 @@ public protocol CallControl: AnyObject {
   func administer(_ action: AdminAction) -> AdminOutcome
   func trace(_ request: TraceRequest) -> TraceOutcome
   func fastPathStatistics() -> FastPathStatistics
-  /// Media counted since start, routes that are gone included.
-  func mediaTotals() -> MediaTotals
 }

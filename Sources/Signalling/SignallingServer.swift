@@ -252,9 +252,7 @@ public final class SignallingServer: HTTPService {
 
   private func metrics() -> HTTPReply {
     guard let control else { return .problem(.serviceUnavailable, .draining, "this server stops") }
-    let text = MetricsPage(
-      report: control.report(), fastPath: control.fastPathStatistics(), totals: control.mediaTotals()
-    ).text
+    let text = MetricsPage(report: control.report(), fastPath: control.fastPathStatistics()).text
     return .text(.ok, text, type: "text/plain; version=0.0.4; charset=utf-8")
   }
 

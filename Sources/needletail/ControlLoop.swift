@@ -15,7 +15,6 @@ final class ControlLoop: CallControl {
   private let chooseCandidates: () throws -> [Wire.SocketAddress]
   private let log: Logger
   private let eventLoop: any EventLoop
-  private var totals = MediaTotals()
   private var interfaces = InterfaceLog()
   private var ticking: RepeatedTask?
   private var followingAddresses: RepeatedTask?
@@ -73,10 +72,7 @@ final class ControlLoop: CallControl {
   private func received(_ events: [FastPathEvent]) {
     var commands: [SFUCommand] = []
     for event in events {
-      if case .statistics(let statistics) = event {
-        totals.absorb(statistics)
-        interfaces.note(statistics.interfaces, log: log)
-      }
+      if case .statistics(let statistics) = event { interfaces.note(statistics.interfaces, log: log) }
       commands += sfu.handle(.fastPath(event), now: MonotonicClock.now())
     }
     perform(commands)
@@ -108,8 +104,6 @@ final class ControlLoop: CallControl {
     statistics.verdicts.append(VerdictCount(name: "control_queue_full", count: inbox?.refusals ?? 0))
     return statistics
   }
-
-  func mediaTotals() -> MediaTotals { totals }
 
   // MARK: Carrying out
 

@@ -91,7 +91,6 @@ final class FakeCalls: CallControl {
 
   func fastPathStatistics() -> FastPathStatistics { statistics }
 
-  func mediaTotals() -> MediaTotals { MediaTotals() }
 }
 
 /// A signalling server on a free port of the loopback interface, with fake calls behind it.

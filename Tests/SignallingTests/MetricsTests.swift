@@ -4,43 +4,6 @@ import Signalling
 import Testing
 
 @Suite struct MetricsTests {
-  private func source(_ id: UInt32, packets: UInt64, onXSK: UInt64, bytes: UInt64, replays: UInt64 = 0)
-    -> SourceStatistics
-  {
-    var source = SourceStatistics(id: SourceID(rawValue: id))
-    source.packets = packets
-    source.packetsOnXSK = onXSK
-    source.packetsOnSocket = packets - onXSK
-    source.bytes = bytes
-    source.replays = replays
-    return source
-  }
-
-  @Test func totalsOutliveTheirSources() {
-    var totals = MediaTotals()
-    var statistics = FastPathStatistics(at: .zero)
-    statistics.sources = [source(1, packets: 10, onXSK: 5, bytes: 1000, replays: 2)]
-    totals.absorb(statistics)
-    statistics.sources = [source(1, packets: 30, onXSK: 25, bytes: 3000, replays: 2)]
-    totals.absorb(statistics)
-    statistics.sources = [source(2, packets: 1, onXSK: 0, bytes: 100)]
-    totals.absorb(statistics)
-    #expect(totals.received["xsk"]?.packets == 25 && totals.received["socket"]?.packets == 6)
-    #expect(totals.received["xsk"]?.bytes == 2500 && totals.received["socket"]?.bytes == 600)
-    #expect(totals.received["kernel"] == nil && totals.replays == 2)
-  }
-
-  @Test func countsKernelPackets() {
-    var sink = SinkStatistics(id: SinkID(rawValue: 1))
-    sink.packets = 9
-    sink.packetsOnXSK = 2
-    var statistics = FastPathStatistics(at: .zero)
-    statistics.sinks = [sink]
-    var totals = MediaTotals()
-    totals.absorb(statistics)
-    #expect(totals.sent["kernel"]?.packets == 7 && totals.sent["xsk"]?.packets == 2)
-  }
-
   @Test func writesEveryMetric() {
     var report = Report()
     report.counters.iceFailures = ["no-checks": 2]
@@ -51,14 +14,19 @@ import Testing
     var fastPath = FastPathStatistics(at: .zero)
     fastPath.verdicts = [VerdictCount(name: "to \"xsk\"", count: 4)]
     fastPath.forwardingTimes.counts[0] = 7
-    let text = MetricsPage(report: report, fastPath: fastPath, totals: MediaTotals()).text
+    fastPath.media.received.xsk = MediaTotals.Count(packets: 30, bytes: 3000)
+    fastPath.media.sent.kernel = MediaTotals.Count(packets: 9, bytes: 900)
+    (fastPath.media.authenticationFailures, fastPath.media.replays) = (3, 2)
+    let text = MetricsPage(report: report, fastPath: fastPath).text
     for line in [
       "needletail_rooms 0", "needletail_participants 0", #"needletail_sources{lane="xsk"} 0"#,
       #"needletail_sinks{lane="kernel"} 0"#,
       #"needletail_rtp_packets_total{direction="in",lane="socket"} 0"#,
+      #"needletail_rtp_packets_total{direction="in",lane="xsk"} 30"#,
       #"needletail_rtp_bytes_total{direction="out",lane="xsk"} 0"#,
-      #"needletail_fastpath_verdicts_total{verdict="to \"xsk\""} 4"#, "needletail_srtp_auth_failures_total 0",
-      "needletail_srtp_replays_total 0", #"needletail_nacks_total{direction="in"} 0"#,
+      #"needletail_rtp_bytes_total{direction="out",lane="kernel"} 900"#,
+      #"needletail_fastpath_verdicts_total{verdict="to \"xsk\""} 4"#, "needletail_srtp_auth_failures_total 3",
+      "needletail_srtp_replays_total 2", #"needletail_nacks_total{direction="in"} 0"#,
       #"needletail_plis_total{direction="out"} 0"#,
       #"needletail_ice_failures_total{reason="no-checks"} 2"#,
       #"needletail_ice_refusals_total{reason="401-bad-integrity"} 5"#,

@@ -88,7 +88,7 @@ struct AdminAPI {
   }
 
   private func status(_ control: any CallControl, _ now: Date) -> AdminStatus {
-    AdminStatus(server: server, report: control.report(), totals: control.mediaTotals(), now: now)
+    AdminStatus(server: server, report: control.report(), media: control.fastPathStatistics().media, now: now)
   }
 
   func wrong(_ request: HTTPRequest) -> HTTPReply {

@@ -41,11 +41,12 @@ struct AdminStatus: Encodable {
   var participants: Int
   var sources: Int
   var sinks: Int
-  var received: [String: MediaTotals.LaneCount]
-  var sent: [String: MediaTotals.LaneCount]
+  /// By lane, of those that there was any on.
+  var received: [String: MediaTotals.Count]
+  var sent: [String: MediaTotals.Count]
   var counters: SFUCounters
 
-  init(server: AdminServerInfo, report: Report, totals: MediaTotals, now: Date) {
+  init(server: AdminServerInfo, report: Report, media: MediaTotals, now: Date) {
     let people = report.rooms.flatMap(\.participants)
     version = server.version
     url = server.url
@@ -58,9 +59,15 @@ struct AdminStatus: Encodable {
     participants = people.count
     sources = people.flatMap(\.peers).reduce(0) { $0 + $1.sources.count }
     sinks = people.flatMap(\.peers).reduce(0) { $0 + $1.sinks.count }
-    received = totals.received
-    sent = totals.sent
+    received = media.received.used
+    sent = media.sent.used
     counters = report.counters
+  }
+}
+
+extension MediaTotals.ByLane {
+  fileprivate var used: [String: MediaTotals.Count] {
+    Dictionary(uniqueKeysWithValues: Lane.allCases.filter { self[$0].packets > 0 }.map { ($0.rawValue, self[$0]) })
   }
 }
 

@@ -5,12 +5,10 @@ import SFU
 public struct MetricsPage {
   private let report: Report
   private let fastPath: FastPathStatistics
-  private let totals: MediaTotals
 
-  public init(report: Report, fastPath: FastPathStatistics, totals: MediaTotals) {
+  public init(report: Report, fastPath: FastPathStatistics) {
     self.report = report
     self.fastPath = fastPath
-    self.totals = totals
   }
 
   public var text: String {
@@ -41,8 +39,8 @@ public struct MetricsPage {
       fastPath.verdicts.map { (labels: [("verdict", $0.name)], value: $0.count) })
     page.metric(
       "needletail_srtp_auth_failures_total", .counter, "SRTP packets that failed authentication.",
-      totals.authenticationFailures)
-    page.metric("needletail_srtp_replays_total", .counter, "SRTP packets dropped as replays.", totals.replays)
+      fastPath.media.authenticationFailures)
+    page.metric("needletail_srtp_replays_total", .counter, "SRTP packets dropped as replays.", fastPath.media.replays)
   }
 
   private func control(_ page: inout Exposition) {
@@ -87,12 +85,10 @@ public struct MetricsPage {
     }
   }
 
-  private func flows(_ count: KeyPath<MediaTotals.LaneCount, UInt64>) -> Samples {
-    [("in", totals.received), ("out", totals.sent)].flatMap { direction, lanes in
+  private func flows(_ count: KeyPath<MediaTotals.Count, UInt64>) -> Samples {
+    [("in", fastPath.media.received), ("out", fastPath.media.sent)].flatMap { direction, lanes in
       Lane.allCases.map { lane in
-        (
-          labels: [("direction", direction), ("lane", lane.rawValue)], value: lanes[lane.rawValue]?[keyPath: count] ?? 0
-        )
+        (labels: [("direction", direction), ("lane", lane.rawValue)], value: lanes[lane][keyPath: count])
       }
     }
   }
