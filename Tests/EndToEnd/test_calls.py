@@ -114,5 +114,6 @@ def test_needlectl_shows_every_stream_with_its_lane(server, new_participant):
     streams = server.needlectl("streams")
     live = [s for s in streams["sources"] if s["packets"] > 0]
     assert {s["name"] for s in live} == {"Ada", "Grace"}
-    assert {s["lane"] for s in live} == {"xsk"}
+    assert {(s["lane"], s["laneReason"]) for s in live} == {("xsk", "not in the kernel: the source is encrypted")}
+    assert {(s["lane"], s["laneReason"]) for s in streams["sinks"]} == {("xsk", "not in the kernel: the sink is encrypted")}
     assert server.needlectl("fastpath")["interfaces"][0]["xdpMode"] in ("native", "generic")

@@ -31,6 +31,7 @@ class ClearCall:
             self._add(f"recorder{number}", "--receive", receiver, "--key-frames", "0")
         self.media = self._media()
         self.source = server.needlectl("streams", "inside")["sources"][0]["id"]
+        self.sent = 0
         self._isEnded = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
@@ -55,6 +56,7 @@ class ClearCall:
         while not self._isEnded.wait(0.02):
             self.sender.sendto(rtp(sequence, marker=sequence % 5 == 0), self.media)
             sequence += 1
+            self.sent += 1
 
     def end(self):
         self._isEnded.set()
@@ -101,6 +103,16 @@ def test_every_source_and_sink_has_its_counters(server, clear_call):
     table = subprocess.run([BINARY.parent / "needlectl", "fastpath", "--socket", server.keys["admin-socket"]],
                            capture_output=True, text=True, timeout=10).stdout
     assert "LAST SEEN" in table and "recorder1" in table and "needletail_tc" in table
+
+
+def test_totals_have_the_last_packets_of_streams_that_ended(server):
+    received = lambda: sum(lane["packets"] for lane in server.needlectl("status")["received"].values())
+    before = received()
+    call = ClearCall(server)
+    wait_for(lambda: in_the_kernel(call), "the kernel lane")
+    call.end()
+    server.needlectl("close", "inside")
+    wait_for(lambda: received() - before == call.sent, lambda: f"{call.sent} packets to be counted; {received() - before} are")
 
 
 def test_silence_shows_as_age(clear_call):
