@@ -49,11 +49,9 @@ struct WebCertificate {
   private var isNearItsEnd: Bool { identity.expiry < Date().addingTimeInterval(7 * 86400) }
 
   private static func text(_ path: String, _ key: String) throws(ConfigurationError) -> String {
-    if let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) {
-      return text
+    do throws(UnreadableFile) { return try TextFile.read(path) } catch {
+      throw ConfigurationError(origin: key, problem: "\(path) \(error)")
     }
-    let reason = access(path, R_OK) == 0 ? "it is not a file of text" : String(cString: strerror(errno))
-    throw ConfigurationError(origin: key, problem: "\(path) cannot be read: \(reason)")
   }
 
   // MARK: For development
@@ -61,7 +59,7 @@ struct WebCertificate {
   /// Made anew when it is missing, expires within a week or cannot be read.
   private static func development() throws -> WebCertificate {
     let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
-    if let certificate = try? text(paths.certificate, ""), let key = try? text(paths.key, ""),
+    if let certificate = try? TextFile.read(paths.certificate), let key = try? TextFile.read(paths.key),
       let identity = try? TLSIdentity(certificate: certificate, key: key)
     {
       let found = WebCertificate(identity: identity, note: "development certificate \(paths.certificate)")

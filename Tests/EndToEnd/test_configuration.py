@@ -6,11 +6,13 @@ import re
 import signal
 import ssl
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from harness.clear_rtp import ClearSender
 from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
-from harness.server import BINARY, ROOT, environment_without_keys
+from harness.server import BINARY, ROOT, copy_for_anybody, environment_without_keys
 from harness.waiting import wait_for
 from websockets.sync.client import connect
 
@@ -72,9 +74,24 @@ def test_a_short_secret_is_refused_and_not_shown(check, tmp_path):
     assert code == 2 and "holds fewer than 32 bytes" in said and "hunter2" not in said
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    result = subprocess.run([BINARY, "--check", "--config", tmp_path / "none.yaml"], capture_output=True, text=True, timeout=10)
-    assert (result.returncode, result.stderr) == (2, f"needletail: {tmp_path}/none.yaml: cannot be read\n")
+def test_files_that_cannot_be_read_say_why():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        program, folder = copy_for_anybody(folder), Path(folder)
+        (folder / "good.yaml").write_text(f"token-secret-file: {folder}/secret\n")
+        (folder / "secret").write_text("s" * 32)
+        (folder / "secret").chmod(0o600)
+        (folder / "latin1.yaml").write_bytes(b"# caf\xe9\n")
+        run = lambda name, *user: subprocess.run([*user, program, "--check", "--config", folder / name], capture_output=True, text=True, timeout=10,
+                                                 env=environment_without_keys())
+        said = lambda *how: run(*how).stderr.replace(f"{folder}/", "")
+        nobody = "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"
+        assert run("good.yaml").returncode == 0
+        assert said("none.yaml") == "needletail: none.yaml: cannot be read: No such file or directory\n"
+        assert said("web") == "needletail: web: cannot be read: Is a directory\n"
+        assert said("latin1.yaml") == "needletail: latin1.yaml: cannot be read: it is not UTF-8 text\n"
+        assert "token-secret-file: secret cannot be read: Permission denied\n" in said("good.yaml", *nobody)
+        (folder / "good.yaml").chmod(0o600)
+        assert said("good.yaml", *nobody) == "needletail: good.yaml: cannot be read: Permission denied\n"
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import Foundation
 import Yams
 
 /// A YAML file of keys: one mapping, each key once.
@@ -8,19 +7,7 @@ struct ConfigurationFile {
   private(set) var errors: [ConfigurationError] = []
 
   init(path: String) {
-    if let yaml = text(path) { parse(yaml, path) }
-  }
-
-  private mutating func text(_ path: String) -> String? {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      fail(path, "cannot be read")
-      return nil
-    }
-    guard let yaml = String(data: data, encoding: .utf8) else {
-      fail(path, "is not UTF-8")
-      return nil
-    }
-    return yaml
+    do throws(UnreadableFile) { parse(try TextFile.read(path), path) } catch { fail(path, "\(error)") }
   }
 
   private mutating func parse(_ yaml: String, _ path: String) {

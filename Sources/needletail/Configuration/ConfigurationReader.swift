@@ -66,9 +66,9 @@ struct ConfigurationReader {
 
   private mutating func readSecret() {
     guard let path = configuration.tokenSecretFile else { return }
-    guard let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) else {
-      errors.append(ConfigurationError(origin: "token-secret-file", problem: "\(path) cannot be read as UTF-8 text"))
-      return
+    let text: String
+    do throws(UnreadableFile) { text = try TextFile.read(path) } catch {
+      return errors.append(ConfigurationError(origin: "token-secret-file", problem: "\(path) \(error)"))
     }
     let secret = String(text.reversed().drop { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }.reversed())
     guard secret.utf8.count >= SessionTokens.minimumSecretBytes else {
