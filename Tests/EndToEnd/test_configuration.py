@@ -47,7 +47,12 @@ def test_a_good_configuration(check):
     ("port: 1\nport: 2\n", "each key may stand once; twice: port"),
     ("port: [1\n", "not YAML: "),
     ("- port\n", "keys.yaml: must be a YAML mapping of keys to values"),
-    ("certificate: a.pem\n", "certificate-key: is missing: certificate and certificate-key go together"),
+    ("\ncertificate: a.pem\n", "keys.yaml:2: certificate: needs certificate-key: the two go together"),
+    ("\ncertificate-key: a.pem\n", "keys.yaml:2: certificate-key: needs certificate: the two go together"),
+    ("plain-http: on\ncertificate: a.pem\n", "keys.yaml:1: plain-http: excludes certificate (keys.yaml:2): it serves without TLS"),
+    (f"token-secret-file: secret\ntoken-secret: {'s' * 32}\n", "keys.yaml:2: token-secret: excludes token-secret-file (keys.yaml:1): set one"),
+    ("\ntoken-secret-file: /nope\n", "keys.yaml:2: token-secret-file: /nope cannot be read: No such file or directory"),
+    ("\nweb: /nope\n", "keys.yaml:2: web: /nope is not a folder"),
     ("rtp-participants:\n  - {room: r, name: n, speed: 9}\n", 'keys.yaml:2: rtp-participants: unknown key "speed"; the keys are room, '),
     ("rtp-participants:\n  - room: r\n    name: camera\n    direction: sideways\n    remote: 192.0.2.7:5004\n    codec: vp8\n    payload-type: 96\n",
      "keys.yaml:4: rtp-participants: "),
@@ -65,13 +70,21 @@ def test_what_is_wrong_elsewhere_is_named_by_variable_and_flag(check):
         assert f"needletail: {problem}" in said, f"{problem} is not in:\n{said}"
 
 
+def test_a_file_and_a_conflict_are_named_with_the_place_whose_word_counts(check):
+    assert check("web: /nope\n", NEEDLETAIL_WEB="/none") == (2, "needletail: NEEDLETAIL_WEB: web: /none is not a folder\n")
+    assert check("web: /nope\n", "--web", "/nil", NEEDLETAIL_WEB="/none") == (2, "needletail: --web: web: /nil is not a folder\n")
+    code, said = check("certificate-key: a.pem\n", "--plain-http", NEEDLETAIL_CERTIFICATE="a.pem")
+    assert code == 2 and "needletail: --plain-http: plain-http: excludes certificate (NEEDLETAIL_CERTIFICATE): it serves" in said
+    assert "needletail: NEEDLETAIL_CERTIFICATE: certificate: a.pem cannot be read: No such file or directory" in said
+
+
 def test_a_short_secret_is_refused_and_not_shown(check, tmp_path):
     code, said = check("token-secret: hunter2\n")
-    assert code == 2 and "token-secret: this value is not allowed; it must be a text of at least 32 bytes" in said
+    assert code == 2 and "keys.yaml:1: token-secret: this value is not allowed; it must be a text of at least 32 bytes" in said
     secret = tmp_path / "secret"
     secret.write_text("hunter2\n")
     code, said = check(f"token-secret-file: {secret}\n")
-    assert code == 2 and "holds fewer than 32 bytes" in said and "hunter2" not in said
+    assert code == 2 and "keys.yaml:1: token-secret-file: secret holds fewer than 32 bytes" in said and "hunter2" not in said
 
 
 def test_files_that_cannot_be_read_say_why():
@@ -110,13 +123,13 @@ def test_files_that_the_configuration_names(check, certificate, tmp_path):
     (good, key), (other, other_key), (old, old_key) = certificate("good"), certificate("other"), certificate("old", days=3)
     said = lambda certificate, key: check(f"certificate: {certificate}\ncertificate-key: {key}\n")
     assert said(good, key) == (0, "the configuration is good\n")
-    assert said(key, key) == (2, "needletail: certificate: good-key.pem holds no certificate in PEM\n")
-    assert said(good, good) == (2, "needletail: certificate-key: good.pem holds no private key in PEM that needs no passphrase\n")
-    assert said(good, other_key) == (2, "needletail: certificate-key: other-key.pem is not the key of the certificate in good.pem\n")
-    assert said(good, tmp_path / "none") == (2, "needletail: certificate-key: none cannot be read: No such file or directory\n")
+    assert said(key, key) == (2, "needletail: keys.yaml:1: certificate: good-key.pem holds no certificate in PEM\n")
+    assert said(good, good) == (2, "needletail: keys.yaml:2: certificate-key: good.pem holds no private key in PEM that needs no passphrase\n")
+    assert said(good, other_key) == (2, "needletail: keys.yaml:2: certificate-key: other-key.pem is not the key of the certificate in good.pem\n")
+    assert said(good, tmp_path / "none") == (2, "needletail: keys.yaml:2: certificate-key: none cannot be read: No such file or directory\n")
     code, text = said(old, old_key)
     assert code == 0 and "needletail: certificate old.pem expires at 20" in text and "the configuration is good" in text
-    assert check(f"web: {tmp_path}/none\n") == (2, "needletail: web: none is not a folder\n")
+    assert check(f"web: {tmp_path}/none\n") == (2, "needletail: keys.yaml:1: web: none is not a folder\n")
 
 
 def test_a_folder_where_no_certificate_can_be_made(tmp_path):
@@ -138,8 +151,8 @@ def test_hang_up_reads_the_certificate_anew(network, start_server, certificate):
     assert shown() == first.read_text()
     first.write_text(second.read_text())
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: f"certificate not read anew: the one in use stays reason=\"certificate-key: {first_key} is not the key of" in server.log.read_text(),
-             "the server to refuse half a pair")
+    refusal = rf'certificate not read anew: the one in use stays reason="\S+/needletail.yaml:\d+: certificate-key: {first_key} is not the key of'
+    wait_for(lambda: re.search(refusal, server.log.read_text()), "the server to refuse half a pair")
     first_key.write_text(second_key.read_text())
     assert shown() != second.read_text()
     server.process.send_signal(signal.SIGHUP)
