@@ -14,7 +14,7 @@ struct ConfigurationFile {
     do {
       if let root = try compose(yaml: yaml) { read(root, path) }
     } catch let error as YamlError {
-      fail(path, error)
+      fail(path, yaml, error)
     } catch {
       fail(path, "is not YAML: \(error)")
     }
@@ -59,14 +59,28 @@ struct ConfigurationFile {
     errors.append(ConfigurationError(origin: origin, problem: problem))
   }
 
-  private mutating func fail(_ path: String, _ error: YamlError) {
+  private mutating func fail(_ path: String, _ yaml: String, _ error: YamlError) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       fail("\(path):\(mark.line)", "not YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
-      fail("\(path):\(context.mark.line)", "each key may stand once; twice: \(duplicates.joined(separator: ", "))")
+      let line = duplicates.first.flatMap { Self.repetition(of: $0, after: context.mark, in: yaml) }
+      fail(
+        "\(path):\(line ?? context.mark.line)",
+        "each key may stand once; twice: \(duplicates.joined(separator: ", "))")
     default: fail(path, "not YAML: \(error)")
     }
+  }
+
+  /// The line where a key that stands at `first` stands again: Yams tells the first place only. Keys of one mapping begin
+  /// in one column, unless it is in braces.
+  private static func repetition(of key: String, after first: Mark, in yaml: String) -> Int? {
+    let lines = yaml.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let indent = first.column - 1
+    return lines.indices.dropFirst(first.line).first { index in
+      let name = lines[index].dropFirst(indent).prefix { $0 != ":" }.filter { !" \"'".contains($0) }
+      return name == key && lines[index].prefix(indent).allSatisfy { $0 == " " }
+    }.map { $0 + 1 }
   }
 }
