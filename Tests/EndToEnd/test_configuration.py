@@ -80,6 +80,18 @@ def test_a_file_and_a_conflict_are_named_with_the_place_whose_word_counts(check)
     assert "needletail: NEEDLETAIL_CERTIFICATE: certificate: a.pem cannot be read: No such file or directory" in said
 
 
+@pytest.mark.parametrize("flag", ["--dev", "--check", "--version", "--help"])
+def test_flags_that_take_no_value(check, flag):
+    assert check("", f"{flag}=maybe") == (2, f"needletail: {flag}: takes no value\n")
+
+
+def test_no_file_is_named_by_an_empty_word():
+    run = lambda *flags: subprocess.run([BINARY, "--check", *flags], capture_output=True, text=True, timeout=10,
+                                        env=environment_without_keys() | {"NEEDLETAIL_CONFIG": ""})
+    assert (run().returncode, run().stderr) == (2, 'needletail: NEEDLETAIL_CONFIG: "" is not allowed; it must be a path\n')
+    assert run("--config=").stderr == 'needletail: --config: "" is not allowed; it must be a path\n'
+
+
 def test_a_short_secret_is_refused_and_not_shown(check, tmp_path):
     code, said = check("token-secret: hunter2\n")
     assert code == 2 and "keys.yaml:1: token-secret: this value is not allowed; it must be a text of at least 32 bytes" in said

@@ -13,11 +13,7 @@ struct ConfigurationReader {
   ) throws(ConfigurationErrors) -> (ServerConfiguration, warnings: [String]) {
     var reader = ConfigurationReader()
     reader.errors = arguments.errors
-    if let path = arguments.configurationFile ?? environment["NEEDLETAIL_CONFIG"] {
-      let file = ConfigurationFile(path: path)
-      reader.errors += file.errors
-      reader.assign(file.values)
-    }
+    reader.readFile(arguments, environment)
     if arguments.isDevelopment { reader.configuration.applyDevelopmentDefaults() }
     reader.assign(reader.variables(environment))
     reader.assign(arguments.values)
@@ -26,6 +22,17 @@ struct ConfigurationReader {
     reader.checkFiles()
     guard reader.errors.isEmpty else { throw ConfigurationErrors(errors: reader.errors) }
     return (reader.configuration, reader.warnings)
+  }
+
+  private mutating func readFile(_ arguments: CommandLineArguments, _ environment: [String: String]) {
+    guard let path = arguments.configurationFile ?? environment["NEEDLETAIL_CONFIG"] else { return }
+    guard !path.isEmpty else {
+      let origin = arguments.configurationFile == nil ? "NEEDLETAIL_CONFIG" : "--config"
+      return errors.append(ConfigurationError(origin: origin, problem: "\"\" is not allowed; it must be a path"))
+    }
+    let file = ConfigurationFile(path: path)
+    errors += file.errors
+    assign(file.values)
   }
 
   private mutating func assign(_ values: [(setting: Setting, value: SettingValue, origin: String)]) {
