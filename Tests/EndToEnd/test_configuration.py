@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -154,6 +155,33 @@ def test_a_folder_where_no_certificate_can_be_made(tmp_path):
                             env=environment_without_keys())
     assert result.returncode == 1
     assert f"needletail: certificate: no development certificate can be made: certs/development-key.pem in {tmp_path}: Not a directory; set " in result.stderr
+
+
+@pytest.fixture
+def start_in_vain(network, tmp_path):
+    """Starts a server that cannot run: what it says at the end."""
+    def start(*flags, run_as=(), program=BINARY, folder=tmp_path):
+        command = ["ip", "netns", "exec", network.server.name, *run_as, program, "--auth", "none", "--plain-http", "--interfaces", "eth0",
+                   "--admin-socket", folder / "admin.sock", *flags]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20, env=environment_without_keys())
+        assert result.returncode == 1 and not (folder / "admin.sock").exists()
+        return result.stderr.splitlines()[-1]
+
+    return start
+
+
+def test_what_a_server_cannot_listen_on_is_said_before_the_fast_path_starts(network, tmp_path, start_in_vain):
+    """Whose first step is the media port, which is taken as well."""
+    taken = tmp_path / "taken.sock"
+    with network.server.inside(), socket.create_server((SERVER_ADDRESS, 8443)), socket.socket(type=socket.SOCK_DGRAM) as media, \
+            socket.socket(socket.AF_UNIX) as admin:
+        media.bind(("0.0.0.0", 3478))
+        admin.bind(str(taken))
+        admin.listen()
+        assert f"cannot listen on {SERVER_ADDRESS}, TCP port 8443: Address already in use; " in start_in_vain("--address", SERVER_ADDRESS)
+        assert "cannot listen on 192.0.2.1, TCP port 8443: Cannot assign requested address" in start_in_vain("--address", "192.0.2.1")
+        assert f"another server already listens on {taken}" in start_in_vain("--port", "0", "--admin-socket", taken)
+        assert "UDP port 3478 is in use by another program" in start_in_vain("--port", "0")
 
 
 def test_hang_up_reads_the_certificate_anew(network, start_server, certificate):
