@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -182,6 +183,15 @@ def test_what_a_server_cannot_listen_on_is_said_before_the_fast_path_starts(netw
         assert "cannot listen on 192.0.2.1, TCP port 8443: Cannot assign requested address" in start_in_vain("--address", "192.0.2.1")
         assert f"another server already listens on {taken}" in start_in_vain("--port", "0", "--admin-socket", taken)
         assert "UDP port 3478 is in use by another program" in start_in_vain("--port", "0")
+
+
+def test_a_port_that_takes_a_capability(start_in_vain):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.chown(folder, "nobody")
+        nobody = {"run_as": ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"], "program": copy_for_anybody(folder), "folder": Path(folder)}
+        advice = "from 1024 up, or give the server CAP_NET_BIND_SERVICE."
+        assert f"No permission to open TCP port 80. Choose a port {advice}" in start_in_vain("--port", "80", **nobody)
+        assert f"No permission to open UDP port 80. Choose a media port {advice}" in start_in_vain("--port", "0", "--media-port", "80", **nobody)
 
 
 def test_hang_up_reads_the_certificate_anew(network, start_server, certificate):
