@@ -62,9 +62,14 @@ public struct ListenError: Error, CustomStringConvertible {
   var cause: any Error
 
   public var description: String {
-    let reason = (cause as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(cause)"
-    let advice =
-      (cause as? IOError)?.errnoCode == EADDRINUSE ? "; `ss -ltnp` names the program, or set another port" : ""
+    let code = (cause as? IOError)?.errnoCode
+    // In the words of the media port.
+    if code == EACCES {
+      return
+        "No permission to open TCP port \(port). Choose a port from 1024 up, or give the server CAP_NET_BIND_SERVICE."
+    }
+    let reason = code.map { String(cString: strerror($0)) } ?? "\(cause)"
+    let advice = code == EADDRINUSE ? "; `ss -ltnp` names the program, or set another port" : ""
     return "cannot listen on \(address), TCP port \(port): \(reason)\(advice)"
   }
 }

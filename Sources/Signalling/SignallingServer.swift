@@ -12,7 +12,8 @@ import SFU
 ///
 /// Everything happens on one event loop, the one that `CallControl` lives on; make and use it there.
 public final class SignallingServer: HTTPService {
-  weak var control: (any CallControl)?
+  /// Set before the first connection is accepted.
+  private(set) weak var control: (any CallControl)?
   let limits: SignallingLimits
 
   private let configuration: SignallingConfiguration
@@ -30,13 +31,10 @@ public final class SignallingServer: HTTPService {
   private var lastConnection: UInt64 = 0
   private var lastRequest: UInt64 = 0
 
-  public init(
-    configuration: SignallingConfiguration, eventLoop: any EventLoop, control: any CallControl, log: Logger
-  ) {
+  public init(configuration: SignallingConfiguration, eventLoop: any EventLoop, log: Logger) {
     eventLoop.preconditionInEventLoop()
     self.configuration = configuration
     self.eventLoop = eventLoop
-    self.control = control
     self.log = log
     limits = configuration.limits
     tls = configuration.tls
@@ -46,14 +44,16 @@ public final class SignallingServer: HTTPService {
 
   // MARK: Life
 
-  /// Starts to listen. The future gives the port, or fails with what is wrong with the address.
-  public func start() -> EventLoopFuture<Int> {
+  /// Starts to listen; whoever connects waits for `start`. The future gives the port, or fails with what is wrong with
+  /// the address.
+  public func listen() -> EventLoopFuture<Int> {
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     let (address, port) = (configuration.address, configuration.port)
     let bootstrap = ServerBootstrap(group: eventLoop)
       .pausesWithoutDescriptors(log)
       .serverChannelOption(.backlog, value: 256)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
@@ -68,6 +68,12 @@ public final class SignallingServer: HTTPService {
       self.listener = channel
       return channel.localAddress?.port ?? port
     }.nonisolated()
+  }
+
+  /// Accepts connections, and has `control` decide what they ask for.
+  public func start(_ control: any CallControl) {
+    self.control = control
+    _ = listener?.setOption(.autoRead, value: true)
   }
 
   /// Shows this certificate to the connections that come from now on.

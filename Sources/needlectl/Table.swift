@@ -23,6 +23,11 @@ struct Table {
 
 /// Numbers as people read them.
 enum Reading {
+  /// "1 room", "2 rooms".
+  static func count(_ count: some BinaryInteger, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
   static func bitrate(_ bitsPerSecond: Double) -> String {
     switch bitsPerSecond {
     case 1e6...: String(format: "%.2f Mbit/s", bitsPerSecond / 1e6)

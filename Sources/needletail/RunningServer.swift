@@ -15,15 +15,20 @@ final class RunningServer: Sendable {
   let port: Int
   private let group: MultiThreadedEventLoopGroup
   private let fastPath: FastPath
-  private let parts: NIOLoopBound<Parts>
+  private let listeners: NIOLoopBound<Listeners>
+  private let control: NIOLoopBound<ControlLoop>
   private let configuration: ServerConfiguration
   private let log: Logger
 
-  /// What lives on the event loop.
-  private struct Parts {
-    let control: ControlLoop
+  /// What clients and operators connect to.
+  private struct Listeners {
     let signalling: SignallingServer
     let admin: AdminServer
+
+    func stop() -> EventLoopFuture<Void> {
+      admin.stop()
+      return signalling.stop()
+    }
   }
 
   init(_ configuration: ServerConfiguration, log: Logger) throws {
@@ -32,20 +37,20 @@ final class RunningServer: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let eventLoop = group.next()
     let tokens = try SessionSecret.tokens(configuration, eventLoop: eventLoop, log: log)
-    let inbox = EventInbox(eventLoop: eventLoop)
-    let fastPath = try Self.startFastPath(configuration, inbox: inbox, log: log)
+    // The fast path takes a second and touches every interface: not for a port that is taken. Whoever connects waits.
+    let (listeners, port) = try Self.listen(
+      configuration, tls: certificate?.identity, tokens: tokens, eventLoop: eventLoop, log: log)
     do {
-      (parts, port) = try Self.startParts(
-        configuration, tls: certificate?.identity, tokens: tokens, fastPath: fastPath, inbox: inbox,
-        eventLoop: eventLoop,
-        log: log)
+      (fastPath, control) = try Self.start(
+        listeners, port: port, configuration, tokens: tokens, eventLoop: eventLoop, log: log)
     } catch {
-      fastPath.stop()
+      try? eventLoop.flatSubmit { listeners.value.stop() }.wait()
       throw error
     }
+    self.listeners = listeners
+    self.port = port
     self.configuration = configuration
     self.group = group
-    self.fastPath = fastPath
     self.log = log
   }
 
@@ -55,7 +60,7 @@ final class RunningServer: Sendable {
       guard let certificate = try WebCertificate.load(configuration) else {
         return log.notice("there is no certificate to read anew: this is plain HTTP")
       }
-      group.next().execute { [parts] in parts.value.signalling.use(certificate.identity) }
+      group.next().execute { [listeners] in listeners.value.signalling.use(certificate.identity) }
       if let warning = certificate.expiryWarning { log.warning("\(warning)") }
       log.notice(
         "certificate read anew",
@@ -68,16 +73,54 @@ final class RunningServer: Sendable {
   /// Says goodbye to every client, detaches the fast path and removes the admin socket. The event loop ends with the
   /// process.
   func stop() {
-    let parts = parts
-    let closed = group.next().flatSubmit {
-      parts.value.admin.stop()
-      return parts.value.signalling.stop().always { _ in parts.value.control.stop() }
+    let closed = group.next().flatSubmit { [listeners, control] in
+      listeners.value.stop().always { _ in control.value.stop() }
     }
     try? closed.wait()
     fastPath.stop()
   }
 
   // MARK: Starting
+
+  /// The admin socket comes last: it leaves a file.
+  private static func listen(
+    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, eventLoop: any EventLoop,
+    log: Logger
+  ) throws -> (NIOLoopBound<Listeners>, port: Int) {
+    let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    return try eventLoop.flatSubmit {
+      let listeners = NIOLoopBound(
+        Listeners(
+          signalling: SignallingServer(configuration: listening, eventLoop: eventLoop, log: log),
+          admin: AdminServer(path: configuration.adminSocket, eventLoop: eventLoop, log: log)),
+        eventLoop: eventLoop)
+      return listeners.value.signalling.listen().flatMap { port in
+        listeners.value.admin.listen().map { (listeners, port) }
+      }
+    }.wait()
+  }
+
+  private static func start(
+    _ listeners: NIOLoopBound<Listeners>, port: Int, _ configuration: ServerConfiguration, tokens: SessionTokens?,
+    eventLoop: any EventLoop, log: Logger
+  ) throws -> (FastPath, NIOLoopBound<ControlLoop>) {
+    let inbox = EventInbox(eventLoop: eventLoop)
+    let fastPath = try startFastPath(configuration, inbox: inbox, log: log)
+    do {
+      let control = try startControl(
+        configuration, fastPath: fastPath, inbox: inbox, requiresTokens: tokens != nil, listeners, eventLoop: eventLoop,
+        log: log)
+      let info = serverInfo(configuration, port: port, mediaPort: fastPath.boundPort)
+      try eventLoop.submit {
+        listeners.value.signalling.start(control.value)
+        listeners.value.admin.start(control.value, server: info, tokens: tokens)
+      }.wait()
+      return (fastPath, control)
+    } catch {
+      fastPath.stop()
+      throw error
+    }
+  }
 
   private static func startFastPath(
     _ configuration: ServerConfiguration, inbox: EventInbox, log: Logger
@@ -95,10 +138,10 @@ final class RunningServer: Sendable {
       events: { inbox.deliver($0) })
   }
 
-  private static func startParts(
-    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, fastPath: FastPath,
-    inbox: EventInbox, eventLoop: any EventLoop, log: Logger
-  ) throws -> (NIOLoopBound<Parts>, port: Int) {
+  private static func startControl(
+    _ configuration: ServerConfiguration, fastPath: FastPath, inbox: EventInbox, requiresTokens: Bool,
+    _ listeners: NIOLoopBound<Listeners>, eventLoop: any EventLoop, log: Logger
+  ) throws -> NIOLoopBound<ControlLoop> {
     let certificate = try DTLSCertificate.generate(commonName: "needletail")
     let candidates = { @Sendable () throws in
       Candidates.choose(configuration, local: try fastPath.localAddresses(), port: fastPath.boundPort)
@@ -110,36 +153,26 @@ final class RunningServer: Sendable {
       rateLimit: RateLimit(
         packetsPerSecond: UInt32(clamping: configuration.maximumPacketsPerSecond),
         bytesPerSecond: UInt32(clamping: configuration.maximumBytesPerSecond)),
-      iceServers: configuration.iceServers.compactMap { ICEServer($0) }, requiresTokens: tokens != nil)
-    let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
-    return try eventLoop.flatSubmit {
+      iceServers: configuration.iceServers.compactMap { ICEServer($0) }, requiresTokens: requiresTokens)
+    return try eventLoop.submit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())
       let control = ControlLoop(
         sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, log: log)
-      let signalling = SignallingServer(configuration: listening, eventLoop: eventLoop, control: control, log: log)
-      control.signalling = signalling
+      control.signalling = listeners.value.signalling
       control.start(events: inbox)
-      if let error = addRTP(configuration.rtpParticipants, to: control) { return eventLoop.makeFailedFuture(error) }
-      let bound = NIOLoopBound((control, signalling), eventLoop: eventLoop)
-      return signalling.start().flatMap { port in
-        let admin = AdminServer(
-          path: configuration.adminSocket, eventLoop: eventLoop, control: bound.value.0,
-          server: serverInfo(configuration, port: port, mediaPort: fastPath.boundPort), tokens: tokens, log: log)
-        let parts = NIOLoopBound(
-          Parts(control: bound.value.0, signalling: bound.value.1, admin: admin), eventLoop: eventLoop)
-        return admin.start().map { (parts, port) }
-      }
+      try addRTP(configuration.rtpParticipants, to: control)
+      return NIOLoopBound(control, eventLoop: eventLoop)
     }.wait()
   }
 
-  /// What is wrong with the first of them that cannot be, at its line.
-  private static func addRTP(_ participants: [ConfiguredRTPParticipant], to control: ControlLoop) -> ConfigurationError?
-  {
+  /// Throws what is wrong with the first of them that cannot be, at its line.
+  private static func addRTP(
+    _ participants: [ConfiguredRTPParticipant], to control: ControlLoop
+  ) throws(ConfigurationError) {
     for configured in participants {
       guard case .refused(let error) = control.administer(.addRTP(configured.participant)) else { continue }
-      return configured.error(error)
+      throw configured.error(error)
     }
-    return nil
   }
 
   private static func signallingConfiguration(

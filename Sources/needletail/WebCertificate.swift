@@ -20,21 +20,19 @@ struct WebCertificate {
   /// The operator's; nil without one.
   static func configured(_ configuration: ServerConfiguration) throws(ConfigurationError) -> WebCertificate? {
     guard let certificate = configuration.certificate, let key = configuration.certificateKey else { return nil }
-    let certificatePEM = try text(certificate, "certificate")
-    let keyPEM = try text(key, "certificate-key")
+    let certificatePEM = try text("certificate", certificate, configuration)
+    let keyPEM = try text("certificate-key", key, configuration)
     do throws(TLSIdentity.Failure) {
       let identity = try TLSIdentity(certificate: certificatePEM, key: keyPEM)
       return WebCertificate(identity: identity, note: "certificate \(certificate)")
     } catch {
       switch error {
       case .notCertificate:
-        throw ConfigurationError(origin: "certificate", problem: "\(certificate) holds no certificate in PEM")
+        throw configuration.error("certificate", "\(certificate) holds no certificate in PEM")
       case .notKey:
-        throw ConfigurationError(
-          origin: "certificate-key", problem: "\(key) holds no private key in PEM that needs no passphrase")
+        throw configuration.error("certificate-key", "\(key) holds no private key in PEM that needs no passphrase")
       case .unusable:
-        throw ConfigurationError(
-          origin: "certificate-key", problem: "\(key) is not the key of the certificate in \(certificate)")
+        throw configuration.error("certificate-key", "\(key) is not the key of the certificate in \(certificate)")
       }
     }
   }
@@ -48,12 +46,12 @@ struct WebCertificate {
 
   private var isNearItsEnd: Bool { identity.expiry < Date().addingTimeInterval(7 * 86400) }
 
-  private static func text(_ path: String, _ key: String) throws(ConfigurationError) -> String {
-    if let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) {
-      return text
+  private static func text(
+    _ key: String, _ path: String, _ configuration: ServerConfiguration
+  ) throws(ConfigurationError) -> String {
+    do throws(UnreadableFile) { return try TextFile.read(path) } catch {
+      throw configuration.error(key, "\(path) \(error)")
     }
-    let reason = access(path, R_OK) == 0 ? "it is not a file of text" : String(cString: strerror(errno))
-    throw ConfigurationError(origin: key, problem: "\(path) cannot be read: \(reason)")
   }
 
   // MARK: For development
@@ -61,7 +59,7 @@ struct WebCertificate {
   /// Made anew when it is missing, expires within a week or cannot be read.
   private static func development() throws -> WebCertificate {
     let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
-    if let certificate = try? text(paths.certificate, ""), let key = try? text(paths.key, ""),
+    if let certificate = try? TextFile.read(paths.certificate), let key = try? TextFile.read(paths.key),
       let identity = try? TLSIdentity(certificate: certificate, key: key)
     {
       let found = WebCertificate(identity: identity, note: "development certificate \(paths.certificate)")

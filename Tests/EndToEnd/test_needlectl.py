@@ -41,7 +41,7 @@ def call(network, server):
 
 # What a command's table must have, and the JSON's keys.
 LOOKING = [
-    (["status"], ["media on UDP port 3478", "auth none", "1 rooms, 2 participants"], {"version", "rooms", "sources", "sinks", "draining", "counters"}),
+    (["status"], ["media on UDP port 3478", "auth none", "1 room, 2 participants, 1 source, 1 sink"], {"version", "rooms", "sources", "sinks", "draining", "counters"}),
     (["rooms"], ["ROOM", "PARTICIPANTS", ROOM], {"rooms"}),
     (["participants", ROOM], ["NAME", "VIA", "camera", "recorder"], {"participants"}),
     (["streams"], ["LANE", "WHY", "camera", "recorder", "kernel"], {"sources", "sinks"}),
@@ -59,6 +59,7 @@ def test_looking(needlectl, call):
         code, text, problem = needlectl(*arguments)
         assert (code, problem) == (DONE, ""), arguments
         assert [word for word in shown if word not in text] == [], text
+        assert text.endswith("\n") and not text.endswith("\n\n"), text
         code, text, problem = needlectl(*arguments, "--json")
         assert (code, problem) == (DONE, ""), arguments
         assert keys <= json.loads(text).keys(), text
@@ -135,6 +136,7 @@ def test_tokens(start_server):
     create = lambda *more: run("token", "create", "--room", ROOM, "--ttl", "15m", *more, socket=server.keys["admin-socket"])
     code, text, _ = create()
     assert code == DONE and text.count(".") == 2 and text.endswith("\n")
+    assert create("--ttl", "366d")[0] == DONE
     code, text, _ = create("--identity", "Ada", "--no-publish", "--json")
     assert code == DONE and json.loads(text).keys() == {"token", "expiresAt"}
 
@@ -162,6 +164,7 @@ def test_what_is_not_there(needlectl, arguments):
 
 @pytest.mark.parametrize("arguments", [
     ["frobnicate"], ["status", "more"], ["participants"], ["kick", ROOM], ["close"], ["streams", "--lane", "xsk"], ["token", "create", "--ttl", "soon"],
+    ["token", "create", "--ttl", "999999d"], ["token", "create", "--ttl", "367d"], ["token", "create", "--ttl", "0.5"], ["token", "create", "--ttl", "nan"],
     ["rtp", "add", "--room", ROOM], ["trace", "--source", "first"],
     ["rtp", "add", "--room", ROOM, "--name", "camera", "--codec", "vp8", "--codec", "opus", "--payload-type", "96"],
 ])

@@ -14,7 +14,7 @@ final class TestAdmin: Sendable {
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let parts: NIOLoopBound<(FakeCalls, AdminServer)>
 
-  init(tokens: SessionTokens? = nil, before: (String) -> Void = { _ in }) throws {
+  init(tokens: SessionTokens? = nil, isStarted: Bool = true, before: (String) -> Void = { _ in }) throws {
     let loop = group.next()
     let path = path
     try FileManager.default.createDirectory(
@@ -22,13 +22,17 @@ final class TestAdmin: Sendable {
     before(path)
     parts = try loop.flatSubmit {
       let calls = FakeCalls()
-      let info = AdminServerInfo(
-        version: "1", startedAt: Date(), url: "https://h:1/", mediaPort: 3478, authentication: "none")
-      let admin = AdminServer(
-        path: path, eventLoop: loop, control: calls, server: info, tokens: tokens, log: Logger(label: "test"))
+      let admin = AdminServer(path: path, eventLoop: loop, log: Logger(label: "test"))
       let parts = NIOLoopBound((calls, admin), eventLoop: loop)
-      return admin.start().map { parts }
+      return admin.listen().map { parts }
     }.wait()
+    if isStarted { try start(tokens: tokens) }
+  }
+
+  func start(tokens: SessionTokens? = nil) throws {
+    let info = AdminServerInfo(
+      version: "1", startedAt: Date(), url: "https://h:1/", mediaPort: 3478, authentication: "none")
+    try group.next().submit { [parts] in parts.value.1.start(parts.value.0, server: info, tokens: tokens) }.wait()
   }
 
   deinit {
@@ -79,6 +83,15 @@ final class TestAdmin: Sendable {
     }
     #expect(FileManager.default.fileExists(atPath: occupied))
     try FileManager.default.removeItem(atPath: (occupied as NSString).deletingLastPathComponent)
+  }
+
+  @Test func whoConnectsBeforeTheStartWaitsForIt() throws {
+    let admin = try TestAdmin(isStarted: false)
+    let client = try TestClient(path: admin.path)
+    client.send("GET /status HTTP/1.1\r\nHost: t\r\n\r\n")
+    try admin.withCalls { _ in }
+    try admin.start()
+    #expect(try client.response().status == 200)
   }
 
   private let blueRoom =

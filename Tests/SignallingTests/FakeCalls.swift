@@ -99,18 +99,23 @@ final class TestServer: Sendable {
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let parts: NIOLoopBound<(FakeCalls, SignallingServer)>
 
-  init(tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits()) throws {
+  init(
+    tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
+    isStarted: Bool = true
+  ) throws {
     let loop = group.next()
     let configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
     (parts, port) = try loop.flatSubmit {
       let calls = FakeCalls()
-      let server = SignallingServer(
-        configuration: configuration, eventLoop: loop, control: calls, log: Logger(label: "test"))
+      let server = SignallingServer(configuration: configuration, eventLoop: loop, log: Logger(label: "test"))
       calls.server = server
       let parts = NIOLoopBound((calls, server), eventLoop: loop)
-      return server.start().map { (parts, $0) }
+      return server.listen().map { (parts, $0) }
     }.wait()
+    if isStarted { try start() }
   }
+
+  func start() throws { try group.next().submit { [parts] in parts.value.1.start(parts.value.0) }.wait() }
 
   deinit { group.shutdownGracefully { _ in } }
 

@@ -103,6 +103,15 @@ import Testing
     #expect(try client.response().status == 201)
   }
 
+  @Test func whoConnectsBeforeTheStartWaitsForIt() throws {
+    let server = try TestServer(isStarted: false)
+    let client = try TestClient(port: server.port)
+    client.send("GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n")
+    try server.withCalls { _ in }
+    try server.start()
+    #expect(try client.response().status == 200)
+  }
+
   @Test func isNotReadyWhileDraining() throws {
     let server = try TestServer()
     try server.withCalls { $0.current.draining = true }

@@ -26,21 +26,17 @@ public final class AdminServer: HTTPService {
   let limits: SignallingLimits
   private let path: String
   private let eventLoop: any EventLoop
-  private let api: AdminAPI
   private let log: Logger
+  /// Set before the first connection is accepted.
+  private var api: AdminAPI?
   private var listener: (any Channel)?
   private var channels: [ObjectIdentifier: any Channel] = [:]
 
-  /// `tokens`: nil if no secret is configured, then no tokens are made.
-  public init(
-    path: String, eventLoop: any EventLoop, control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?,
-    log: Logger
-  ) {
+  public init(path: String, eventLoop: any EventLoop, log: Logger) {
     eventLoop.preconditionInEventLoop()
     self.path = path
     self.eventLoop = eventLoop
     self.log = log
-    api = AdminAPI(control: control, server: server, tokens: tokens)
     var limits = SignallingLimits()
     limits.bodyBytes = 64 << 10
     limits.connections = 64
@@ -48,8 +44,8 @@ public final class AdminServer: HTTPService {
     self.limits = limits
   }
 
-  /// Opens the socket. What a server that was killed left there is removed.
-  public func start() -> EventLoopFuture<Void> {
+  /// Opens the socket; whoever connects waits for `start`. What a server that was killed left there is removed.
+  public func listen() -> EventLoopFuture<Void> {
     let socket: CInt
     do throws(AdminSocketError) { socket = try Self.listeningSocket(path) } catch {
       return eventLoop.makeFailedFuture(error)
@@ -57,10 +53,17 @@ public final class AdminServer: HTTPService {
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     return ServerBootstrap(group: eventLoop)
       .pausesWithoutDescriptors(log)
+      .serverChannelOption(.autoRead, value: false)
       .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
       }
       .withBoundSocket(socket)
       .assumeIsolated().map { self.listener = $0 }.nonisolated()
+  }
+
+  /// Accepts connections. `tokens`: nil if no secret is configured, then no tokens are made.
+  public func start(_ control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?) {
+    api = AdminAPI(control: control, server: server, tokens: tokens)
+    _ = listener?.setOption(.autoRead, value: true)
   }
 
   /// Closes and removes the socket.
@@ -79,7 +82,7 @@ public final class AdminServer: HTTPService {
   }
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
-    reply(api.response(to: request, now: Date()))
+    if let api { reply(api.response(to: request, now: Date())) }
   }
 
   func headers(for target: String) -> HTTPHeaders { [:] }
@@ -104,7 +107,7 @@ public final class AdminServer: HTTPService {
     let result = withAddress(path) { bind(descriptor, $0, $1) }
     let bindError = errno
     umask(mask)
-    guard result == 0, listen(descriptor, 16) == 0 else {
+    guard result == 0, Glibc.listen(descriptor, 16) == 0 else {
       let code = result == 0 ? errno : bindError
       close(descriptor)
       throw .failed(path, errno: code)

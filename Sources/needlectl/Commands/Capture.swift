@@ -107,7 +107,8 @@ struct Capture: ParsableCommand {
   private func tell(_ result: Result) throws {
     if common.json { return try standardOutput(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
     let size = Reading.bytes(UInt64(result.bytes))
-    standardError("\(result.packets) packets in \(file) (\(size)), \(result.dropped) dropped: \(result.ended)")
+    standardError(
+      "\(Reading.count(result.packets, "packet")) in \(file) (\(size)), \(result.dropped) dropped: \(result.ended)")
   }
 }
 

@@ -13,15 +13,16 @@ struct Status: ParsableCommand {
       let flows = lanes.map { lane in
         let received = status.received[lane]
         let sent = status.sent[lane]
-        return "  \(lane): \(received?.packets ?? 0) packets in (\(Reading.bytes(received?.bytes ?? 0))), "
-          + "\(sent?.packets ?? 0) out (\(Reading.bytes(sent?.bytes ?? 0)))\n"
+        return "\n  \(lane): \(Reading.count(received?.packets ?? 0, "packet")) in "
+          + "(\(Reading.bytes(received?.bytes ?? 0))), \(sent?.packets ?? 0) out (\(Reading.bytes(sent?.bytes ?? 0)))"
       }.joined()
       return """
         needletail \(status.version), process \(status.processID), up \(Reading.duration(status.uptimeSeconds))\
         \(status.draining ? ", draining" : "")
         \(status.url), media on UDP port \(status.mediaPort), auth \(status.authentication)
-        \(status.rooms) rooms, \(status.participants) participants, \(status.sources) sources, \(status.sinks) sinks
-        RTP since start:\(flows.isEmpty ? " none" : "\n" + flows)
+        \(Reading.count(status.rooms, "room")), \(Reading.count(status.participants, "participant")), \
+        \(Reading.count(status.sources, "source")), \(Reading.count(status.sinks, "sink"))
+        RTP since start:\(flows.isEmpty ? " none" : flows)
 
         """
     }

@@ -74,7 +74,8 @@ struct Token: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @Option(help: "The only room it opens; any without.") var room: String?
     @Option(help: "The only name its bearer may take; any without.") var identity: String?
-    @Option(help: "Seconds it is valid, or a number with s, m, h or d.") var ttl: TimeToLive = TimeToLive(seconds: 3600)
+    @Option(help: "Seconds it is valid, or a number with s, m, h or d; at most 366d.") var ttl: TimeToLive = TimeToLive(
+      seconds: 3600)
     @Flag(help: "Its bearer may not publish.") var noPublish = false
     @Flag(help: "Its bearer may not receive.") var noSubscribe = false
 
@@ -103,11 +104,13 @@ struct TimeToLive: ExpressibleByArgument {
   init?(argument: String) {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
     let unit = argument.last.flatMap { units[$0] }
-    guard let number = Double(unit == nil ? argument[...] : argument.dropLast()), number > 0, number.isFinite else {
-      return nil
-    }
+    guard let number = Double(unit == nil ? argument[...] : argument.dropLast()) else { return nil }
     seconds = number * (unit ?? 1)
+    guard Self.allowed.contains(seconds) else { return nil }
   }
+
+  /// What the server takes.
+  private static let allowed: ClosedRange<Double> = 1...366 * 86400
 
   var defaultValueDescription: String { "\(Int(seconds))" }
 }

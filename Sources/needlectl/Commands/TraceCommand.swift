@@ -53,7 +53,8 @@ struct Trace: ParsableCommand {
       usleep(200_000)
     }
     guard gaps.missing > 0 else { return }
-    standardError("\(gaps.missing) packets between these came too fast to be shown; --every thins them out")
+    standardError(
+      "\(Reading.count(gaps.missing, "packet")) between these came too fast to be shown; --every thins them out")
   }
 
   private func poll(_ order: Order) throws -> TraceAnswer {

@@ -22,7 +22,7 @@ enum InterfaceChecks {
       let driver = driver(of: name) ?? "unknown"
       let queues = HostFiles.entries("/sys/class/net/\(name)/queues").count { $0.hasPrefix("rx-") }
       let mtu = HostFiles.number("/sys/class/net/\(name)/mtu") ?? 0
-      let detail = "driver \(driver), \(queues) RX queue\(queues == 1 ? "" : "s"), MTU \(mtu)"
+      let detail = "driver \(driver), \(Reading.count(queues, "RX queue")), MTU \(mtu)"
       if !nativeDrivers.contains(driver) {
         return .note(
           check, detail + ": generic XDP only",

@@ -16,15 +16,21 @@ struct CommandLineArguments {
     while let argument = rest.popFirst() {
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       switch parts[0] {
-      case "--help", "-h": wantsHelp = true
-      case "--version": wantsVersion = true
-      case "--reference": wantsReference = true
-      case "--check": wantsCheck = true
-      case "--dev": isDevelopment = true
+      case "--help", "-h": wantsHelp = isPlain(parts)
+      case "--version": wantsVersion = isPlain(parts)
+      case "--reference": wantsReference = isPlain(parts)
+      case "--check": wantsCheck = isPlain(parts)
+      case "--dev": isDevelopment = isPlain(parts)
       case "--config": configurationFile = value(parts, &rest)
       default: take(parts, &rest)
       }
     }
+  }
+
+  /// Whether no value was given to a flag that takes none.
+  private mutating func isPlain(_ parts: [String]) -> Bool {
+    if parts.count > 1 { errors.append(ConfigurationError(origin: parts[0], problem: "takes no value")) }
+    return parts.count == 1
   }
 
   private mutating func take(_ parts: [String], _ rest: inout ArraySlice<String>) {

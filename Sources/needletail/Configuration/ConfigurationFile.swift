@@ -1,4 +1,3 @@
-import Foundation
 import Yams
 
 /// A YAML file of keys: one mapping, each key once.
@@ -8,26 +7,14 @@ struct ConfigurationFile {
   private(set) var errors: [ConfigurationError] = []
 
   init(path: String) {
-    if let yaml = text(path) { parse(yaml, path) }
-  }
-
-  private mutating func text(_ path: String) -> String? {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      fail(path, "cannot be read")
-      return nil
-    }
-    guard let yaml = String(data: data, encoding: .utf8) else {
-      fail(path, "is not UTF-8")
-      return nil
-    }
-    return yaml
+    do throws(UnreadableFile) { parse(try TextFile.read(path), path) } catch { fail(path, "\(error)") }
   }
 
   private mutating func parse(_ yaml: String, _ path: String) {
     do {
       if let root = try compose(yaml: yaml) { read(root, path) }
     } catch let error as YamlError {
-      fail(path, error)
+      fail(path, yaml, error)
     } catch {
       fail(path, "is not YAML: \(error)")
     }
@@ -72,14 +59,28 @@ struct ConfigurationFile {
     errors.append(ConfigurationError(origin: origin, problem: problem))
   }
 
-  private mutating func fail(_ path: String, _ error: YamlError) {
+  private mutating func fail(_ path: String, _ yaml: String, _ error: YamlError) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       fail("\(path):\(mark.line)", "not YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
-      fail("\(path):\(context.mark.line)", "each key may stand once; twice: \(duplicates.joined(separator: ", "))")
+      let line = duplicates.first.flatMap { Self.repetition(of: $0, after: context.mark, in: yaml) }
+      fail(
+        "\(path):\(line ?? context.mark.line)",
+        "each key may stand once; twice: \(duplicates.joined(separator: ", "))")
     default: fail(path, "not YAML: \(error)")
     }
+  }
+
+  /// The line where a key that stands at `first` stands again: Yams tells the first place only. Keys of one mapping begin
+  /// in one column, unless it is in braces.
+  private static func repetition(of key: String, after first: Mark, in yaml: String) -> Int? {
+    let lines = yaml.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let indent = first.column - 1
+    return lines.indices.dropFirst(first.line).first { index in
+      let name = lines[index].dropFirst(indent).prefix { $0 != ":" }.filter { !" \"'".contains($0) }
+      return name == key && lines[index].prefix(indent).allSatisfy { $0 == " " }
+    }.map { $0 + 1 }
   }
 }

@@ -13,11 +13,7 @@ struct ConfigurationReader {
   ) throws(ConfigurationErrors) -> (ServerConfiguration, warnings: [String]) {
     var reader = ConfigurationReader()
     reader.errors = arguments.errors
-    if let path = arguments.configurationFile ?? environment["NEEDLETAIL_CONFIG"] {
-      let file = ConfigurationFile(path: path)
-      reader.errors += file.errors
-      reader.assign(file.values)
-    }
+    reader.readFile(arguments, environment)
     if arguments.isDevelopment { reader.configuration.applyDevelopmentDefaults() }
     reader.assign(reader.variables(environment))
     reader.assign(arguments.values)
@@ -28,9 +24,24 @@ struct ConfigurationReader {
     return (reader.configuration, reader.warnings)
   }
 
+  private mutating func readFile(_ arguments: CommandLineArguments, _ environment: [String: String]) {
+    guard let path = arguments.configurationFile ?? environment["NEEDLETAIL_CONFIG"] else { return }
+    guard !path.isEmpty else {
+      let origin = arguments.configurationFile == nil ? "NEEDLETAIL_CONFIG" : "--config"
+      return errors.append(ConfigurationError(origin: origin, problem: "\"\" is not allowed; it must be a path"))
+    }
+    let file = ConfigurationFile(path: path)
+    errors += file.errors
+    assign(file.values)
+  }
+
   private mutating func assign(_ values: [(setting: Setting, value: SettingValue, origin: String)]) {
-    for (setting, value, origin) in values where !setting.assign(value, to: &configuration) {
-      errors.append(.notAllowed(value, for: setting, at: origin))
+    for (setting, value, origin) in values {
+      if setting.assign(value, to: &configuration) {
+        configuration.origins[setting.name] = origin
+      } else {
+        errors.append(.notAllowed(value, for: setting, at: origin))
+      }
     }
   }
 
@@ -51,32 +62,32 @@ struct ConfigurationReader {
 
   /// Rules about more than one key.
   private mutating func checkTogether() {
-    if (configuration.certificate == nil) != (configuration.certificateKey == nil) {
-      let missing = configuration.certificate == nil ? "certificate" : "certificate-key"
-      errors.append(
-        ConfigurationError(origin: missing, problem: "is missing: certificate and certificate-key go together"))
+    switch (configuration.certificate, configuration.certificateKey) {
+    case (.some, nil): fail("certificate", "needs certificate-key: the two go together")
+    case (nil, .some): fail("certificate-key", "needs certificate: the two go together")
+    default: break
     }
     if configuration.isPlainHTTP, configuration.certificate != nil {
-      errors.append(ConfigurationError(origin: "plain-http", problem: "excludes certificate: it serves without TLS"))
+      fail("plain-http", "excludes \(named("certificate")): it serves without TLS")
     }
     if configuration.tokenSecret != nil, configuration.tokenSecretFile != nil {
-      errors.append(ConfigurationError(origin: "token-secret", problem: "excludes token-secret-file: set one of them"))
+      fail("token-secret", "excludes \(named("token-secret-file")): set one of them")
     }
   }
 
+  /// A key with the place where it was set.
+  private func named(_ key: String) -> String { key + (configuration.origins[key].map { " (\($0))" } ?? "") }
+
   private mutating func readSecret() {
     guard let path = configuration.tokenSecretFile else { return }
-    guard let text = FileManager.default.contents(atPath: path).flatMap({ String(data: $0, encoding: .utf8) }) else {
-      errors.append(ConfigurationError(origin: "token-secret-file", problem: "\(path) cannot be read as UTF-8 text"))
-      return
+    let text: String
+    do throws(UnreadableFile) { text = try TextFile.read(path) } catch {
+      return fail("token-secret-file", "\(path) \(error)")
     }
     let secret = String(text.reversed().drop { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }.reversed())
     guard secret.utf8.count >= SessionTokens.minimumSecretBytes else {
       let minimum = SessionTokens.minimumSecretBytes
-      errors.append(
-        ConfigurationError(
-          origin: "token-secret-file", problem: "\(path) holds fewer than \(minimum) bytes, the minimum"))
-      return
+      return fail("token-secret-file", "\(path) holds fewer than \(minimum) bytes, the minimum")
     }
     configuration.tokenSecret = secret
   }
@@ -84,7 +95,7 @@ struct ConfigurationReader {
   /// What the server would stumble over at its start.
   private mutating func checkFiles() {
     if let web = configuration.web, WebFolder.find(web) == nil {
-      errors.append(ConfigurationError(origin: "web", problem: "\(web) is not a folder"))
+      fail("web", "\(web) is not a folder")
     }
     do throws(ConfigurationError) {
       if let warning = try WebCertificate.configured(configuration)?.expiryWarning { warnings.append(warning) }
@@ -92,4 +103,6 @@ struct ConfigurationReader {
       errors.append(error)
     }
   }
+
+  private mutating func fail(_ key: String, _ problem: String) { errors.append(configuration.error(key, problem)) }
 }

@@ -67,10 +67,18 @@ struct RTPParticipantsReader {
     guard errors.count == before else { return }
     do throws(RTPParticipantError) {
       let participant = try form.read(rule: CallName.rule, isName: CallName.isValid)
+      try checkIsNew(participant)
       participants.append(ConfiguredRTPParticipant(participant: participant, places: places))
     } catch {
       errors.append(places.error(error))
     }
+  }
+
+  private func checkIsNew(_ new: RTPParticipant) throws(RTPParticipantError) {
+    let twin = participants.first { $0.participant.room == new.room && $0.participant.name == new.name }
+    guard let twin else { return }
+    throw RTPParticipantError(
+      .name, "there is a participant \(new.name) in room \(new.room) already (\(twin.places.whole))", reason: .conflict)
   }
 
   private mutating func readCodecs(

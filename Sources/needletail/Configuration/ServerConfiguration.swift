@@ -41,6 +41,15 @@ struct ServerConfiguration {
   /// `--dev`: not a key, since it says how to start and not what to be.
   var isDevelopment = false
 
+  /// Where each key was set, by its name: "needletail.yaml:12", "NEEDLETAIL_PORT" or "--port".
+  var origins: [String: String] = [:]
+
+  /// What is wrong with a key's value, at the place where it was set.
+  func error(_ key: String, _ problem: String) -> ConfigurationError {
+    guard let origin = origins[key] else { return ConfigurationError(origin: key, problem: problem) }
+    return ConfigurationError(origin: origin, problem: "\(key): \(problem)")
+  }
+
   static var defaultAdminSocket: String {
     if getuid() == 0 { return "/run/needletail/admin.sock" }
     if let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 {
