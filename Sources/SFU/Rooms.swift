@@ -55,8 +55,8 @@ extension SFU {
   mutating func remove(_ id: ParticipantID, reason: String, now: Instant) {
     guard let participant = participants[id] else { return }
     for peer in participant.peers { removePeer(peer, now: now) }
-    for case (let viewer, .whep(of: id)) in participants.map({ ($0.key, $0.value.doorway) }) {
-      remove(viewer, reason: "the publisher left", now: now)
+    for viewer in others(than: id) where viewer.doorway == .whep(of: id) {
+      remove(viewer.id, reason: "the publisher left", now: now)
     }
     announce(.left, id)
     participants[id] = nil

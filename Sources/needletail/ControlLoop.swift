@@ -55,11 +55,13 @@ final class ControlLoop: CallControl {
     ) { _ in loop.value.followAddresses() }
   }
 
+  /// Ends every peer: what tells them so is sent when this returns.
   func stop() {
     ticking?.cancel()
     ticking = nil
     followingAddresses?.cancel()
     followingAddresses = nil
+    perform(sfu.stop(now: MonotonicClock.now()))
   }
 
   /// Hosts move between networks, and servers start before theirs.

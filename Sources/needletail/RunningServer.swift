@@ -71,7 +71,10 @@ final class RunningServer: Sendable {
     let parts = parts
     let closed = group.next().flatSubmit {
       parts.value.admin.stop()
-      return parts.value.signalling.stop().always { _ in parts.value.control.stop() }
+      // WebSocket clients hear that the server stops before their peers end, so that they do not take it for a failure.
+      let closed = parts.value.signalling.stop()
+      parts.value.control.stop()
+      return closed
     }
     try? closed.wait()
     fastPath.stop()

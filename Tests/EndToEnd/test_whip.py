@@ -1,6 +1,11 @@
 """WHIP and WHEP, with aiortc as the other implementation."""
 
+import contextlib
+import struct
+
 from harness.aiortc_client import Session
+from harness.clear_rtp import bound_socket, text
+from harness.network import CLIENT_ADDRESS
 from harness.participant import Flow
 from harness.server import LaneCount
 from harness.waiting import wait_for
@@ -33,6 +38,46 @@ def test_chromium_to_whep_player(server, new_participant, aiortc):
         assert packets > 0 and lost / (packets + max(0, lost)) < 0.01, f"{kind}: {lost} lost of {packets}"
     assert_lane(lanes.since(), "xsk")
     assert aiortc.run(session.delete()) == 200
+
+
+def test_a_stop_ends_the_connections_at_once(network, server, aiortc):
+    """WebSockets are closed; whoever has none is told by what carries its media: DTLS, or RTCP where that is clear."""
+    publisher = aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    wait_for(lambda: len([s for s in server.admin("/streams")["sources"] if s["packets"] > 0]) >= 2, "its media")
+    viewer = aiortc.run(Session.play(f"{server.url}/whep/studio/encoder"))
+    wait_for(lambda: min(viewer.frames.values()) >= 5, "both tracks to arrive")
+    recorder, control = bound_pair(network.clients, CLIENT_ADDRESS)
+    server.needlectl("rtp", "add", "--room", "studio", "--name", "recorder", "--receive", "--remote", text(recorder.getsockname()),
+                     "--codec", "opus", "--payload-type", "111")
+    (sink,) = [s for s in server.admin("/streams")["sinks"] if s["name"] == "recorder"]
+    states = lambda: [session.connection.connectionState for session in (publisher, viewer)]
+    assert states() == ["connected", "connected"]
+    assert server.stop() == 0
+    wait_for(lambda: states() == ["closed", "closed"], "the connections to end", seconds=2)
+    goodbye = struct.pack("!BBHI", 0x81, 203, 1, sink["ssrc"])
+    last = [packet for packet in drain(control)][-1]
+    assert last.endswith(goodbye), last.hex()
+    assert server.log.read_text().count('participant left participant=') == 3
+    for socket in (recorder, control):
+        socket.close()
+
+
+def bound_pair(namespace, address):
+    """An RTP socket, and the RTCP socket of the port after it."""
+    while True:
+        media = bound_socket(namespace, address)
+        try:
+            return media, bound_socket(namespace, address, media.getsockname()[1] + 1)
+        except OSError:
+            media.close()
+
+
+def drain(socket):
+    """What has arrived."""
+    socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield socket.recv(2048)
 
 
 def test_whep_of_nobody_is_404(server, aiortc):
