@@ -21,6 +21,7 @@ struct Interfaces: ~Copyable {
 
   let program: XDPProgram
   private let selection: InterfaceSelection
+  private let noteFolders: [String]
   private let log: FastPath.Log
   private var attached: [UInt32: Attached] = [:]
   private var refused: [UInt32: RefusedInterface] = [:]
@@ -30,9 +31,10 @@ struct Interfaces: ~Copyable {
   /// Interfaces with devmaps, or why they have none.
   private var broadcasts: [UInt32: String] = [:]
 
-  init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
+  init(_ program: consuming XDPProgram, _ configuration: FastPathConfiguration, log: @escaping FastPath.Log) {
     self.program = program
-    selection = InterfaceSelection(names: wanted)
+    selection = InterfaceSelection(names: configuration.interfaces)
+    noteFolders = configuration.noteFolders
     self.log = log
   }
 
@@ -145,7 +147,7 @@ struct Interfaces: ~Copyable {
     try XSKMemory.check(memory)
     let attachment = try XDPAttachment.attach(program.program, interface: link.index)
     do throws(LaneRefusal) {
-      if link.isLoopback { loopback = try LoopbackSettings.hold(log: log) }
+      if link.isLoopback { loopback = try LoopbackSettings.hold(notingIn: noteFolders, log: log) }
       let (umem, socket) = try XSKMemory.open(
         link.name, tryZeroCopy: attachment.mode == .native, memory: memory, owner: UInt8(slot))
       sockets.set(slot, socket)

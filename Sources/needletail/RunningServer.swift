@@ -90,6 +90,7 @@ final class RunningServer: Sendable {
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
     options.kernelLaneAvoidsXDP = configuration.kernelProgram == "tc"
+    options.noteFolders = ["/run", configuration.runtimeFolder]
     return try FastPath(
       configuration: options,
       log: { level, message, metadata in

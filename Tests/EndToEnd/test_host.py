@@ -135,6 +135,25 @@ def test_a_user_with_the_units_capabilities_has_the_fast_path(network, start_ser
     assert not network.xdp_programs()
 
 
+def test_the_units_user_puts_settings_of_lo_back_after_a_kill(start_server_of_nobody, settings):
+    server = start_server_of_nobody(units_capabilities(), interfaces=["eth0", "lo"])
+    assert settings() == ["1", "1"]
+    server.kill()
+    assert settings() == ["1", "1"], "nobody could have put them back"
+    server.start()
+    assert server.stop() == 0
+    assert settings() == ["0", "0"]
+    assert "no note" not in server.log.read_text()
+
+
+def test_settings_of_lo_that_cannot_be_noted_are_a_warning(start_server_of_nobody, settings):
+    server = start_server_of_nobody(units_capabilities(), interfaces=["lo"], environment={"RUNTIME_DIRECTORY": "/nowhere"})
+    warning = r"WARNING .* no note of what it was can be kept reason=\"/run/needletail-lo-\d+: Permission denied, /nowhere/.*: No such"
+    assert re.search(warning, server.log.read_text()), server.tail()
+    assert server.stop() == 0
+    assert settings() == ["0", "0"]
+
+
 FLOODER_ADDRESS = "10.77.0.3"
 
 
