@@ -140,7 +140,7 @@ final class RunningServer: Sendable {
   private static func addRTP(_ participants: [ConfiguredRTPParticipant], to control: ControlLoop) -> ConfigurationError?
   {
     for configured in participants {
-      guard case .refused(let error) = control.administer(.addRTP(configured.participant)) else { continue }
+      guard case .refused(let error) = control.add(configured.participant) else { continue }
       return configured.error(error)
     }
     return nil
