@@ -70,7 +70,7 @@ struct Interfaces: ~Copyable {
         broadcasts[index] = ""
       } catch {
         broadcasts[index] = error.reason
-        log("notice", "interface \(interface.link.name): the kernel lane cannot use XDP", ["reason": error.reason])
+        log("notice", "the kernel lane cannot use XDP", ["interface": interface.link.name, "reason": error.reason])
       }
     }
     return broadcasts != before
@@ -96,7 +96,6 @@ struct Interfaces: ~Copyable {
         continue
       }
       detach(index, memory: &memory, sockets: &sockets)
-      log("notice", "interface \(interface.link.name) left the fast path", [:])
       hasChanged = true
     }
     for index in refused.keys {
@@ -125,10 +124,8 @@ struct Interfaces: ~Copyable {
       return true
     } catch {
       let last = refused[link.index]
-      let isNews = last?.reason != error.reason
       refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
-      if isNews { log("notice", "interface \(link.name): socket lane", ["reason": error.reason]) }
-      return isNews
+      return last?.reason != error.reason
     }
   }
 
@@ -187,12 +184,6 @@ struct Interfaces: ~Copyable {
     }
     connect(interface, sockets)
     attached[index] = interface
-    log(
-      "notice", "interface \(interface.link.name): xsk lane",
-      [
-        "xdp": interface.attachment.mode.rawValue, "xsk": interface.umem.isZeroCopy ? "zero-copy" : "copy",
-        "queues": "\(interface.slots.count)", "note": interface.note,
-      ].filter { !$0.value.isEmpty })
     return true
   }
 
