@@ -1,6 +1,7 @@
 """WHIP and WHEP, with aiortc as the other implementation."""
 
 import contextlib
+import re
 import struct
 
 from harness.aiortc_client import Session
@@ -78,6 +79,22 @@ def drain(socket):
     with contextlib.suppress(BlockingIOError):
         while True:
             yield socket.recv(2048)
+
+
+def test_the_log_has_the_clients_address(start_server, aiortc):
+    """As an IPv4 address, although the server's socket is of IPv6."""
+    server = start_server(address="::", auth="tokens", token_secret="0123456789abcdef0123456789abcdef")
+    try:
+        aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    except AssertionError as error:
+        assert ": 401 " in str(error)
+    else:
+        raise AssertionError("a publisher without a token was answered")
+    token = server.needlectl("token", "create")["token"]
+    session = aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder", token=token))
+    for message in ("token refused", "participant joined"):
+        wait_for(lambda: re.search(rf"{message} client={re.escape(CLIENT_ADDRESS)}:\d+ ", server.log.read_text()), message)
+    assert aiortc.run(session.delete()) == 200
 
 
 def test_whep_of_nobody_is_404(server, aiortc):
