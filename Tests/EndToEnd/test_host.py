@@ -95,14 +95,14 @@ def test_other_udp_ports_still_work(network, server):
 
 
 def units_capabilities():
-    unit = (ROOT / "docs/operations.md").read_text()
+    unit = (ROOT / "scripts/needletail.service").read_text()
     return re.search(r"^AmbientCapabilities=(.+)$", unit, re.MULTILINE)[1].split()
 
 
 @pytest.fixture
 def start_server_of_nobody(network):
     """Starts a server as another user, with these capabilities alone. CAP_IPC_LOCK stands for the LimitMEMLOCK=infinity of the
-    systemd unit in docs/operations.md, since a container's limit may not be raised."""
+    systemd unit, since a container's limit may not be raised."""
     servers = []
 
     def start(names, **keys):
