@@ -19,6 +19,9 @@ run: build ## start a server with defaults on this machine and print the URL to 
 build: setup bpf ## build the server, the operator CLI and the benchmarks
 	@$(BUILD)
 
+install: ## install what was built under PREFIX (/usr/local), for packages inside DESTDIR
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
+
 bpf: ## compile the eBPF programs
 	@$(MAKE) --no-print-directory -C bpf
 
@@ -51,4 +54,4 @@ setup-test:
 clean: ## remove everything built
 	rm -rf .build .venv bpf/build
 
-.PHONY: help run build bpf test bench check format setup setup-bench setup-check setup-test clean
+.PHONY: help run build install bpf test bench check format setup setup-bench setup-check setup-test clean

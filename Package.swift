@@ -6,6 +6,9 @@ import PackageDescription
 
 let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
 
+// Where `make install` puts Swift's libraries, for machines without the toolchain.
+let installed: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/needletail"])]
+
 let package = Package(
   name: "needletail",
   products: [
@@ -75,11 +78,11 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
-      ], swiftSettings: swift),
+      ], swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needlectl",
       dependencies: ["CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      swiftSettings: swift),
+      swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needletail-bench",
       dependencies: [

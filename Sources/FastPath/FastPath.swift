@@ -27,7 +27,7 @@ public final class FastPath: Sendable {
     configuration: FastPathConfiguration, log: @escaping Log, events: @escaping @Sendable ([FastPathEvent]) -> Void
   ) throws(FastPathError) {
     sockets = try MediaSockets.open(port: configuration.mediaPort)
-    LoopbackSettings.sweep(log: log)
+    LoopbackSettings.sweep(notesIn: configuration.noteFolders, log: log)
     mailbox = try Mailbox()
     published = PublishedStatistics()
     let setup = Worker.Setup(

@@ -23,6 +23,10 @@ public struct FastPathConfiguration: Sendable {
   /// Has the kernel lane forward by the TC program also where XDP could.
   public var kernelLaneAvoidsXDP = false
 
+  /// Folders where a note of what was changed on `lo` may be, the best first. It is for the next start, should this process
+  /// be killed.
+  public var noteFolders = ["/run"]
+
   /// Room in the XDP program's tables. What finds none takes the socket lane.
   public var maximumTransports = 16_384
   public var maximumSources = 65_536

@@ -21,6 +21,7 @@ struct Interfaces: ~Copyable {
 
   let program: XDPProgram
   private let selection: InterfaceSelection
+  private let noteFolders: [String]
   private let log: FastPath.Log
   private var attached: [UInt32: Attached] = [:]
   private var refused: [UInt32: RefusedInterface] = [:]
@@ -30,9 +31,10 @@ struct Interfaces: ~Copyable {
   /// Interfaces with devmaps, or why they have none.
   private var broadcasts: [UInt32: String] = [:]
 
-  init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
+  init(_ program: consuming XDPProgram, _ configuration: FastPathConfiguration, log: @escaping FastPath.Log) {
     self.program = program
-    selection = InterfaceSelection(names: wanted)
+    selection = InterfaceSelection(names: configuration.interfaces)
+    noteFolders = configuration.noteFolders
     self.log = log
   }
 
@@ -68,7 +70,7 @@ struct Interfaces: ~Copyable {
         broadcasts[index] = ""
       } catch {
         broadcasts[index] = error.reason
-        log("notice", "interface \(interface.link.name): the kernel lane cannot use XDP", ["reason": error.reason])
+        log("notice", "the kernel lane cannot use XDP", ["interface": interface.link.name, "reason": error.reason])
       }
     }
     return broadcasts != before
@@ -94,7 +96,6 @@ struct Interfaces: ~Copyable {
         continue
       }
       detach(index, memory: &memory, sockets: &sockets)
-      log("notice", "interface \(interface.link.name) left the fast path", [:])
       hasChanged = true
     }
     for index in refused.keys {
@@ -123,10 +124,8 @@ struct Interfaces: ~Copyable {
       return true
     } catch {
       let last = refused[link.index]
-      let isNews = last?.reason != error.reason
       refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
-      if isNews { log("notice", "interface \(link.name): socket lane", ["reason": error.reason]) }
-      return isNews
+      return last?.reason != error.reason
     }
   }
 
@@ -145,7 +144,7 @@ struct Interfaces: ~Copyable {
     try XSKMemory.check(memory)
     let attachment = try XDPAttachment.attach(program.program, interface: link.index)
     do throws(LaneRefusal) {
-      if link.isLoopback { loopback = try LoopbackSettings.hold(log: log) }
+      if link.isLoopback { loopback = try LoopbackSettings.hold(notingIn: noteFolders, log: log) }
       let (umem, socket) = try XSKMemory.open(
         link.name, tryZeroCopy: attachment.mode == .native, memory: memory, owner: UInt8(slot))
       sockets.set(slot, socket)
@@ -185,12 +184,6 @@ struct Interfaces: ~Copyable {
     }
     connect(interface, sockets)
     attached[index] = interface
-    log(
-      "notice", "interface \(interface.link.name): xsk lane",
-      [
-        "xdp": interface.attachment.mode.rawValue, "xsk": interface.umem.isZeroCopy ? "zero-copy" : "copy",
-        "queues": "\(interface.slots.count)", "note": interface.note,
-      ].filter { !$0.value.isEmpty })
     return true
   }
 

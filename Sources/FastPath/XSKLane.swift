@@ -68,8 +68,7 @@ struct XSKLane: ~Copyable {
     }
     let tracer = Tracer(program)
     var lane = XSKLane(
-      Interfaces(program, wanted: configuration.interfaces, log: log), netlink, monitor: monitor, limits: limits,
-      log: log)
+      Interfaces(program, configuration, log: log), netlink, monitor: monitor, limits: limits, log: log)
     lane.kernel = kernel
     lane.tracer = tracer
     return lane

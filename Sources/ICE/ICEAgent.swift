@@ -79,7 +79,7 @@ public struct ICEAgent: Sendable {
   }
 
   /// Why there is nothing more to expect of the client.
-  public enum Expiry: Hashable, Sendable {
+  public enum Expiry: Hashable, Sendable, CaseIterable {
     /// 30 s from the beginning without a valid check.
     case noChecks
     /// 30 s since the first valid check, and none has nominated. A lite agent has no valid pair and may send nothing

@@ -24,22 +24,25 @@ enum Dropped {
     }
   }
 
-  static func refused(_ refusal: ICEAgent.Refusal) -> PeerOutput {
-    switch refusal {
-    case .missingCredentials: .refused(reason: "400-missing-credentials")
-    case .wrongUsername: .refused(reason: "401-wrong-username")
-    case .badIntegrity: .refused(reason: "401-bad-integrity")
-    case .unknownAttribute: .refused(reason: "420-unknown-attribute")
-    case .roleConflict: .refused(reason: "487-role-conflict")
-    }
-  }
-
   static func srtcp(_ error: SRTCPError) -> PeerOutput {
     switch error {
     case .authenticationFailed: .dropped(reason: "srtcp-authentication-failed")
     case .replayed: .dropped(reason: "srtcp-replayed")
     case .malformed: .dropped(reason: "srtcp-malformed")
     case .failed: .dropped(reason: "srtcp-failed")
+    }
+  }
+}
+
+extension ICEAgent.Refusal {
+  /// The error's code and reason, under which it is counted.
+  public var name: String {
+    switch self {
+    case .missingCredentials: "400-missing-credentials"
+    case .wrongUsername: "401-wrong-username"
+    case .badIntegrity: "401-bad-integrity"
+    case .unknownAttribute: "420-unknown-attribute"
+    case .roleConflict: "487-role-conflict"
     }
   }
 }

@@ -124,7 +124,7 @@ extension Peer {
   private func receivedSTUN(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
     switch ice.received(datagram, on: tuple, now: now) {
     case .dropped(let reason): return [Dropped.stun(reason)]
-    case .refused(let response, let refusal): return [.send(response, tuple), Dropped.refused(refusal)]
+    case .refused(let response, let refusal): return [.send(response, tuple), .refused(reason: refusal.name)]
     case .respond(let response):
       checked(on: tuple)
       return [.send(response, tuple)]

@@ -106,7 +106,7 @@ extension SFU {
     _ id: TransportID, _ tuple: FiveTuple, _ inbound: SRTPKeys, _ outbound: SRTPKeys, now: Instant
   ) {
     guard let session = peers[id] else { return }
-    counters.dtlsHandshakes["completed", default: 0] += 1
+    counters.count(.completed)
     peers[id]?.profile = "\(inbound.profile)"
     connecting.remove(id)
     commands.append(
@@ -141,12 +141,12 @@ extension SFU {
     switch failure {
     case .ice: counters.iceFailures[failure.name, default: 0] += 1
     case .dtls(.fingerprintMismatch):
-      counters.dtlsHandshakes["fingerprint-mismatch", default: 0] += 1
+      counters.count(.fingerprintMismatch)
       tell(
         id, .fingerprintMismatch,
         "the DTLS certificate is not the one whose fingerprint the SDP gave; the peer was closed")
-    case .dtls(.timeout): counters.dtlsHandshakes["timeout", default: 0] += 1
-    case .dtls: counters.dtlsHandshakes["failed", default: 0] += 1
+    case .dtls(.timeout): counters.count(.timeout)
+    case .dtls: counters.count(.failed)
     }
     ended(id, reason: failure.name, now: now)
   }

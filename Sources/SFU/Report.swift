@@ -1,4 +1,6 @@
 import Forwarding
+import ICE
+import Peer
 
 /// The state of everything, as values: what `needlectl`, the admin API and the metrics show.
 public struct Report: Sendable, Codable {
@@ -111,6 +113,14 @@ public struct SinkReport: Sendable, Codable {
   public var laneReason: String
 }
 
+/// How a DTLS handshake can end, as it is counted.
+enum DTLSResult: String, CaseIterable {
+  case completed
+  case failed
+  case fingerprintMismatch = "fingerprint-mismatch"
+  case timeout
+}
+
 /// Cumulative counts since start, named as the metrics name them.
 public struct SFUCounters: Sendable, Codable, Hashable {
   public var nacksReceived: UInt64 = 0
@@ -130,6 +140,13 @@ public struct SFUCounters: Sendable, Codable, Hashable {
   /// Datagrams that no peer could be found for or that a peer refused, by reason.
   public var datagramsDropped: [String: UInt64] = [:]
   public init() {}
+
+  mutating func count(_ result: DTLSResult) { dtlsHandshakes[result.rawValue, default: 0] += 1 }
+
+  // What can be counted, whether it has happened yet or not.
+  public static let allICEFailures = ICEAgent.Expiry.allCases.map { PeerFailure.ice($0).name }
+  public static let allICERefusals = ICEAgent.Refusal.allCases.map(\.name)
+  public static let allDTLSHandshakes = DTLSResult.allCases.map(\.rawValue)
 }
 
 /// What an operator may do to calls.

@@ -9,10 +9,10 @@ extension SFU {
   mutating func respond(to resource: ResourceRequest, _ request: RequestID, now: Instant) {
     let response: ResourceResponse
     switch resource {
-    case .create(.publish, let room, let participant, let offer, let grants):
-      response = ingest(room: room, name: participant, offer: offer, grants: grants, now: now)
-    case .create(.subscribe, let room, let participant, let offer, let grants):
-      response = play(room: room, name: participant, offer: offer, grants: grants, now: now)
+    case .create(.publish, let room, let participant, let offer, let grants, let client):
+      response = ingest(room: room, name: participant, offer: offer, grants: grants, client: client, now: now)
+    case .create(.subscribe, let room, let participant, let offer, let grants, let client):
+      response = play(room: room, name: participant, offer: offer, grants: grants, client: client, now: now)
     case .patch(let role, let room, let participant, let resource, let fragment, let ifMatch):
       response = patch(
         find(role, room: room, name: participant, resource: resource), fragment: fragment, ifMatch: ifMatch, now: now)
@@ -23,16 +23,17 @@ extension SFU {
   }
 
   /// WHIP: a new publisher. One that publishes under the same name by WHIP is replaced: an encoder that crashed comes back.
-  private mutating func ingest(room: String, name: String, offer: String, grants: Grants, now: Instant)
-    -> ResourceResponse
-  {
+  private mutating func ingest(
+    room: String, name: String, offer: String, grants: Grants, client: String, now: Instant
+  ) -> ResourceResponse {
     guard grants.canPublish else {
       return .failed(status: 403, .forbidden, detail: "the token does not allow publishing")
     }
     do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
     let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
-      let id = try admit(name: name, room: room, doorway: .whip, grants: grants, replacing: previous, now: now)
+      let id = try admit(
+        name: name, room: room, doorway: .whip, grants: grants, replacing: previous, client: client, now: now)
       do throws(SDPError) {
         let session = try negotiatePublish(offer, [:], by: id, now: now)
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
@@ -47,9 +48,9 @@ extension SFU {
   }
 
   /// WHEP: a viewer of what one participant publishes now.
-  private mutating func play(room: String, name: String, offer: String, grants: Grants, now: Instant)
-    -> ResourceResponse
-  {
+  private mutating func play(
+    room: String, name: String, offer: String, grants: Grants, client: String, now: Instant
+  ) -> ResourceResponse {
     guard grants.canSubscribe else {
       return .failed(status: 403, .forbidden, detail: "the token does not allow subscribing")
     }
@@ -60,7 +61,8 @@ extension SFU {
       return .failed(status: 404, .notFound, detail: "\(name) publishes nothing in room \(room)")
     }
     do throws(Refusal) {
-      let id = try admit(name: name, room: room, doorway: .whep(of: publisher.id), grants: grants, now: now)
+      let id = try admit(
+        name: name, room: room, doorway: .whep(of: publisher.id), grants: grants, client: client, now: now)
       do throws(SDPError) {
         return try view(publisher, by: id, offer: SessionDescription.parse(offer), now: now)
       } catch {

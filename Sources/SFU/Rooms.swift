@@ -8,9 +8,10 @@ extension SFU {
   }
 
   /// Lets a participant into a room, which begins to exist with its first participant. Who is about to be `replaced` takes
-  /// no place.
+  /// no place. `client`: the address it comes from, for the log, where no connection's line has it.
   mutating func admit(
-    name: String, room: String, doorway: Doorway, grants: Grants, replacing replaced: ParticipantID? = nil, now: Instant
+    name: String, room: String, doorway: Doorway, grants: Grants, replacing replaced: ParticipantID? = nil,
+    client: String? = nil, now: Instant
   ) throws(Refusal) -> ParticipantID {
     guard !isDraining else {
       throw .refused(.draining, "this server is draining and takes no new participants; use another")
@@ -37,6 +38,7 @@ extension SFU {
     )
     rooms[room, default: Room(name: room)].participants.append(id)
     var metadata = ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]
+    metadata["client"] = client
     // Its log line has the client's address.
     if case .websocket(let connection) = doorway { metadata["connection"] = "\(connection.rawValue)" }
     commands.append(log(.info, "participant joined", metadata))
@@ -55,8 +57,8 @@ extension SFU {
   mutating func remove(_ id: ParticipantID, reason: String, now: Instant) {
     guard let participant = participants[id] else { return }
     for peer in participant.peers { removePeer(peer, now: now) }
-    for case (let viewer, .whep(of: id)) in participants.map({ ($0.key, $0.value.doorway) }) {
-      remove(viewer, reason: "the publisher left", now: now)
+    for viewer in others(than: id) where viewer.doorway == .whep(of: id) {
+      remove(viewer.id, reason: "the publisher left", now: now)
     }
     announce(.left, id)
     participants[id] = nil

@@ -71,6 +71,17 @@ public struct SFU {
     return (outcome, takeCommands(now: now))
   }
 
+  /// Ends every participant, since the server stops; nobody comes in any more. Nobody is told of the others' leaving, since
+  /// all go.
+  public mutating func stop(now: Instant) -> [SFUCommand] {
+    isDraining = true
+    rooms = [:]
+    // Receivers first: their copies end with them, not one by one with what they are copies of.
+    for (id, session) in peers where session.subscriber != nil { removePeer(id, now: now) }
+    for id in participants.keys { remove(id, reason: "the server stops", now: now) }
+    return takeCommands(now: now)
+  }
+
   /// The host's addresses changed; later answers and offers carry the new candidates.
   public mutating func setCandidates(_ candidates: [SocketAddress]) { configuration.candidates = candidates }
 

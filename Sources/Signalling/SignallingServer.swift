@@ -158,15 +158,11 @@ public final class SignallingServer: HTTPService {
     lastConnection += 1
     var log = log
     log[metadataKey: "connection"] = "\(lastConnection)"
-    log[metadataKey: "client"] = "\(channel.remoteAddress.map(Self.text) ?? "unknown")"
+    log[metadataKey: "client"] = "\(channel.remoteAddress?.client ?? "unknown")"
     let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
     try channel.pipeline.syncOperations.addHandler(connection)
     connections[connection.id] = connection
     log.info("WebSocket opened")
-  }
-
-  private static func text(_ address: SocketAddress) -> String {
-    "\(address.ipAddress ?? "unknown") port \(address.port ?? 0)"
   }
 
   /// The connection's channel is gone.

@@ -54,11 +54,13 @@ final class ControlLoop: CallControl {
     ) { _ in loop.value.followAddresses() }
   }
 
+  /// Ends every peer: what tells them so is sent when this returns.
   func stop() {
     ticking?.cancel()
     ticking = nil
     followingAddresses?.cancel()
     followingAddresses = nil
+    perform(sfu.stop(now: MonotonicClock.now()))
   }
 
   /// Hosts move between networks, and servers start before theirs.
@@ -86,9 +88,17 @@ final class ControlLoop: CallControl {
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
-    if action.isLogged {
-      log.notice("operator's order", metadata: ["action": "\(action.summary)", "outcome": "\(outcome.summary)"])
+    if var order = action.order {
+      order["outcome"] = "\(outcome.summary)"
+      log.notice("operator's order", metadata: order)
     }
+    perform(commands)
+    return outcome
+  }
+
+  /// A participant that the configuration has, which nobody ordered.
+  func add(_ participant: RTPParticipant) -> AdminOutcome {
+    let (outcome, commands) = sfu.administer(.addRTP(participant), now: MonotonicClock.now())
     perform(commands)
     return outcome
   }
@@ -159,18 +169,28 @@ extension SFUCommand {
 }
 
 extension AdminAction {
-  /// For the log, short.
-  fileprivate var summary: String {
+  /// For the log; nil for what only reads.
+  fileprivate var order: Logger.Metadata? {
     switch self {
-    case .addRTP(let participant): "add clear RTP \(participant.name) to \(participant.room)"
-    case .beginCapture(let order): "capture \(order.room)\(order.isDecrypted ? " DECRYPTED" : "")"
-    case .endCapture(let id): "end capture \(id.rawValue)"
-    default: "\(self)"
+    case .kick(let room, let participant): ["action": "kick", "room": "\(room)", "participant": "\(participant)"]
+    case .mute(let room, let participant, let track, let muted):
+      [
+        "action": muted ? "mute" : "unmute", "room": "\(room)", "participant": "\(participant)",
+        "track": "\(track ?? "all")",
+      ]
+    case .close(let room): ["action": "close", "room": "\(room)"]
+    case .drain(let on): ["action": "drain", "on": "\(on)"]
+    case .addRTP(let setup): ["action": "rtp-add", "room": "\(setup.room)", "participant": "\(setup.name)"]
+    case .removeRTP(let room, let name): ["action": "rtp-remove", "room": "\(room)", "participant": "\(name)"]
+    case .beginCapture(let order):
+      [
+        "action": "capture", "room": "\(order.room)", "participant": "\(order.participant ?? "all")",
+        "media": order.isDecrypted ? "DECRYPTED" : "as on the wire",
+      ]
+    case .endCapture(let id): ["action": "capture-end", "capture": "\(id.rawValue)"]
+    case .describeRTP, .readCapture: nil
     }
   }
-
-  /// A capture is read several times a second.
-  fileprivate var isLogged: Bool { if case .readCapture = self { false } else { true } }
 }
 
 extension AdminOutcome {

@@ -3,20 +3,27 @@ import Logging
 
 /// Says which lane each interface is on and why, at the start and whenever that changes: a slow path is never silent.
 struct InterfaceLog {
-  private var known: [String: InterfaceStatus] = [:]
+  /// What was said of each.
+  private var told: [String: Logger.Metadata] = [:]
 
   mutating func note(_ interfaces: [InterfaceStatus], log: Logger) {
-    for status in interfaces where known[status.name] != status {
-      var metadata: Logger.Metadata = ["name": "\(status.name)", "lane": "\(status.lane.rawValue)"]
-      for (key, text) in [("reason", status.reason), ("xdp", status.xdpMode), ("af_xdp", status.xskMode)]
-      where !text.isEmpty {
-        metadata[key] = "\(text)"
-      }
-      log.log(level: status.lane == .socket ? .warning : .notice, "interface", metadata: metadata)
+    for status in interfaces where told[status.name] != status.metadata {
+      told[status.name] = status.metadata
+      log.log(level: status.lane == .socket ? .warning : .notice, "interface", metadata: status.metadata)
     }
-    for name in known.keys where !interfaces.contains(where: { $0.name == name }) {
+    for name in told.keys where !interfaces.contains(where: { $0.name == name }) {
+      told[name] = nil
       log.notice("interface gone", metadata: ["name": "\(name)"])
     }
-    known = Dictionary(interfaces.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+  }
+}
+
+extension InterfaceStatus {
+  fileprivate var metadata: Logger.Metadata {
+    let fields = [
+      "name": name, "lane": lane.rawValue, "reason": reason, "xdp": xdpMode, "af_xdp": xskMode,
+      "queues": queues == 0 ? "" : "\(queues)",
+    ]
+    return fields.filter { !$0.value.isEmpty }.mapValues { "\($0)" }
   }
 }

@@ -74,7 +74,10 @@ final class RunningServer: Sendable {
   /// process.
   func stop() {
     let closed = group.next().flatSubmit { [listeners, control] in
-      listeners.value.stop().always { _ in control.value.stop() }
+      // WebSocket clients hear that the server stops before their peers end, so that they do not take it for a failure.
+      let closed = listeners.value.stop()
+      control.value.stop()
+      return closed
     }
     try? closed.wait()
     fastPath.stop()
@@ -130,6 +133,7 @@ final class RunningServer: Sendable {
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
     options.kernelLaneAvoidsXDP = configuration.kernelProgram == "tc"
+    options.noteFolders = ["/run", configuration.runtimeFolder]
     return try FastPath(
       configuration: options,
       log: { level, message, metadata in
@@ -170,7 +174,7 @@ final class RunningServer: Sendable {
     _ participants: [ConfiguredRTPParticipant], to control: ControlLoop
   ) throws(ConfigurationError) {
     for configured in participants {
-      guard case .refused(let error) = control.administer(.addRTP(configured.participant)) else { continue }
+      guard case .refused(let error) = control.add(configured.participant) else { continue }
       throw configured.error(error)
     }
   }

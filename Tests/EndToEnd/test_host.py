@@ -95,14 +95,14 @@ def test_other_udp_ports_still_work(network, server):
 
 
 def units_capabilities():
-    unit = (ROOT / "docs/operations.md").read_text()
+    unit = (ROOT / "scripts/needletail.service").read_text()
     return re.search(r"^AmbientCapabilities=(.+)$", unit, re.MULTILINE)[1].split()
 
 
 @pytest.fixture
 def start_server_of_nobody(network):
     """Starts a server as another user, with these capabilities alone. CAP_IPC_LOCK stands for the LimitMEMLOCK=infinity of the
-    systemd unit in docs/operations.md, since a container's limit may not be raised."""
+    systemd unit, since a container's limit may not be raised."""
     servers = []
 
     def start(names, **keys):
@@ -133,6 +133,25 @@ def test_a_user_with_the_units_capabilities_has_the_fast_path(network, start_ser
     assert_lane(lanes.since(), "xsk")
     assert server.stop() == 0
     assert not network.xdp_programs()
+
+
+def test_the_units_user_puts_settings_of_lo_back_after_a_kill(start_server_of_nobody, settings):
+    server = start_server_of_nobody(units_capabilities(), interfaces=["eth0", "lo"])
+    assert settings() == ["1", "1"]
+    server.kill()
+    assert settings() == ["1", "1"], "nobody could have put them back"
+    server.start()
+    assert server.stop() == 0
+    assert settings() == ["0", "0"]
+    assert "no note" not in server.log.read_text()
+
+
+def test_settings_of_lo_that_cannot_be_noted_are_a_warning(start_server_of_nobody, settings):
+    server = start_server_of_nobody(units_capabilities(), interfaces=["lo"], environment={"RUNTIME_DIRECTORY": "/nowhere"})
+    warning = r"WARNING .* no note of what it was can be kept reason=\"/run/needletail-lo-\d+: Permission denied, /nowhere/.*: No such"
+    assert re.search(warning, server.log.read_text()), server.tail()
+    assert server.stop() == 0
+    assert settings() == ["0", "0"]
 
 
 FLOODER_ADDRESS = "10.77.0.3"
@@ -199,6 +218,8 @@ def test_an_interface_that_is_not_there_is_no_silent_slow_path(network, start_se
         network.server.run("ip", "link", "set", "nope0", "up")
         wait_for(lambda: told()["nope0"] == ("xsk", ""), "the interface to be taken")
         wait_for(lambda: re.search("NOTICE.*interface .*lane=xsk name=nope0", server.tail()), "the news of it")
+        news = re.findall(r" interface .*lane=(\w+) name=(\w+)", server.log.read_text())
+        assert news == [("socket", "nope0"), ("xsk", "eth0"), ("xsk", "nope0")], "each is told once"
     finally:
         network.server.run("ip", "link", "del", "nope0")
 

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from harness.clear_rtp import ClearReceiver, ClearSender
+from harness.network import CLIENT_ADDRESS
 from harness.server import BINARY
 from harness.waiting import wait_for
 
@@ -100,6 +101,29 @@ def test_kick_and_close(needlectl, call):
     assert (code, json.loads(text)) == (DONE, {"done": True})
     assert needlectl("close", ROOM) == (REFUSED, "", "needlectl: there is no room studio\n")
     assert needlectl("rooms")[1] == "no rooms\n"
+
+
+def test_the_log_has_what_was_ordered_in_fields(start_server):
+    """What only reads is no order, and nobody ordered what the configuration has."""
+    camera = {"room": ROOM, "name": "camera", "direction": "send", "remote": f"{CLIENT_ADDRESS}:5004", "codec": "opus", "payload-type": 96}
+    server = start_server(rtp_participants=[camera])
+    recorder = ["--room", ROOM, "--name", "recorder"]
+    for arguments in [
+        ["rtp", "add", *recorder, "--receive", "--remote", f"{CLIENT_ADDRESS}:5006", "--codec", "opus", "--payload-type", "111"],
+        ["rtp", "sdp", *recorder], ["streams"], ["mute", ROOM, "camera"], ["mute", ROOM, "camera", "nosuch", "--unmute"],
+        ["rtp", "remove", *recorder], ["kick", ROOM, "camera"], ["close", ROOM], ["drain"],
+    ]:
+        run(*arguments, socket=server.keys["admin-socket"])
+    orders = [line.partition("operator's order ")[2] for line in server.log.read_text().splitlines() if "operator's order" in line]
+    assert orders == [
+        f"action=rtp-add outcome=done participant=recorder room={ROOM}",
+        f"action=mute outcome=done participant=camera room={ROOM} track=all",
+        f'action=unmute outcome="camera publishes no track nosuch" participant=camera room={ROOM} track=nosuch',
+        f"action=rtp-remove outcome=done participant=recorder room={ROOM}",
+        f"action=kick outcome=done participant=camera room={ROOM}",
+        f'action=close outcome="there is no room {ROOM}" room={ROOM}',
+        "action=drain on=true outcome=done",
+    ]
 
 
 def test_drain(server, needlectl):

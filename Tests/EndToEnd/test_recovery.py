@@ -228,15 +228,6 @@ def test_a_nat_changes_its_mapping(network, server, new_page, new_participant, r
         assert server.admin("/status")["counters"]["iceFailures"] == {}
 
 
-@pytest.fixture
-def settings(network):
-    """What the settings of lo are that the fast path changes."""
-    names = ["accept_local", "route_localnet"]
-    settings = lambda: [network.server.run("sysctl", "-n", f"net.ipv4.conf.lo.{name}").strip() for name in names]
-    assert settings() == ["0", "0"], "the test would prove nothing"
-    return settings
-
-
 def test_settings_of_lo_are_put_back_after_a_kill(network, start_server, settings):
     server = start_server(interfaces=["eth0", "lo"])
     assert settings() == ["1", "1"]

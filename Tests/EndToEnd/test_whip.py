@@ -1,6 +1,12 @@
 """WHIP and WHEP, with aiortc as the other implementation."""
 
+import contextlib
+import re
+import struct
+
 from harness.aiortc_client import Session
+from harness.clear_rtp import bound_socket, text
+from harness.network import CLIENT_ADDRESS
 from harness.participant import Flow
 from harness.server import LaneCount
 from harness.waiting import wait_for
@@ -32,6 +38,62 @@ def test_chromium_to_whep_player(server, new_participant, aiortc):
         packets, lost = (after[kind][i] - before[kind][i] for i in (1, 2))
         assert packets > 0 and lost / (packets + max(0, lost)) < 0.01, f"{kind}: {lost} lost of {packets}"
     assert_lane(lanes.since(), "xsk")
+    assert aiortc.run(session.delete()) == 200
+
+
+def test_a_stop_ends_the_connections_at_once(network, server, aiortc):
+    """WebSockets are closed; whoever has none is told by what carries its media: DTLS, or RTCP where that is clear."""
+    publisher = aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    wait_for(lambda: len([s for s in server.admin("/streams")["sources"] if s["packets"] > 0]) >= 2, "its media")
+    viewer = aiortc.run(Session.play(f"{server.url}/whep/studio/encoder"))
+    wait_for(lambda: min(viewer.frames.values()) >= 5, "both tracks to arrive")
+    recorder, control = bound_pair(network.clients, CLIENT_ADDRESS)
+    server.needlectl("rtp", "add", "--room", "studio", "--name", "recorder", "--receive", "--remote", text(recorder.getsockname()),
+                     "--codec", "opus", "--payload-type", "111")
+    (sink,) = [s for s in server.admin("/streams")["sinks"] if s["name"] == "recorder"]
+    states = lambda: [session.connection.connectionState for session in (publisher, viewer)]
+    assert states() == ["connected", "connected"]
+    assert server.stop() == 0
+    wait_for(lambda: states() == ["closed", "closed"], "the connections to end", seconds=2)
+    goodbye = struct.pack("!BBHI", 0x81, 203, 1, sink["ssrc"])
+    last = [packet for packet in drain(control)][-1]
+    assert last.endswith(goodbye), last.hex()
+    assert server.log.read_text().count('participant left participant=') == 3
+    for socket in (recorder, control):
+        socket.close()
+
+
+def bound_pair(namespace, address):
+    """An RTP socket, and the RTCP socket of the port after it."""
+    while True:
+        media = bound_socket(namespace, address)
+        try:
+            return media, bound_socket(namespace, address, media.getsockname()[1] + 1)
+        except OSError:
+            media.close()
+
+
+def drain(socket):
+    """What has arrived."""
+    socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield socket.recv(2048)
+
+
+def test_the_log_has_the_clients_address(start_server, aiortc):
+    """As an IPv4 address, although the server's socket is of IPv6."""
+    server = start_server(address="::", auth="tokens", token_secret="0123456789abcdef0123456789abcdef")
+    try:
+        aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder"))
+    except AssertionError as error:
+        assert ": 401 " in str(error)
+    else:
+        raise AssertionError("a publisher without a token was answered")
+    token = server.needlectl("token", "create")["token"]
+    session = aiortc.run(Session.publish(f"{server.url}/whip/studio/encoder", token=token))
+    for message in ("token refused", "participant joined"):
+        wait_for(lambda: re.search(rf"{message} client={re.escape(CLIENT_ADDRESS)}:\d+ ", server.log.read_text()), message)
     assert aiortc.run(session.delete()) == 200
 
 

@@ -96,6 +96,8 @@ final class BrowserPeer {
   private var outbox: [[UInt8]] = []
   /// RTCP that arrived, opened.
   var rtcp: [RTCPPacket] = []
+  /// Whether the server said that it is over: close_notify.
+  private(set) var isClosed = false
 
   init(in world: World) throws {
     self.world = world
@@ -167,7 +169,8 @@ final class BrowserPeer {
       switch output {
       case .send(let bytes): outbox.append(bytes)
       case .connected(_, let inbound, let outbound): srtcp = try? SRTCPSession(inbound: inbound, outbound: outbound)
-      case .failed, .closed: break
+      case .closed: isClosed = true
+      case .failed: break
       }
     }
   }

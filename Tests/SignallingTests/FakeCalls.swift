@@ -44,7 +44,7 @@ final class FakeCalls: CallControl {
 
   private func respond(_ request: ResourceRequest) -> ResourceResponse {
     switch request {
-    case .create(_, _, "nobody", _, _): .failed(status: 404, .notFound, detail: "nobody publishes nothing")
+    case .create(_, _, "nobody", _, _, _): .failed(status: 404, .notFound, detail: "nobody publishes nothing")
     case .create:
       .created(
         resource: "r1", answer: "v=0\r\n", entityTag: "tag1",

@@ -26,7 +26,12 @@ import Testing
     let asked = try server.withCalls { calls in
       calls.inputs.compactMap { if case .request(_, let r) = $0 { r } else { nil } }
     }
-    #expect(asked == [.create(role, room: "my room", participant: "Anna", offer: "v=0 offer", grants: .everything)])
+    let address = "127.0.0.1:\(client.port)"
+    #expect(
+      asked == [
+        .create(
+          role, room: "my room", participant: "Anna", offer: "v=0 offer", grants: .everything, client: address)
+      ])
   }
 
   @Test func patchesAndDeletes() throws {
@@ -130,7 +135,7 @@ import Testing
     #expect(expired.status == 401 && expired.body.contains("expired") && !expired.body.contains(old))
     let granted = try server.withCalls { calls in
       calls.inputs.compactMap { input -> Grants? in
-        if case .request(_, .create(_, _, _, _, let grants)) = input { grants } else { nil }
+        if case .request(_, .create(_, _, _, _, let grants, _)) = input { grants } else { nil }
       }
     }
     #expect(granted == [Grants(room: "r", identity: "n", canSubscribe: false)])

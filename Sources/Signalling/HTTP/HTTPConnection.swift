@@ -102,7 +102,8 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     deadline?.cancel()
     state = .responding
     guard body.isEmpty || bucket.take(bytes: body.count, now: .now()) else { return write(tooMany, head, context) }
-    let request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
+    var request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
+    if let address = context.remoteAddress { request.client = address.client }
     service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
   }
 

@@ -8,6 +8,8 @@ struct HTTPRequest {
   var query: [String: String]
   var headers: HTTPHeaders
   var body: [UInt8]
+  /// The client's address, for the log.
+  var client = "unknown"
 
   init(method: HTTPMethod, target: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)

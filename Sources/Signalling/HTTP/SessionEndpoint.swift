@@ -24,7 +24,9 @@ struct SessionEndpoint {
       switch route {
       case .endpoint(let role, let room, let participant):
         let offer = try text(request, type: Self.sdp, header: "accept-post", what: "an SDP offer")
-        return .ask(.create(role, room: room, participant: participant, offer: offer, grants: grants))
+        return .ask(
+          .create(
+            role, room: room, participant: participant, offer: offer, grants: grants, client: request.client))
       case .resource(let role, let room, let participant, let resource) where request.method == .DELETE:
         return .ask(.delete(role, room: room, participant: participant, resource: resource))
       case .resource(let role, let room, let participant, let resource):
@@ -93,7 +95,11 @@ struct SessionEndpoint {
     do throws(TokenError) {
       grants = try tokens.verify(request.bearerToken, now: now)
     } catch {
-      log.info("token refused", metadata: ["reason": "\(error.message)", "path": "\(request.path.prefix(200))"])
+      log.info(
+        "token refused",
+        metadata: [
+          "reason": "\(error.message)", "path": "\(request.path.prefix(200))", "client": "\(request.client)",
+        ])
       let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""
       throw Refusal(
         .unauthorized, ErrorCode.unauthorized.rawValue, error.message, headers: ["www-authenticate": challenge])

@@ -54,13 +54,13 @@ public struct MetricsPage {
     page.metric(
       "needletail_ice_failures_total", .counter,
       "Peers that ended for want of ICE checks or of a nomination, by reason.",
-      byName("reason", counters.iceFailures))
+      byName("reason", counters.iceFailures, SFUCounters.allICEFailures))
     page.metric(
       "needletail_ice_refusals_total", .counter, "STUN requests answered with an error, by its code and reason.",
-      byName("reason", counters.iceRefusals))
+      byName("reason", counters.iceRefusals, SFUCounters.allICERefusals))
     page.metric(
       "needletail_dtls_handshakes_total", .counter, "DTLS handshakes by result.",
-      byName("result", counters.dtlsHandshakes))
+      byName("result", counters.dtlsHandshakes, SFUCounters.allDTLSHandshakes))
     page.metric(
       "needletail_datagrams_dropped_total", .counter, "Control datagrams refused, by reason.",
       byName("reason", counters.datagramsDropped))
@@ -97,7 +97,9 @@ public struct MetricsPage {
     [(labels: [("direction", "in")], value: received), (labels: [("direction", "out")], value: sent)]
   }
 
-  private func byName(_ label: String, _ counts: [String: UInt64]) -> Samples {
-    counts.sorted { $0.key < $1.key }.map { (labels: [(label, $0.key)], value: $0.value) }
+  /// A series that began with its first event would hide it from `increase()`: those that are `known` are there from the
+  /// start.
+  private func byName(_ label: String, _ counts: [String: UInt64], _ known: [String] = []) -> Samples {
+    counts.merging(known.map { ($0, 0) }) { count, _ in count }.sorted { $0.key < $1.key }.map { (labels: [(label, $0.key)], value: $0.value) }
   }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// Everything an operator decides. Which keys set these, with their documentation, is in `Setting.all`.
 struct ServerConfiguration {
@@ -56,6 +56,14 @@ struct ServerConfiguration {
       return String(cString: runtime) + "/needletail-admin.sock"
     }
     return "/tmp/needletail-\(getuid())/admin.sock"
+  }
+
+  /// Where this user may keep a file until the next start: systemd's RuntimeDirectory, else the admin socket's folder.
+  var runtimeFolder: String {
+    if let folders = getenv("RUNTIME_DIRECTORY"), let first = String(cString: folders).split(separator: ":").first {
+      return String(first)
+    }
+    return URL(fileURLWithPath: adminSocket).deletingLastPathComponent().path
   }
 
   /// What `--dev` changes, before environment and flags have their say.

@@ -35,7 +35,8 @@ extension Setting {
         help: "PEM file with the certificate's private key."),
       Setting(
         name: "web", kind: .optionalText(allowed: "a path", \.web, isNotEmpty),
-        defaultText: "./web, or web next to the program", help: "Folder of the demo client that GET / serves."),
+        defaultText: "./web, or beside the program web or ../share/needletail/web",
+        help: "Folder of the demo client that GET / serves."),
     ]
   }
 

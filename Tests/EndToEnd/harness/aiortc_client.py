@@ -74,9 +74,10 @@ class Tone(AudioStreamTrack):
 class Session:
     """One WHIP or WHEP resource. Make it with `publish` or `play`, on a NamespaceLoop."""
 
-    def __init__(self, url, server_address=""):
+    def __init__(self, url, server_address="", token=None):
         """`server_address`: the only one of the server's that the client is to know."""
         self.url = url
+        self.headers = {"authorization": f"Bearer {token}"} if token else {}
         self.server_address = server_address
         self.connection = RTCPeerConnection()
         self.resource = None
@@ -84,8 +85,8 @@ class Session:
         self._tasks = []
 
     @classmethod
-    async def publish(cls, url, server_address=""):
-        session = cls(url, server_address)
+    async def publish(cls, url, server_address="", token=None):
+        session = cls(url, server_address, token)
         session.connection.addTrack(Tone())
         session.connection.addTrack(Picture())
         await session._negotiate()
@@ -138,4 +139,4 @@ class Session:
         await self.connection.close()
 
     def _http(self):
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False))
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False), headers=self.headers)

@@ -16,11 +16,11 @@ PAYLOAD_LENGTH = 160
 TICKS = 960
 
 
-def bound_socket(namespace, address):
+def bound_socket(namespace, address, port=0):
     with namespace.inside():
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
-    made.bind((address, 0))
+    made.bind((address, port))
     return made
 
 
