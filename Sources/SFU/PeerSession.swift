@@ -60,7 +60,7 @@ struct Subscriber {
   var session: SubscribeSession?
   /// Over WHEP the client offers: what our answer agreed.
   var answered: NegotiatedSession?
-  /// In the order in which tracks were first wanted.
+  /// In the order in which the room has their tracks.
   var subscriptions: [Subscription] = []
   var offer = OfferState.stable
   /// Whether its tracks changed since the last offer.

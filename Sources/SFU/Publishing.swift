@@ -82,7 +82,6 @@ extension SFU {
       commands.append(.fastPath(.readExtensions(peer, readExtensions(of: session))))
       addNamedSources(of: peer, now: now)
     }
-    markChanged(roomOf: session.participant)
   }
 
   /// Whether every packet that `media` allows is one that the track's receivers were told of. Fewer codecs change nothing
@@ -111,6 +110,7 @@ extension SFU {
 
   /// Makes a track known to its room.
   mutating func add(_ track: Track) {
+    markChanged(roomOf: track.participant)
     tracks[track.id] = track
     peers[track.peer]?.publication?.tracks[track.mid] = track.id
     participants[track.participant]?.tracks.append(track.id)

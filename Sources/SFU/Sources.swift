@@ -30,13 +30,20 @@ extension SFU {
     let isRetransmission =
       unknown.repairedRID != nil || track.retransmissionPayloadTypes.contains(unknown.payloadType)
     if isRetransmission, !repairs(unknown.ssrc, track) { return }
+    let learnedAt = isRetransmission ? \Track.retransmissionLearnedAt : \Track.sourceLearnedAt
+    if let last = track[keyPath: learnedAt], now.since(last) < Self.learningSpacing { return }
     let current = isRetransmission ? track.retransmission : track.source
     if let heard = current.flatMap({ sources[$0] }), !heard.isSilent(now: now) { return }
     if isRetransmission { current.map { removeSource($0) } } else { removeSources(of: id) }
     commands.append(
       log(.debug, "source learned", describe(peer).merging(["track": id.rawValue, "ssrc": "\(unknown.ssrc)"]) { $1 }))
+    tracks[id]?[keyPath: learnedAt] = now
     addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id, now: now)
   }
+
+  /// Every source that begins is work for the whole room, and a publisher may end them by BYE as often as it likes. The
+  /// worker tells of an SSRC again for as long as it is nobody's.
+  private static let learningSpacing = Interval.seconds(1)
 
   /// Whether retransmissions under `ssrc` are of the track's source, as far as the offer says what they are of.
   private func repairs(_ ssrc: UInt32, _ track: Track) -> Bool {

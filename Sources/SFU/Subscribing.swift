@@ -52,7 +52,7 @@ extension SFU {
 
   /// Brings what the peer is subscribed to in line with the tracks it should have; `make` says how to a new one.
   mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
-    guard var subscriber = peers[peer]?.subscriber else { return }
+    guard var subscriber = peers[peer]?.subscriber, !subscriber.has(wanted) else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
     // Who cannot be told another SSRC keeps the one it has: the worker lets its numbers go on.
     let keepsSSRC = subscriber.answered != nil
@@ -64,6 +64,8 @@ extension SFU {
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
     for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
+    let places = Dictionary(uniqueKeysWithValues: wanted.enumerated().map { ($1.id, $0) })
+    subscriber.subscriptions.sort { places[$0.track, default: 0] < places[$1.track, default: 0] }
     subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
     peers[peer]?.subscriber = subscriber
     for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
@@ -170,6 +172,14 @@ extension Subscriber {
       track: track.id, from: track.participant, source: track.source, ssrc: takeSSRC(),
       retransmissionSSRC: hasRetransmission ? takeSSRC() : nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max))
+  }
+}
+
+extension Subscriber {
+  /// Whether it is subscribed to exactly these tracks, each as it comes now: most of a room is, whatever changes there.
+  fileprivate func has(_ wanted: [Track]) -> Bool {
+    subscriptions.count == wanted.count
+      && zip(subscriptions, wanted).allSatisfy { $0.track == $1.id && $0.source == $1.source }
   }
 }
 

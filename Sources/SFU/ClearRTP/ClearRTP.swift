@@ -100,7 +100,6 @@ extension SFU {
       codecs: [format.sent], extensions: [:], fixedSSRC: format.ssrc)
     add(track)
     if let ssrc = format.ssrc { addSource(ssrc, isRetransmission: false, of: track.id, now: now) }
-    markChanged(roomOf: participant)
   }
 
   /// Outside DTLS nobody says that a connection ends; its streams can (RFC 3550 section 6.6).
