@@ -86,8 +86,10 @@ struct Subscriber {
 
 /// One track on its way to one subscriber.
 struct Subscription {
-  let track: TrackID
+  /// Over WHEP another of the same participant and kind may take its place.
+  var track: TrackID
   let from: ParticipantID
+  let kind: MediaKind
   /// The source that its SSRC was chosen for. Another source must get another SSRC: under one SRTP key a packet index of an
   /// SSRC must never repeat (RFC 3711 section 9.1).
   var source: SourceID?

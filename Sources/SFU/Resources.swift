@@ -87,6 +87,7 @@ extension SFU {
     let (negotiated, accepted) = try answer(
       whepOffer: offer, tracks: offered, capabilities: capabilities, local: local)
     subscriber.take(accepted)
+    subscriber.subscriptions.removeAll { $0.accepted == nil }
     subscriber.answered = negotiated
     peers[peer]?.subscriber = subscriber
     setRemote(negotiated.remote, localRole: negotiated.localSetup == .active ? .client : .server, of: peer, now: now)

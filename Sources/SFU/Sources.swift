@@ -69,10 +69,9 @@ extension SFU {
 
   mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID, now: Instant) {
     guard let track = tracks[id] else { return }
-    let codec = track.codecs.first { $0.name.lowercased() != "red" }
     var source = Source(
       id: SourceID(rawValue: sequencer.next()), transport: track.peer, ssrc: ssrc, kind: track.kind,
-      clockRate: UInt32(clamping: codec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
+      clockRate: UInt32(clamping: track.mainCodec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
     sources[source.id] = SourceState(source: source, track: id, addedAt: now)

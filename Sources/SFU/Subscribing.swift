@@ -38,11 +38,10 @@ extension SFU {
       for peer in participant.clearPeers { updateClearSubscriber(peer, from: published, now: now) }
       return
     }
-    let wanted = wantedTracks(of: id, from: published)
-    if participant.doorway.isViewer, wanted.isEmpty {
-      // Its player begins anew, which it would not do for silence.
-      return remove(id, reason: "what it plays is not published any more", now: now)
+    if case .whep(let publisher) = participant.doorway {
+      return updateViewer(id, from: published.filter { $0.participant == publisher }, now: now)
     }
+    let wanted = wantedTracks(of: id, from: published)
     guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
     subscribe(peer, to: wanted) { track, subscriber in subscriber.subscription(to: track) }
@@ -54,13 +53,8 @@ extension SFU {
   mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
     guard var subscriber = peers[peer]?.subscriber, !subscriber.has(wanted) else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
-    // Who cannot be told another SSRC keeps the one it has: the worker lets its numbers go on.
-    let keepsSSRC = subscriber.answered != nil
-    let isGood = { (subscription: Subscription) in
-      keepsSSRC ? sources[subscription.track] != nil : subscription.isStillGood(for: sources)
-    }
-    let ended = subscriber.subscriptions.filter { !isGood($0) }
-    subscriber.subscriptions.removeAll { !isGood($0) }
+    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
+    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
     for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
@@ -71,18 +65,22 @@ extension SFU {
     for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
   }
 
-  /// A WebSocket participant gets the tracks of all others that it wants; a WHEP viewer keeps those it was answered with.
+  /// A viewer cannot be offered anything, so it keeps what its answer gave it, SSRCs included: the worker lets their numbers go
+  /// on. Where a track ended, the next of its kind by the same publisher takes its place. Without any, or with one in codecs
+  /// that the viewer did not take, the viewer ends: its player begins anew, which it would not do for silence.
+  private mutating func updateViewer(_ id: ParticipantID, from published: [Track], now: Instant) {
+    guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber else { return }
+    let isOver = !subscriber.replaceEnded(by: published) || published.allSatisfy { subscriber[$0.id] == nil }
+    guard !isOver else { return remove(id, reason: "what it plays is not published any more", now: now) }
+    peers[peer]?.subscriber = subscriber
+    reconcile(peer, now: now)
+  }
+
+  /// A WebSocket participant gets the tracks of all others that it wants.
   private func wantedTracks(of id: ParticipantID, from published: [Track]) -> [Track] {
     guard let participant = participants[id], participant.grants.canSubscribe else { return [] }
-    switch participant.doorway {
-    case .websocket:
-      return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
-    case .whip, .rtp: return []
-    case .whep:
-      let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
-      let taken = (subscriber?.subscriptions ?? []).filter { $0.accepted?.isRejected == false }
-      return taken.compactMap { tracks[$0.track] }
-    }
+    guard participant.connection != nil else { return [] }
+    return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
   }
 
   private mutating func makeSubscribePeer(for id: ParticipantID, now: Instant) -> TransportID {
@@ -169,13 +167,27 @@ extension Subscriber {
   mutating func subscription(to track: Track) -> Subscription {
     let hasRetransmission = track.codecs.contains { $0.retransmissionPayloadType != nil }
     return Subscription(
-      track: track.id, from: track.participant, source: track.source, ssrc: takeSSRC(),
+      track: track.id, from: track.participant, kind: track.kind, source: track.source, ssrc: takeSSRC(),
       retransmissionSSRC: hasRetransmission ? takeSSRC() : nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max))
   }
 }
 
 extension Subscriber {
+  /// Gives the places of tracks that are not among `published` any more to others of their kind, where there are any; false
+  /// if one is in codecs that were not taken.
+  fileprivate mutating func replaceEnded(by published: [Track]) -> Bool {
+    let present = Set(published.map(\.id))
+    var free = published.filter { self[$0.id] == nil }
+    for index in subscriptions.indices where !present.contains(subscriptions[index].track) {
+      let ended = subscriptions[index]
+      guard free.contains(where: { $0.kind == ended.kind }) else { continue }
+      guard let next = free.firstIndex(where: ended.fits) else { return false }
+      subscriptions[index].replace(by: free.remove(at: next))
+    }
+    return true
+  }
+
   /// Whether it is subscribed to exactly these tracks, each as it comes now: most of a room is, whatever changes there.
   fileprivate func has(_ wanted: [Track]) -> Bool {
     subscriptions.count == wanted.count
@@ -184,6 +196,19 @@ extension Subscriber {
 }
 
 extension Subscription {
+  /// Whether a track can be sent as this one was: whether the receiver took the codec that comes first, which is the one that
+  /// publishers send.
+  fileprivate func fits(_ track: Track) -> Bool {
+    guard track.kind == kind, let accepted, let codec = track.mainCodec else { return false }
+    return payloadTypeMap(from: track.codecs, to: accepted.codecs)[codec.payloadType] != nil
+  }
+
+  fileprivate mutating func replace(by next: Track) {
+    track = next.id
+    accepted?.trackID = next.id.rawValue
+    source = nil
+  }
+
   /// Whether its track is still wanted and comes from the source its SSRC was chosen for.
   func isStillGood(for sources: [TrackID: SourceID?]) -> Bool {
     guard let current = sources[track] else { return false }

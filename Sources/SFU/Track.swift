@@ -23,6 +23,9 @@ struct Track {
   /// The only SSRC it may come under; nil: whichever the publisher chooses.
   var fixedSSRC: UInt32?
 
+  /// The one a publisher prefers; RED carries it.
+  var mainCodec: NegotiatedCodec? { codecs.first { $0.name.lowercased() != "red" } }
+
   /// The codecs people see: those that carry media themselves, each name once.
   var codecNames: [String] {
     codecs.map(\.name).reduce(into: []) { names, name in
