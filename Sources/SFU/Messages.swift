@@ -18,7 +18,7 @@ extension SFU {
     case .candidate: break
     case .subscribe(let wanted, _): want(wanted, id, on: connection, now: now)
     case .mute(let track, let muted): mute(track, muted, by: id, on: connection, now: now)
-    case .restart(let target, let sdp): restart(target, sdp, by: id, on: connection, now: now)
+    case .restart(let target, let sdp, let labels): restart(target, sdp, labels, by: id, on: connection, now: now)
     case .leave:
       remove(id, reason: "left", now: now)
     }
@@ -82,18 +82,19 @@ extension SFU {
   }
 
   private mutating func restart(
-    _ target: PeerRole, _ sdp: String?, by id: ParticipantID, on connection: ConnectionID, now: Instant
+    _ target: PeerRole, _ sdp: String?, _ labels: [String: TrackLabel], by id: ParticipantID,
+    on connection: ConnectionID, now: Instant
   ) {
     switch (target, sdp) {
-    case (.publish, let sdp?): publish(sdp, [:], by: id, on: connection, now: now)
+    case (.publish, let sdp?): publish(sdp, labels, by: id, on: connection, now: now)
     case (.publish, nil):
       refuse(connection, .badMessage, "sdp: restart of the publish peer needs an offer", about: .publish)
     case (.subscribe, _):
       guard let peer = participants[id]?.subscribePeer else {
         return refuse(connection, .outOfOrder, "there is no subscribe peer to restart", about: .subscribe)
       }
-      restartICE(of: peer)
       // If an offer is in flight, the one that restarts follows its answer.
+      peers[peer]?.subscriber?.wantsRestart = true
       peers[peer]?.subscriber?.isStale = true
       changedParticipants.insert(id)
     }

@@ -65,6 +65,8 @@ struct Subscriber {
   var offer = OfferState.stable
   /// Whether its tracks changed since the last offer.
   var isStale = false
+  /// Whether the next offer restarts ICE. Not before: the answer to one in flight brings the client's old credentials.
+  var wantsRestart = false
   /// Its copies by their SSRC, for the receiver's reports.
   var sinkBySSRC: [UInt32: SinkID] = [:]
   /// What a clear-RTP receiver takes.

@@ -93,9 +93,10 @@ extension SFU {
   private mutating func sendOffer(to peer: TransportID, now: Instant) {
     guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale,
       subscriber.offer == .stable,
-      var negotiation = subscriber.session, let local = localDescription(of: session),
-      let connection = participants[session.participant]?.connection
+      var negotiation = subscriber.session, let connection = participants[session.participant]?.connection
     else { return }
+    if subscriber.wantsRestart { restartICE(of: peer) }
+    guard let local = localDescription(of: session) else { return }
     let offered = subscriber.subscriptions.compactMap { subscription in
       tracks[subscription.track].map { offer(of: $0, as: subscription) }
     }
@@ -103,6 +104,7 @@ extension SFU {
     let sdp = negotiation.offer(tracks: offered, local: local)
     subscriber.session = negotiation
     subscriber.isStale = false
+    subscriber.wantsRestart = false
     subscriber.offer = .awaitingAnswer
     peers[peer]?.subscriber = subscriber
     commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners(subscriber, negotiation.mids))))
