@@ -35,9 +35,12 @@ extension SFU {
     guard connections[connection] == nil else {
       return refuse(connection, .outOfOrder, "this connection has already joined; leave first")
     }
-    if let resume { replace(resume, in: room, now: now) }
+    let former = resume.flatMap { secret in
+      rooms[room]?.participants.first { participants[$0]?.resumeSecret == secret }
+    }
     do throws(Refusal) {
-      let id = try admit(name: name, room: room, doorway: .websocket(connection), grants: grants, now: now)
+      let id = try admit(
+        name: name, room: room, doorway: .websocket(connection), grants: grants, returned: former, now: now)
       connections[connection] = id
       guard let participant = participants[id] else { return }
       let present = others(than: id).filter(\.isVisible).map(info)
@@ -53,14 +56,6 @@ extension SFU {
       guard case .refused(let code, let message) = error else { return }
       refuse(connection, code, message)
     }
-  }
-
-  /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.
-  private mutating func replace(_ secret: String, in room: String, now: Instant) {
-    guard let old = rooms[room]?.participants.first(where: { participants[$0]?.resumeSecret == secret }) else { return }
-    let connection = participants[old]?.connection
-    remove(old, reason: "it joined again", now: now)
-    if let connection { commands.append(.close(connection, reason: .replaced)) }
   }
 
   private mutating func want(_ wanted: [String]?, _ id: ParticipantID, on connection: ConnectionID, now: Instant) {
