@@ -35,6 +35,8 @@ extension SFU {
       let id = try admit(name: name, room: room, doorway: .whip, grants: grants, replacing: previous, now: now)
       do throws(SDPError) {
         let session = try negotiatePublish(offer, [:], by: id, now: now)
+        // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
+        guard session.media.contains(where: \.isSending) else { throw .nothingSent }
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
         return created(participants[id]?.publishPeer, answer: session.answer)
       } catch {
@@ -86,6 +88,7 @@ extension SFU {
     let offered = zip(published, subscriber.subscriptions).map { self.offer(of: $0, as: $1) }
     let (negotiated, accepted) = try answer(
       whepOffer: offer, tracks: offered, capabilities: capabilities, local: local)
+    guard !accepted.isEmpty else { throw .nothingReceived }
     subscriber.take(accepted)
     subscriber.subscriptions.removeAll { $0.accepted == nil }
     subscriber.answered = negotiated
