@@ -78,7 +78,6 @@ extension SFU {
     participants[id] = nil
     if let connection = participant.connection { connections[connection] = nil }
     rooms[participant.room]?.participants.removeAll { $0 == id }
-    rooms[participant.room]?.speakers.removeAll { $0 == id }
     if rooms[participant.room]?.participants.isEmpty == true { rooms[participant.room] = nil }
     commands.append(
       log(.info, "participant left", ["participant": id.rawValue, "room": participant.room, "reason": reason]))
