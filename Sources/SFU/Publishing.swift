@@ -73,8 +73,10 @@ extension SFU {
         addTrack(media, labels[media.mid], of: session)
         continue
       }
-      if let label = labels[media.mid] { tracks[old.id]?.label = label }
-      guard !goesOn(old, as: media) else { continue }
+      if goesOn(old, as: media) {
+        if let label = labels[media.mid] { setLabel(label, of: old) }
+        continue
+      }
       removeTrack(old.id)
       addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
     }
@@ -120,6 +122,14 @@ extension SFU {
         describe(track.peer).merging(
           ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")])
         { $1 }))
+    announce(.added, track)
+  }
+
+  private mutating func setLabel(_ label: TrackLabel, of track: Track) {
+    guard track.label != label else { return }
+    var track = track
+    track.label = label
+    tracks[track.id] = track
     announce(.added, track)
   }
 
