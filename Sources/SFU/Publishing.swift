@@ -45,7 +45,7 @@ extension SFU {
     guard let local = peers[peer].flatMap(localDescription) else { return trial }
     let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
     peers[peer]?.publication?.session = session
-    setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
+    setRemote(session.remote, localSetup: session.localSetup, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)
     return session
   }

@@ -154,7 +154,7 @@ extension SFU {
       for sink in outdated { withdrawSink(sink) }
       // A client that has refused everything so far has no transport to speak of.
       if let remote = negotiation.remote {
-        setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
+        setRemote(remote, localSetup: negotiation.localSetup, of: peer, now: now)
       }
       reconcile(peer, now: now)
       changedParticipants.insert(id)
