@@ -1,4 +1,3 @@
-import DTLS
 import Forwarding
 import RTP
 import SDP
@@ -53,8 +52,10 @@ extension SFU {
   mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
     guard var subscriber = peers[peer]?.subscriber, !subscriber.has(wanted) else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
-    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources) }
-    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources) }
+    // Clear RTP has no keys under which an SSRC could come twice.
+    let latest = subscriber.session == nil ? nil : subscriber.lastSSRC
+    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources, latest: latest) }
+    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources, latest: latest) }
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
     for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
@@ -211,9 +212,15 @@ extension Subscription {
     source = nil
   }
 
-  /// Whether its track is still wanted and comes from the source its SSRC was chosen for.
-  func isStillGood(for sources: [TrackID: SourceID?]) -> Bool {
+  /// How many later SSRCs one may have seen before its first copy. The fast path forgets the oldest that it has sent under,
+  /// and then takes none as old as those (`ForwardingLimits.sentSSRCsPerTransport`).
+  private static let longestWait = UInt32(ForwardingLimits().sentSSRCsPerTransport / 2)
+
+  /// Whether its track is still wanted and comes from the source its SSRC was chosen for, or from its first not too long
+  /// after that. `latest`: the SSRC taken last.
+  fileprivate func isStillGood(for sources: [TrackID: SourceID?], latest: UInt32?) -> Bool {
     guard let current = sources[track] else { return false }
+    if sink == nil, current != nil, let latest, latest &- ssrc > Self.longestWait { return false }
     return source == nil || current == nil || source == current
   }
 }
