@@ -19,7 +19,7 @@ else lobby.show();
 
 async function enter({ room: roomName, name, token }) {
   room = await connect({ room: roomName, name, token });
-  for (const type of ["participantjoined", "participantleft", "trackadded", "trackremoved", "trackmedia", "trackmuted", "trackunmuted", "published", "speakers"]) {
+  for (const type of ["participantjoined", "participantleft", "trackadded", "trackremoved", "trackmedia", "trackmuted", "trackunmuted", "tracklabelled", "published", "speakers"]) {
     room.addEventListener(type, render);
   }
   room.addEventListener("participantjoined", ({ detail }) => announce(`${detail.participant.name} joined`));

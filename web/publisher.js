@@ -137,7 +137,7 @@ export class Publisher {
     const sources = {};
     for (const { label, transceiver } of this.sources.values()) if (transceiver?.mid) sources[transceiver.mid] = label;
     try {
-      const answer = await this.#ask(iceRestart ? { type: "restart", target: "publish", sdp } : { type: "publish", sdp, sources });
+      const answer = await this.#ask({ ...(iceRestart ? { type: "restart", target: "publish" } : { type: "publish" }), sdp, sources });
       await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       for (const source of this.sources.values()) {
         if (source.transceiver) source.id = answer.tracks?.[source.transceiver.mid]?.id ?? null;

@@ -62,10 +62,18 @@ export class Roster {
   }
 
   #add(participant, info) {
-    if (participant.tracks.has(info.id)) return;
+    const known = participant.tracks.get(info.id);
+    if (known) return this.#relabel(participant, known, info.label);
     const track = { ...info, participant: participant.id, media: this.#mediaOf(info.id) };
     participant.tracks.set(track.id, track);
     this.#emit("trackadded", { participant, track });
+  }
+
+  // A track that is added again has another label.
+  #relabel(participant, track, label) {
+    if (track.label === label) return;
+    track.label = label;
+    this.#emit("tracklabelled", { participant, track });
   }
 
   #remove(participant, track) {

@@ -29,6 +29,7 @@ enum Dropped {
     case .authenticationFailed: .dropped(reason: "srtcp-authentication-failed")
     case .replayed: .dropped(reason: "srtcp-replayed")
     case .malformed: .dropped(reason: "srtcp-malformed")
+    case .tooManySSRCs: .dropped(reason: "srtcp-too-many-ssrcs")
     case .failed: .dropped(reason: "srtcp-failed")
     }
   }

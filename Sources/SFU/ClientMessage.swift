@@ -15,8 +15,9 @@ public enum ClientMessage: Hashable, Sendable {
   case subscribe(tracks: [String]?, quality: String?)
   /// Stops or resumes forwarding of one's own track.
   case mute(track: String, muted: Bool)
-  /// ICE restart: of the publish peer by a new offer, of the subscribe peer by asking us for one.
-  case restart(target: PeerRole, sdp: String?)
+  /// ICE restart: of the publish peer by a new offer, with `sources` as in `publish`; of the subscribe peer by asking us for
+  /// one.
+  case restart(target: PeerRole, sdp: String?, sources: [String: TrackLabel] = [:])
   case leave
 }
 

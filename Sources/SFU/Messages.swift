@@ -18,7 +18,7 @@ extension SFU {
     case .candidate: break
     case .subscribe(let wanted, _): want(wanted, id, on: connection, now: now)
     case .mute(let track, let muted): mute(track, muted, by: id, on: connection, now: now)
-    case .restart(let target, let sdp): restart(target, sdp, by: id, on: connection, now: now)
+    case .restart(let target, let sdp, let labels): restart(target, sdp, labels, by: id, on: connection, now: now)
     case .leave:
       remove(id, reason: "left", now: now)
     }
@@ -35,9 +35,12 @@ extension SFU {
     guard connections[connection] == nil else {
       return refuse(connection, .outOfOrder, "this connection has already joined; leave first")
     }
-    if let resume { replace(resume, in: room, now: now) }
+    let former = resume.flatMap { secret in
+      rooms[room]?.participants.first { participants[$0]?.resumeSecret == secret }
+    }
     do throws(Refusal) {
-      let id = try admit(name: name, room: room, doorway: .websocket(connection), grants: grants, now: now)
+      let id = try admit(
+        name: name, room: room, doorway: .websocket(connection), grants: grants, returned: former, now: now)
       connections[connection] = id
       guard let participant = participants[id] else { return }
       let present = others(than: id).filter(\.isVisible).map(info)
@@ -53,14 +56,6 @@ extension SFU {
       guard case .refused(let code, let message) = error else { return }
       refuse(connection, code, message)
     }
-  }
-
-  /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.
-  private mutating func replace(_ secret: String, in room: String, now: Instant) {
-    guard let old = rooms[room]?.participants.first(where: { participants[$0]?.resumeSecret == secret }) else { return }
-    let connection = participants[old]?.connection
-    remove(old, reason: "it joined again", now: now)
-    if let connection { commands.append(.close(connection, reason: .replaced)) }
   }
 
   private mutating func want(_ wanted: [String]?, _ id: ParticipantID, on connection: ConnectionID, now: Instant) {
@@ -82,18 +77,19 @@ extension SFU {
   }
 
   private mutating func restart(
-    _ target: PeerRole, _ sdp: String?, by id: ParticipantID, on connection: ConnectionID, now: Instant
+    _ target: PeerRole, _ sdp: String?, _ labels: [String: TrackLabel], by id: ParticipantID,
+    on connection: ConnectionID, now: Instant
   ) {
     switch (target, sdp) {
-    case (.publish, let sdp?): publish(sdp, [:], by: id, on: connection, now: now)
+    case (.publish, let sdp?): publish(sdp, labels, by: id, on: connection, now: now)
     case (.publish, nil):
       refuse(connection, .badMessage, "sdp: restart of the publish peer needs an offer", about: .publish)
     case (.subscribe, _):
       guard let peer = participants[id]?.subscribePeer else {
         return refuse(connection, .outOfOrder, "there is no subscribe peer to restart", about: .subscribe)
       }
-      restartICE(of: peer)
       // If an offer is in flight, the one that restarts follows its answer.
+      peers[peer]?.subscriber?.wantsRestart = true
       peers[peer]?.subscriber?.isStale = true
       changedParticipants.insert(id)
     }

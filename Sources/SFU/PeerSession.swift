@@ -60,11 +60,13 @@ struct Subscriber {
   var session: SubscribeSession?
   /// Over WHEP the client offers: what our answer agreed.
   var answered: NegotiatedSession?
-  /// In the order in which tracks were first wanted.
+  /// In the order in which the room has their tracks.
   var subscriptions: [Subscription] = []
   var offer = OfferState.stable
   /// Whether its tracks changed since the last offer.
   var isStale = false
+  /// Whether the next offer restarts ICE. Not before: the answer to one in flight brings the client's old credentials.
+  var wantsRestart = false
   /// Its copies by their SSRC, for the receiver's reports.
   var sinkBySSRC: [UInt32: SinkID] = [:]
   /// What a clear-RTP receiver takes.
@@ -86,8 +88,10 @@ struct Subscriber {
 
 /// One track on its way to one subscriber.
 struct Subscription {
-  let track: TrackID
+  /// Over WHEP another of the same participant and kind may take its place.
+  var track: TrackID
   let from: ParticipantID
+  let kind: MediaKind
   /// The source that its SSRC was chosen for. Another source must get another SSRC: under one SRTP key a packet index of an
   /// SSRC must never repeat (RFC 3711 section 9.1).
   var source: SourceID?

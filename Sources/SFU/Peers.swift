@@ -44,14 +44,15 @@ extension SFU {
     if session.resource != nil { peers[id]?.resource?.entityTag = credentials.usernameFragment }
   }
 
-  /// Tells the peer who it talks to.
+  /// Tells the peer who it talks to, and in which role.
   mutating func setRemote(
-    _ remote: RemoteTransportDescription, localRole: DTLSRole, of id: TransportID, now: Instant
+    _ remote: RemoteTransportDescription, localSetup: SetupRole, of id: TransportID, now: Instant
   ) {
     peers[id]?.remote = remote
     peers[id]?.connection.webRTC?.setRemote(
       credentials: ICECredentials(usernameFragment: remote.iceUfrag, password: remote.icePwd),
-      fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) }, dtlsRole: localRole, now: now)
+      fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) }, dtlsRole: localSetup == .active ? .client : .server,
+      now: now)
   }
 
   mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {

@@ -45,7 +45,7 @@ extension SFU {
     guard let local = peers[peer].flatMap(localDescription) else { return trial }
     let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
     peers[peer]?.publication?.session = session
-    setRemote(session.remote, localRole: session.localSetup == .active ? .client : .server, of: peer, now: now)
+    setRemote(session.remote, localSetup: session.localSetup, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)
     return session
   }
@@ -73,8 +73,10 @@ extension SFU {
         addTrack(media, labels[media.mid], of: session)
         continue
       }
-      if let label = labels[media.mid] { tracks[old.id]?.label = label }
-      guard !goesOn(old, as: media) else { continue }
+      if goesOn(old, as: media) {
+        if let label = labels[media.mid] { setLabel(label, of: old) }
+        continue
+      }
       removeTrack(old.id)
       addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
     }
@@ -82,7 +84,6 @@ extension SFU {
       commands.append(.fastPath(.readExtensions(peer, readExtensions(of: session))))
       addNamedSources(of: peer, now: now)
     }
-    markChanged(roomOf: session.participant)
   }
 
   /// Whether every packet that `media` allows is one that the track's receivers were told of. Fewer codecs change nothing
@@ -111,6 +112,7 @@ extension SFU {
 
   /// Makes a track known to its room.
   mutating func add(_ track: Track) {
+    markChanged(roomOf: track.participant)
     tracks[track.id] = track
     peers[track.peer]?.publication?.tracks[track.mid] = track.id
     participants[track.participant]?.tracks.append(track.id)
@@ -120,6 +122,14 @@ extension SFU {
         describe(track.peer).merging(
           ["track": track.id.rawValue, "kind": track.kind.rawValue, "codecs": track.codecNames.joined(separator: ",")])
         { $1 }))
+    announce(.added, track)
+  }
+
+  private mutating func setLabel(_ label: TrackLabel, of track: Track) {
+    guard track.label != label else { return }
+    var track = track
+    track.label = label
+    tracks[track.id] = track
     announce(.added, track)
   }
 

@@ -1,4 +1,3 @@
-import DTLS
 import Forwarding
 import ICE
 import SDP
@@ -36,6 +35,8 @@ extension SFU {
         name: name, room: room, doorway: .whip, grants: grants, replacing: previous, client: client, now: now)
       do throws(SDPError) {
         let session = try negotiatePublish(offer, [:], by: id, now: now)
+        // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
+        guard session.media.contains(where: \.isSending) else { throw .nothingSent }
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
         return created(participants[id]?.publishPeer, answer: session.answer)
       } catch {
@@ -88,10 +89,12 @@ extension SFU {
     let offered = zip(published, subscriber.subscriptions).map { self.offer(of: $0, as: $1) }
     let (negotiated, accepted) = try answer(
       whepOffer: offer, tracks: offered, capabilities: capabilities, local: local)
+    guard !accepted.isEmpty else { throw .nothingReceived }
     subscriber.take(accepted)
+    subscriber.subscriptions.removeAll { $0.accepted == nil }
     subscriber.answered = negotiated
     peers[peer]?.subscriber = subscriber
-    setRemote(negotiated.remote, localRole: negotiated.localSetup == .active ? .client : .server, of: peer, now: now)
+    setRemote(negotiated.remote, localSetup: negotiated.localSetup, of: peer, now: now)
     return created(peer, answer: negotiated.answer)
   }
 
@@ -124,15 +127,12 @@ extension SFU {
       let missing = parsed.icePwd == nil ? "a=ice-pwd" : "a=ice-ufrag"
       return .failed(status: 400, .badSDP, detail: "\(missing) is missing: an ICE restart brings both credentials")
     }
+    guard let negotiated = session.publication?.session ?? session.subscriber?.answered else { return .gone }
     restartICE(of: peer)
     remote.iceUfrag = usernameFragment
     remote.icePwd = password
-    // The DTLS association goes on, so its role does not matter any more.
-    setRemote(remote, localRole: .server, of: peer, now: now)
-    guard let restarted = peers[peer], let tag = restarted.resource?.entityTag,
-      let negotiated = restarted.publication?.session ?? restarted.subscriber?.answered,
-      let local = localDescription(of: restarted)
-    else { return .gone }
+    setRemote(remote, localSetup: negotiated.localSetup, of: peer, now: now)
+    guard let tag = session.resource?.entityTag, let local = localDescription(of: session) else { return .gone }
     let fragment = SDPFragment(local: local, answering: negotiated)
     return .restarted(fragment: fragment.serialized(), entityTag: tag)
   }

@@ -8,30 +8,18 @@ extension SFU {
   }
 
   /// Lets a participant into a room, which begins to exist with its first participant. Who is about to be `replaced` takes
-  /// no place. `client`: the address it comes from, for the log, where no connection's line has it.
+  /// no place. Who has `returned` is the newcomer itself, which makes way for it once it is admitted. `client`: the address
+  /// it comes from, for the log, where no connection's line has it.
   mutating func admit(
     name: String, room: String, doorway: Doorway, grants: Grants, replacing replaced: ParticipantID? = nil,
-    client: String? = nil, now: Instant
+    returned: ParticipantID? = nil, client: String? = nil, now: Instant
   ) throws(Refusal) -> ParticipantID {
-    guard !isDraining else {
-      throw .refused(.draining, "this server is draining and takes no new participants; use another")
-    }
-    if let allowed = grants.room, allowed != room { throw .refused(.forbidden, "the token does not open room \(room)") }
-    if let identity = grants.identity, identity != name, !doorway.isViewer {
-      throw .refused(.forbidden, "the token is not for the name \(name)")
-    }
+    try checkGrants(grants, name: name, room: room, doorway: doorway)
     if let replaced, !mayReplace(replaced, grants, now: now) {
       throw .refused(
         .nameTaken, "\(name) publishes in room \(room) already; only a token with the sub \"\(name)\" replaces it")
     }
-    if rooms[room] == nil, rooms.count >= configuration.maximumRooms {
-      throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
-    }
-    let present = (rooms[room]?.participants.count ?? 0) - (replaced == nil ? 0 : 1)
-    if present >= configuration.maximumParticipantsPerRoom {
-      throw .refused(
-        .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
-    }
+    if let returned { makeWay(returned, now: now) } else { try checkPlace(in: room, replacing: replaced) }
     let id = Identifier.participant()
     participants[id] = Participant(
       id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret()
@@ -44,6 +32,34 @@ extension SFU {
     commands.append(log(.info, "participant joined", metadata))
     announce(.joined, id)
     return id
+  }
+
+  private func checkGrants(_ grants: Grants, name: String, room: String, doorway: Doorway) throws(Refusal) {
+    if let allowed = grants.room, allowed != room { throw .refused(.forbidden, "the token does not open room \(room)") }
+    if let identity = grants.identity, identity != name, !doorway.isViewer {
+      throw .refused(.forbidden, "the token is not for the name \(name)")
+    }
+  }
+
+  private func checkPlace(in room: String, replacing replaced: ParticipantID?) throws(Refusal) {
+    guard !isDraining else {
+      throw .refused(.draining, "this server is draining and takes no new participants; use another")
+    }
+    if rooms[room] == nil, rooms.count >= configuration.maximumRooms {
+      throw .refused(.tooManyRooms, "this server has its maximum of \(configuration.maximumRooms) rooms")
+    }
+    let present = (rooms[room]?.participants.count ?? 0) - (replaced == nil ? 0 : 1)
+    if present >= configuration.maximumParticipantsPerRoom {
+      throw .refused(
+        .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
+    }
+  }
+
+  /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.
+  private mutating func makeWay(_ former: ParticipantID, now: Instant) {
+    let connection = participants[former]?.connection
+    remove(former, reason: "it joined again", now: now)
+    if let connection { commands.append(.close(connection, reason: .replaced)) }
   }
 
   /// A token that is good for any name says nothing of whose place its bearer takes, as long as that one is heard.
@@ -64,7 +80,6 @@ extension SFU {
     participants[id] = nil
     if let connection = participant.connection { connections[connection] = nil }
     rooms[participant.room]?.participants.removeAll { $0 == id }
-    rooms[participant.room]?.speakers.removeAll { $0 == id }
     if rooms[participant.room]?.participants.isEmpty == true { rooms[participant.room] = nil }
     commands.append(
       log(.info, "participant left", ["participant": id.rawValue, "room": participant.room, "reason": reason]))

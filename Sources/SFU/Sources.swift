@@ -11,10 +11,9 @@ extension SFU {
     for media in session.media {
       // One encoding is asked for, so the first SSRC is the track's.
       guard let track = publication.tracks[media.mid], let ssrc = media.ssrcs.first else { continue }
-      if let current = tracks[track]?.source.flatMap({ sources[$0]?.source.ssrc }) {
-        if media.ssrcs.contains(current) { continue }
-        removeSources(of: track)
-      }
+      let current = tracks[track]?.source.flatMap { sources[$0]?.source.ssrc }
+      if let current, media.ssrcs.contains(current) { continue }
+      removeSources(of: track)
       addSource(ssrc, isRetransmission: false, of: track, now: now)
       if let retransmission = media.retransmissionSSRC[ssrc] {
         addSource(retransmission, isRetransmission: true, of: track, now: now)
@@ -31,14 +30,20 @@ extension SFU {
     let isRetransmission =
       unknown.repairedRID != nil || track.retransmissionPayloadTypes.contains(unknown.payloadType)
     if isRetransmission, !repairs(unknown.ssrc, track) { return }
+    let learnedAt = isRetransmission ? \Track.retransmissionLearnedAt : \Track.sourceLearnedAt
+    if let last = track[keyPath: learnedAt], now.since(last) < Self.learningSpacing { return }
     let current = isRetransmission ? track.retransmission : track.source
     if let heard = current.flatMap({ sources[$0] }), !heard.isSilent(now: now) { return }
-    // Another source has other retransmissions.
     if isRetransmission { current.map { removeSource($0) } } else { removeSources(of: id) }
     commands.append(
       log(.debug, "source learned", describe(peer).merging(["track": id.rawValue, "ssrc": "\(unknown.ssrc)"]) { $1 }))
+    tracks[id]?[keyPath: learnedAt] = now
     addSource(unknown.ssrc, isRetransmission: isRetransmission, of: id, now: now)
   }
+
+  /// Every source that begins is work for the whole room, and a publisher may end them by BYE as often as it likes. The
+  /// worker tells of an SSRC again for as long as it is nobody's.
+  private static let learningSpacing = Interval.seconds(1)
 
   /// Whether retransmissions under `ssrc` are of the track's source, as far as the offer says what they are of.
   private func repairs(_ ssrc: UInt32, _ track: Track) -> Bool {
@@ -64,10 +69,9 @@ extension SFU {
 
   mutating func addSource(_ ssrc: UInt32, isRetransmission: Bool, of id: TrackID, now: Instant) {
     guard let track = tracks[id] else { return }
-    let codec = track.codecs.first { $0.name.lowercased() != "red" }
     var source = Source(
       id: SourceID(rawValue: sequencer.next()), transport: track.peer, ssrc: ssrc, kind: track.kind,
-      clockRate: UInt32(clamping: codec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
+      clockRate: UInt32(clamping: track.mainCodec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
     sources[source.id] = SourceState(source: source, track: id, addedAt: now)
@@ -77,21 +81,25 @@ extension SFU {
     markChanged(roomOf: track.participant)
   }
 
-  /// Removes a source and its copies.
+  /// Removes a source and its copies, and with a track's source its retransmissions: another has others.
   mutating func removeSource(_ id: SourceID) {
     guard let state = sources[id] else { return }
     for sink in state.sinks { removeSink(sink) }
     commands.append(.fastPath(.removeSource(id)))
     sources[id] = nil
     traces[id] = nil
-    if tracks[state.track]?.source == id { tracks[state.track]?.source = nil }
-    if tracks[state.track]?.retransmission == id { tracks[state.track]?.retransmission = nil }
     if let participant = tracks[state.track]?.participant { markChanged(roomOf: participant) }
+    if tracks[state.track]?.retransmission == id { tracks[state.track]?.retransmission = nil }
+    guard tracks[state.track]?.source == id else { return }
+    tracks[state.track]?.source = nil
+    if let retransmission = tracks[state.track]?.retransmission { removeSource(retransmission) }
   }
 
   /// Removes a track's source and its retransmissions.
   mutating func removeSources(of id: TrackID) {
-    for source in [tracks[id]?.source, tracks[id]?.retransmission].compactMap({ $0 }) { removeSource(source) }
+    if let source = tracks[id]?.source { removeSource(source) }
+    // Retransmissions may have been heard before what they repair.
+    if let retransmission = tracks[id]?.retransmission { removeSource(retransmission) }
   }
 
   /// The source that an SSRC of a publish peer names.

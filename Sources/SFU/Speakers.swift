@@ -17,9 +17,10 @@ extension SFU {
     }
   }
 
-  /// Tells a newcomer, if somebody speaks.
+  /// Tells a newcomer, if somebody speaks. Who has left since everyone was told stays in the list until all hear of the next.
   mutating func tellSpeakers(to connection: ConnectionID, in room: String) {
-    guard let speakers = rooms[room]?.speakers, !speakers.isEmpty else { return }
+    let speakers = (rooms[room]?.speakers ?? []).filter { participants[$0] != nil }
+    guard !speakers.isEmpty else { return }
     commands.append(.message(connection, .speakers(speakers.map(\.rawValue))))
   }
 

@@ -1,4 +1,3 @@
-import DTLS
 import Forwarding
 import RTP
 import SDP
@@ -38,11 +37,10 @@ extension SFU {
       for peer in participant.clearPeers { updateClearSubscriber(peer, from: published, now: now) }
       return
     }
-    let wanted = wantedTracks(of: id, from: published)
-    if participant.doorway.isViewer, wanted.isEmpty {
-      // Its player begins anew, which it would not do for silence.
-      return remove(id, reason: "what it plays is not published any more", now: now)
+    if case .whep(let publisher) = participant.doorway {
+      return updateViewer(id, from: published.filter { $0.participant == publisher }, now: now)
     }
+    let wanted = wantedTracks(of: id, from: published)
     guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
     subscribe(peer, to: wanted) { track, subscriber in subscriber.subscription(to: track) }
@@ -52,35 +50,38 @@ extension SFU {
 
   /// Brings what the peer is subscribed to in line with the tracks it should have; `make` says how to a new one.
   mutating func subscribe(_ peer: TransportID, to wanted: [Track], make: (Track, inout Subscriber) -> Subscription) {
-    guard var subscriber = peers[peer]?.subscriber else { return }
+    guard var subscriber = peers[peer]?.subscriber, !subscriber.has(wanted) else { return }
     let sources = Dictionary(uniqueKeysWithValues: wanted.map { ($0.id, $0.source) })
-    // Who cannot be told another SSRC keeps the one it has: the worker lets its numbers go on.
-    let keepsSSRC = subscriber.answered != nil
-    let isGood = { (subscription: Subscription) in
-      keepsSSRC ? sources[subscription.track] != nil : subscription.isStillGood(for: sources)
-    }
-    let ended = subscriber.subscriptions.filter { !isGood($0) }
-    subscriber.subscriptions.removeAll { !isGood($0) }
+    // Clear RTP has no keys under which an SSRC could come twice.
+    let latest = subscriber.session == nil ? nil : subscriber.lastSSRC
+    let ended = subscriber.subscriptions.filter { !$0.isStillGood(for: sources, latest: latest) }
+    subscriber.subscriptions.removeAll { !$0.isStillGood(for: sources, latest: latest) }
     let present = Set(subscriber.subscriptions.map(\.track))
     let added = wanted.filter { !present.contains($0.id) }
     for track in added { subscriber.subscriptions.append(make(track, &subscriber)) }
+    let places = Dictionary(uniqueKeysWithValues: wanted.enumerated().map { ($1.id, $0) })
+    subscriber.subscriptions.sort { places[$0.track, default: 0] < places[$1.track, default: 0] }
     subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
     peers[peer]?.subscriber = subscriber
     for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
   }
 
-  /// A WebSocket participant gets the tracks of all others that it wants; a WHEP viewer keeps those it was answered with.
+  /// A viewer cannot be offered anything, so it keeps what its answer gave it, SSRCs included: the worker lets their numbers go
+  /// on. Where a track ended, the next of its kind by the same publisher takes its place. Without any, or with one in codecs
+  /// that the viewer did not take, the viewer ends: its player begins anew, which it would not do for silence.
+  private mutating func updateViewer(_ id: ParticipantID, from published: [Track], now: Instant) {
+    guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber else { return }
+    let isOver = !subscriber.replaceEnded(by: published) || published.allSatisfy { subscriber[$0.id] == nil }
+    guard !isOver else { return remove(id, reason: "what it plays is not published any more", now: now) }
+    peers[peer]?.subscriber = subscriber
+    reconcile(peer, now: now)
+  }
+
+  /// A WebSocket participant gets the tracks of all others that it wants.
   private func wantedTracks(of id: ParticipantID, from published: [Track]) -> [Track] {
     guard let participant = participants[id], participant.grants.canSubscribe else { return [] }
-    switch participant.doorway {
-    case .websocket:
-      return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
-    case .whip, .rtp: return []
-    case .whep:
-      let subscriber = participant.subscribePeer.flatMap { peers[$0]?.subscriber }
-      let taken = (subscriber?.subscriptions ?? []).filter { $0.accepted?.isRejected == false }
-      return taken.compactMap { tracks[$0.track] }
-    }
+    guard participant.connection != nil else { return [] }
+    return published.filter { $0.participant != id && participant.wanted?.contains($0.id) ?? true }
   }
 
   private mutating func makeSubscribePeer(for id: ParticipantID, now: Instant) -> TransportID {
@@ -93,9 +94,10 @@ extension SFU {
   private mutating func sendOffer(to peer: TransportID, now: Instant) {
     guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale,
       subscriber.offer == .stable,
-      var negotiation = subscriber.session, let local = localDescription(of: session),
-      let connection = participants[session.participant]?.connection
+      var negotiation = subscriber.session, let connection = participants[session.participant]?.connection
     else { return }
+    if subscriber.wantsRestart { restartICE(of: peer) }
+    guard let local = localDescription(of: session) else { return }
     let offered = subscriber.subscriptions.compactMap { subscription in
       tracks[subscription.track].map { offer(of: $0, as: subscription) }
     }
@@ -103,6 +105,7 @@ extension SFU {
     let sdp = negotiation.offer(tracks: offered, local: local)
     subscriber.session = negotiation
     subscriber.isStale = false
+    subscriber.wantsRestart = false
     subscriber.offer = .awaitingAnswer
     peers[peer]?.subscriber = subscriber
     commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners(subscriber, negotiation.mids))))
@@ -152,7 +155,7 @@ extension SFU {
       for sink in outdated { withdrawSink(sink) }
       // A client that has refused everything so far has no transport to speak of.
       if let remote = negotiation.remote {
-        setRemote(remote, localRole: negotiation.localSetup == .active ? .client : .server, of: peer, now: now)
+        setRemote(remote, localSetup: negotiation.localSetup, of: peer, now: now)
       }
       reconcile(peer, now: now)
       changedParticipants.insert(id)
@@ -167,16 +170,57 @@ extension Subscriber {
   mutating func subscription(to track: Track) -> Subscription {
     let hasRetransmission = track.codecs.contains { $0.retransmissionPayloadType != nil }
     return Subscription(
-      track: track.id, from: track.participant, source: track.source, ssrc: takeSSRC(),
+      track: track.id, from: track.participant, kind: track.kind, source: track.source, ssrc: takeSSRC(),
       retransmissionSSRC: hasRetransmission ? takeSSRC() : nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max))
   }
 }
 
+extension Subscriber {
+  /// Gives the places of tracks that are not among `published` any more to others of their kind, where there are any; false
+  /// if one is in codecs that were not taken.
+  fileprivate mutating func replaceEnded(by published: [Track]) -> Bool {
+    let present = Set(published.map(\.id))
+    var free = published.filter { self[$0.id] == nil }
+    for index in subscriptions.indices where !present.contains(subscriptions[index].track) {
+      let ended = subscriptions[index]
+      guard free.contains(where: { $0.kind == ended.kind }) else { continue }
+      guard let next = free.firstIndex(where: ended.fits) else { return false }
+      subscriptions[index].replace(by: free.remove(at: next))
+    }
+    return true
+  }
+
+  /// Whether it is subscribed to exactly these tracks, each as it comes now: most of a room is, whatever changes there.
+  fileprivate func has(_ wanted: [Track]) -> Bool {
+    subscriptions.count == wanted.count
+      && zip(subscriptions, wanted).allSatisfy { $0.track == $1.id && $0.source == $1.source }
+  }
+}
+
 extension Subscription {
-  /// Whether its track is still wanted and comes from the source its SSRC was chosen for.
-  func isStillGood(for sources: [TrackID: SourceID?]) -> Bool {
+  /// Whether a track can be sent as this one was: whether the receiver took the codec that comes first, which is the one that
+  /// publishers send.
+  fileprivate func fits(_ track: Track) -> Bool {
+    guard track.kind == kind, let accepted, let codec = track.mainCodec else { return false }
+    return payloadTypeMap(from: track.codecs, to: accepted.codecs)[codec.payloadType] != nil
+  }
+
+  fileprivate mutating func replace(by next: Track) {
+    track = next.id
+    accepted?.trackID = next.id.rawValue
+    source = nil
+  }
+
+  /// How many later SSRCs one may have seen before its first copy. The fast path forgets the oldest that it has sent under,
+  /// and then takes none as old as those (`ForwardingLimits.sentSSRCsPerTransport`).
+  private static let longestWait = UInt32(ForwardingLimits().sentSSRCsPerTransport / 2)
+
+  /// Whether its track is still wanted and comes from the source its SSRC was chosen for, or from its first not too long
+  /// after that. `latest`: the SSRC taken last.
+  fileprivate func isStillGood(for sources: [TrackID: SourceID?], latest: UInt32?) -> Bool {
     guard let current = sources[track] else { return false }
+    if sink == nil, current != nil, let latest, latest &- ssrc > Self.longestWait { return false }
     return source == nil || current == nil || source == current
   }
 }

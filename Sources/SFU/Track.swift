@@ -16,9 +16,15 @@ struct Track {
   var extensions: [String: UInt8]
   var source: SourceID?
   var retransmission: SourceID?
+  /// When the latest of either was learned from packets rather than named by an offer.
+  var sourceLearnedAt: Instant?
+  var retransmissionLearnedAt: Instant?
   var isMuted = false
   /// The only SSRC it may come under; nil: whichever the publisher chooses.
   var fixedSSRC: UInt32?
+
+  /// The one a publisher prefers; RED carries it.
+  var mainCodec: NegotiatedCodec? { codecs.first { $0.name.lowercased() != "red" } }
 
   /// The codecs people see: those that carry media themselves, each name once.
   var codecNames: [String] {

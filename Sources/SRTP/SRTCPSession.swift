@@ -8,6 +8,8 @@ public enum SRTCPError: Error, Hashable, Sendable {
   case replayed
   /// Too short to be SRTCP, or longer than a datagram.
   case malformed
+  /// Of a sender not heard before, while `SRTCPSession.maximumSenders` others were.
+  case tooManySSRCs
   /// libsrtp reports something else, by its status number.
   case failed(UInt32)
 }
@@ -23,6 +25,11 @@ public struct SRTCPSetupError: Error, Hashable, Sendable {
 public final class SRTCPSession {
   private let inbound: srtp_t
   private let outbound: srtp_t
+
+  /// How many senders are known by their SSRC. libsrtp keeps something for each as long as the session lives, and looks
+  /// through them one by one for each packet. None can be forgotten: its old packets would pass as new.
+  public static let maximumSenders = 512
+  private var senders: Set<UInt32> = []
 
   /// Room that libsrtp wants behind the packet: its largest tag, its largest MKI, and the SRTCP index.
   private static let overhead = 16 + 128 + 4
@@ -61,12 +68,15 @@ public final class SRTCPSession {
   /// The RTCP inside an SRTCP packet, if it is genuine and new.
   public func unprotect(_ srtcp: [UInt8]) -> Result<[UInt8], SRTCPError> {
     guard srtcp.count >= 12, srtcp.count <= Self.largestDatagram else { return .failure(.malformed) }
+    let sender = srtcp[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
+    guard senders.count < Self.maximumSenders || senders.contains(sender) else { return .failure(.tooManySSRCs) }
     var packet = srtcp
     var length = CInt(srtcp.count)
     let status = packet.withUnsafeMutableBytes { srtp_unprotect_rtcp(inbound, $0.baseAddress, &length) }
     switch status {
     case srtp_err_status_ok where length >= 0 && Int(length) <= packet.count:
       packet.removeLast(packet.count - Int(length))
+      senders.insert(sender)
       return .success(packet)
     case srtp_err_status_auth_fail: return .failure(.authenticationFailed)
     case srtp_err_status_replay_fail, srtp_err_status_replay_old: return .failure(.replayed)

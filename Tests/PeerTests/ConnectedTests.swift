@@ -2,6 +2,7 @@ import DTLS
 import ICE
 import Peer
 import RTP
+import SRTP
 import Testing
 import Wire
 
@@ -50,6 +51,17 @@ import Wire
     call.check()
     let rtcp: [UInt8] = [0x80, 201] + Array(repeating: 0, count: 30)
     #expect(call.peer.received(rtcp, on: Call.home, now: call.now) == [.dropped(reason: "rtcp-before-dtls")])
+  }
+
+  @Test func sendersBeyondTheLimitAreDropped() throws {
+    let call = try Call()
+    call.connect()
+    let outputs = (0...SRTCPSession.maximumSenders).map { sender in
+      let report = RTCPPacket.receiverReport(ReceiverReport(ssrc: UInt32(sender)))
+      return call.peer.received(call.protect([report]), on: Call.home, now: call.now)
+    }
+    #expect(outputs.filter { $0 == [.dropped(reason: "srtcp-too-many-ssrcs")] }.count == 1)
+    #expect(outputs.last == [.dropped(reason: "srtcp-too-many-ssrcs")])
   }
 
   @Test func genuineNonsenseIsDropped() throws {

@@ -38,6 +38,23 @@ import Testing
     #expect(theirs.unprotect(sealed) == .success(Self.report))
   }
 
+  @Test func ofSendersThereIsALimit() throws {
+    let (ours, theirs) = try pair(.aeadAES128GCM)
+    func report(of sender: Int) throws -> [UInt8] {
+      var report = Self.report
+      report[4...7] = [0, 0, UInt8(sender >> 8), UInt8(sender & 0xff)]
+      return try #require(ours.protect(report))
+    }
+    var forged = try report(of: 5000)
+    forged[forged.count - 1] ^= 1
+    #expect(theirs.unprotect(forged) == .failure(.authenticationFailed), "which counts for nothing")
+    for sender in 0..<SRTCPSession.maximumSenders {
+      if case .failure(let error) = theirs.unprotect(try report(of: sender)) { Issue.record("\(sender): \(error)") }
+    }
+    #expect(theirs.unprotect(try report(of: SRTCPSession.maximumSenders)) == .failure(.tooManySSRCs))
+    if case .failure = theirs.unprotect(try report(of: 0)) { Issue.record("the known go on") }
+  }
+
   @Test func wrongSizes() throws {
     let (ours, theirs) = try pair(.aeadAES128GCM)
     #expect(ours.protect([]) == nil)

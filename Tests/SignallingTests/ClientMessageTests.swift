@@ -33,6 +33,9 @@ import Testing
         == .subscribe(tracks: ["a"], quality: "low"))
     #expect(try decode(#"{"type":"mute","track":"t","muted":true}"#).message == .mute(track: "t", muted: true))
     #expect(try decode(#"{"type":"restart","target":"subscribe"}"#).message == .restart(target: .subscribe, sdp: nil))
+    #expect(
+      try decode(#"{"type":"restart","target":"publish","sdp":"v=0","sources":{"0":"camera"}}"#).message
+        == .restart(target: .publish, sdp: "v=0", sources: ["0": .camera]))
     #expect(try decode(#"{"type":"leave"}"#).message == .leave)
   }
 

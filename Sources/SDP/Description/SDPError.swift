@@ -25,6 +25,8 @@ public enum SDPError: Error, Hashable, Sendable {
   case noICECredentials
   case badSetup(String)
   case noCommonCodec
+  case nothingSent
+  case nothingReceived
 
   // What does not continue the session so far.
   case mediaChanged(index: Int, expected: String, found: String)
@@ -78,6 +80,8 @@ extension SDPError: CustomStringConvertible {
     case .noICECredentials: "a=ice-ufrag (4 to 256 characters) and a=ice-pwd (22 to 256 characters) are missing or bad"
     case .badSetup(let value): "a=setup:\(value) cannot be used here; offer actpass, answer active or passive"
     case .noCommonCodec: "no codec in common; audio: opus (and red), video: VP8, VP9, H264, AV1, H265"
+    case .nothingSent: "no m-line sends (a=sendonly or a=sendrecv) in a codec that is served"
+    case .nothingReceived: "no m-line receives (a=recvonly or a=sendrecv) what is published"
     case .mediaChanged(let index, let expected, let found):
       "m-line \(index) (counted from 0) was \(expected) and is now \(found); m-lines keep their place and mid"
     case .mediaRemoved(let expected, let found):

@@ -100,7 +100,6 @@ extension SFU {
       codecs: [format.sent], extensions: [:], fixedSSRC: format.ssrc)
     add(track)
     if let ssrc = format.ssrc { addSource(ssrc, isRetransmission: false, of: track.id, now: now) }
-    markChanged(roomOf: participant)
   }
 
   /// Outside DTLS nobody says that a connection ends; its streams can (RFC 3550 section 6.6).
@@ -220,7 +219,7 @@ extension Subscriber {
     let asked = formats.lazy.filter { format in track.codecs.contains { format.takes($0) } }.compactMap(\.ssrc)
       .first { !used.contains($0) }
     return Subscription(
-      track: track.id, from: track.participant, source: track.source, ssrc: asked ?? .random(in: 1...UInt32.max),
+      track: track.id, from: track.participant, kind: track.kind, source: track.source, ssrc: asked ?? .random(in: 1...UInt32.max),
       retransmissionSSRC: nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max),
       accepted: SubscribedMedia(

@@ -79,7 +79,10 @@ private struct MessageEnvelope: Decodable {
     case "mute":
       received = ReceivedMessage(.mute(track: try fields.string("track"), muted: try fields.boolean("muted")))
     case "restart":
-      received = ReceivedMessage(.restart(target: try fields.role("target"), sdp: try fields.optionalString("sdp")))
+      received = ReceivedMessage(
+        .restart(
+          target: try fields.role("target"), sdp: try fields.optionalString("sdp"),
+          sources: try fields.labels("sources")))
     case "leave": received = ReceivedMessage(.leave)
     default: throw ClientMessageError.badMessage("unknown type \"\(type.prefix(40))\"; one of \(Self.types)")
     }
