@@ -40,6 +40,10 @@ public struct SignallingLimits: Sendable {
   /// `messagesPerSecond`.
   public var messagesPerSecond = 50
   public var messageBurst = 200
+  /// HTTP requests of one connection, those with a body as well: a bucket of `requestBurst`, which no page's files come near
+  /// and no monitor, that refills with `requestsPerSecond`.
+  public var requestsPerSecond = 100
+  public var requestBurst = 400
   /// Bytes that may wait for one slow WebSocket reader.
   public var unsentBytes = 1 << 20
   /// From connecting to the end of the first request (and from a request's head to its end).

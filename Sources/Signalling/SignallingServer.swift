@@ -27,6 +27,7 @@ public final class SignallingServer: HTTPService {
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
+  private var latestMetrics: (reply: HTTPReply, madeAt: NIODeadline)?
   private var lastConnection: UInt64 = 0
   private var lastRequest: UInt64 = 0
 
@@ -234,7 +235,7 @@ public final class SignallingServer: HTTPService {
     switch route {
     case .health: return .text(.ok, "ok\n")
     case .readiness: return readiness()
-    case .metrics: return metrics()
+    case .metrics: return recentMetrics(now: .now())
     case .file(let segments):
       return files?.reply(to: request, segments: segments)
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
@@ -244,10 +245,18 @@ public final class SignallingServer: HTTPService {
   }
 
   private func readiness() -> HTTPReply {
-    guard let control, !control.report().draining else {
+    guard let control, !control.isDraining else {
       return .problem(.serviceUnavailable, .draining, "this server is draining and takes no new participants")
     }
     return .text(.ok, "ready\n")
+  }
+
+  /// Made anew once a second at most.
+  private func recentMetrics(now: NIODeadline) -> HTTPReply {
+    if let latestMetrics, now - latestMetrics.madeAt < .seconds(1) { return latestMetrics.reply }
+    let reply = metrics()
+    latestMetrics = (reply, now)
+    return reply
   }
 
   private func metrics() -> HTTPReply {

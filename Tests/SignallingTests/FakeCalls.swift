@@ -14,8 +14,21 @@ final class FakeCalls: CallControl {
   var current = Report()
   private var joined: Set<ConnectionID> = []
 
+  /// Of the event loop.
+  var mostInputsPerTurn = 0
+  private var inputsThisTurn = 0
+
+  private func countInput() {
+    if inputsThisTurn == 0 {
+      MultiThreadedEventLoopGroup.currentEventLoop?.assumeIsolated().execute { self.inputsThisTurn = 0 }
+    }
+    inputsThisTurn += 1
+    mostInputsPerTurn = max(mostInputsPerTurn, inputsThisTurn)
+  }
+
   func handle(_ input: SFUInput) {
     inputs.append(input)
+    countInput()
     switch input {
     case .message(let connection, let message, _): answer(message, connection)
     case .request(let request, let resource): server?.respond(request, respond(resource))
@@ -59,7 +72,14 @@ final class FakeCalls: CallControl {
     }
   }
 
-  func report() -> Report { current }
+  var reports = 0
+
+  func report() -> Report {
+    reports += 1
+    return current
+  }
+
+  var isDraining: Bool { current.draining }
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     actions.append(action)

@@ -79,10 +79,53 @@ import Testing
     #expect(try client.request("GET", "/healthz").status == 200)
   }
 
+  @Test func limitsTheRateOfRequests() throws {
+    var limits = SignallingLimits()
+    limits.requestsPerSecond = 1
+    limits.requestBurst = 2
+    let server = try TestServer(limits: limits)
+    let client = try TestClient(port: server.port)
+    for _ in 0..<2 { #expect(try client.request("GET", "/healthz").status == 200) }
+    let refused = try client.request("GET", "/healthz")
+    #expect(refused.status == 429 && refused.headers["retry-after"] == "5")
+    #expect(refused.body.contains("1 requests per second, after a burst of 2"))
+    // Who does not wait is made to: by then there is a token again.
+    #expect(try client.request("GET", "/healthz").status == 200)
+  }
+
+  /// A page's files, and a monitor that asks all the time.
+  @Test func admitsWhatBrowsersAndMonitorsAsk() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send(String(repeating: "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+    for _ in 0..<100 { #expect(try client.response().status == 200) }
+  }
+
+  /// A report looks at every stream; these two are for everybody.
+  @Test func asksForNoReportPerRequest() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    for target in ["/readyz", "/metrics"] {
+      client.send(String(repeating: "GET \(target) HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+      for _ in 0..<100 { _ = try client.response() }
+    }
+    // One, unless this machine takes its time.
+    #expect(try server.withCalls { $0.reports } < 10)
+  }
+
+  @Test func takesOnePipelinedRequestPerTurn() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send(String(repeating: "DELETE /whip/r/n/r1 HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+    for _ in 0..<100 { #expect(try client.response().status == 200) }
+    #expect(try server.withCalls { $0.mostInputsPerTurn } < 5)
+  }
+
   @Test func closesWhoReadsNoResponses() throws {
     var limits = SignallingLimits()
     limits.idleTimeout = .milliseconds(500)
     limits.messageBurst = 1_000_000
+    limits.requestBurst = 1_000_000
     let server = try TestServer(limits: limits)
     let client = try TestClient(port: server.port)
     let count = 200_000  // 18 MB, more than the sockets hold
