@@ -155,7 +155,10 @@ public final class SignallingServer: HTTPService {
     log[metadataKey: "connection"] = "\(lastConnection)"
     log[metadataKey: "client"] = "\(channel.remoteAddress.map(Self.text) ?? "unknown")"
     let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
-    try channel.pipeline.syncOperations.addHandler(connection)
+    let pipeline = channel.pipeline.syncOperations
+    let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
+    try pipeline.addHandler(JoinAllowance(of: connection), position: .before(decoder))
+    try pipeline.addHandler(connection)
     connections[connection.id] = connection
     log.info("WebSocket opened")
   }

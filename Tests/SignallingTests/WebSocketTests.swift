@@ -83,6 +83,35 @@ import Testing
     #expect(try client.closeFrame().code == 1009)
   }
 
+  /// A frame of which the end never comes is held; so would many small messages be.
+  @Test(arguments: [true, false])
+  func bringsLittleBeforeTheJoin(isOneFrame: Bool) throws {
+    let server = try TestServer()
+    let client = try open(server)
+    if isOneFrame {
+      let length = 1 << 20
+      client.send([0x81, 0xff] + (0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) } + [0, 0, 0, 0])
+      client.send([UInt8](repeating: 0x20, count: 70_000))
+    } else {
+      for _ in 0..<5 { client.send(frame: 1, [UInt8](repeating: 0x20, count: 14_000)) }
+      for _ in 0..<4 { #expect(code(try client.message()) == "bad-json") }
+    }
+    var last = try client.message()
+    if code(last) == "bad-json" { last = try client.message() }
+    #expect(code(last) == "limit-exceeded")
+    #expect((last["message"] as? String)?.contains("65536 bytes before a join") == true)
+    #expect(try client.closeFrame().code == 1009)
+  }
+
+  @Test func bringsMoreWithTheJoin() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: join)
+    client.send(frame: 1, Array(#"{"type":"answer","sdp":"\#(String(repeating: "x", count: 200_000))"}"#.utf8))
+    #expect(try client.message()["type"] as? String == "joined")
+    #expect((try client.message())["message"] as? String == "echo")
+  }
+
   @Test func limitsTheRate() throws {
     var limits = SignallingLimits()
     limits.messagesPerSecond = 1
@@ -122,9 +151,11 @@ import Testing
   @Test func countsLargeMessagesMoreThanOnce() throws {
     var limits = SignallingLimits()
     limits.messagesPerSecond = 1
-    limits.messageBurst = 4
+    limits.messageBurst = 5
     let server = try TestServer(limits: limits)
     let client = try open(server)
+    client.send(message: join)
+    _ = try client.message()
     client.send(message: #"{"type":"\#(String(repeating: "x", count: 100_000))"}"#)
     #expect(code(try client.message()) == "bad-message")
     client.send(message: join)

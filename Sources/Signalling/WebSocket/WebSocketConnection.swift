@@ -73,6 +73,15 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
   }
 
+  var hasJoined: Bool { grants != nil }
+
+  /// Nobody sends so much only to join.
+  func exceededJoinAllowance() {
+    let limit = "\(JoinAllowance.bytes) bytes before a join"
+    deliver(.error(.limitExceeded, message: "a connection may send \(limit); closing"))
+    close(.messageTooLarge, "more than \(limit)")
+  }
+
   func isOn(_ channel: any Channel) -> Bool { context?.channel === channel }
 
   // MARK: Receiving
