@@ -136,7 +136,7 @@ public final class SignallingServer: HTTPService {
     let upgrader = NIOWebSocketServerUpgrader(
       maxFrameSize: min(limits.messageBytes * 4, Int(UInt32.max)), automaticErrorHandling: false,
       shouldUpgrade: { channel, head in
-        let isForUs = head.method == .GET && head.uri.split(separator: "?").first == "/ws"
+        let isForUs = head.method == .GET && HTTPRequest(method: .GET, target: head.uri).path == "/ws"
         let admits = isForUs && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
         return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
       },
@@ -243,6 +243,8 @@ public final class SignallingServer: HTTPService {
       return files?.reply(to: request, segments: segments)
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
     case .webSocket: return WebSocketHandshake.refusal(request.headers)
+    // What one resource or another takes (RFC 9110 section 9.3.7).
+    case .server: return HTTPReply(.noContent, headers: ["allow": "GET, HEAD, POST, PATCH, DELETE, OPTIONS"])
     case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
     }
   }
@@ -283,6 +285,7 @@ public final class SignallingServer: HTTPService {
 
   private func reply(to failure: Route.Failure, _ request: HTTPRequest) -> HTTPReply {
     switch failure {
+    case .notAPath: .problem(.badRequest, code: "bad-request", "the request target must be a path or a URL of HTTP")
     case .badPath:
       .problem(
         .badRequest, code: "bad-request",

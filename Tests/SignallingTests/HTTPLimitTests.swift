@@ -57,6 +57,25 @@ import Testing
     #expect(try TestClient(port: server.port).request("GET", "/healthz").status == 200)
   }
 
+  /// RFC 9112 section 3.2.
+  @Test(arguments: [
+    ("GET", "http://x/healthz", 200), ("GET", "HTTPS://x:8443/healthz?a=b", 200), ("GET", "http://x", 404),
+    ("GET", "http://x?a=/healthz", 404), ("POST", "http://x/whip/r/n", 415), ("OPTIONS", "*", 204), ("GET", "*", 405),
+    ("GET", "ftp://x/healthz", 400), ("GET", "http://x/%2f", 400),
+  ])
+  func takesEveryFormOfTarget(method: String, target: String, status: Int) throws {
+    let server = try TestServer()
+    #expect(try TestClient(port: server.port).request(method, target).status == status)
+  }
+
+  @Test func saysWhatTheServerTakes() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    #expect(try client.request("OPTIONS", "*").headers["allow"] == "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
+    #expect(try client.request("GET", "ftp://x/healthz").body.contains("must be a path or a URL of HTTP"))
+    #expect(try TestClient(port: server.port).openWebSocket("http://x/ws") == 101)
+  }
+
   @Test func takesPipelinedRequestsInOrder() throws {
     let server = try TestServer()
     let client = try TestClient(port: server.port)

@@ -10,12 +10,22 @@ struct HTTPRequest {
   var body: [UInt8]
 
   init(method: HTTPMethod, target: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
-    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = Self.originForm(target).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     self.method = method
     path = parts.first.map(String.init) ?? "/"
     query = parts.count > 1 ? Self.query(parts[1]) : [:]
     self.headers = headers
     self.body = body
+  }
+
+  /// Path and query of the target. It may be a whole URL (RFC 9112 section 3.2.2), of which scheme and authority change
+  /// nothing here.
+  private static func originForm(_ target: String) -> String {
+    let start = target.prefix(8).lowercased()
+    guard let scheme = ["http://", "https://"].first(where: start.hasPrefix) else { return target }
+    let rest = target.dropFirst(scheme.count)
+    let resource = rest[(rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex)...]
+    return resource.hasPrefix("/") ? String(resource) : "/\(resource)"
   }
 
   /// The path's segments, percent-decoded; nil if that fails or one holds a slash or NUL.
