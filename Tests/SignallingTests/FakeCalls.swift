@@ -120,13 +120,16 @@ final class TestServer: Sendable {
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let parts: NIOLoopBound<(FakeCalls, SignallingServer)>
 
-  init(tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits()) throws {
+  init(
+    tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
+    log: Logger = Logger(label: "test")
+  ) throws {
     let loop = group.next()
     let configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
     (parts, port) = try loop.flatSubmit {
       let calls = FakeCalls()
       let server = SignallingServer(
-        configuration: configuration, eventLoop: loop, control: calls, log: Logger(label: "test"))
+        configuration: configuration, eventLoop: loop, control: calls, log: log)
       calls.server = server
       let parts = NIOLoopBound((calls, server), eventLoop: loop)
       return server.start().map { (parts, $0) }

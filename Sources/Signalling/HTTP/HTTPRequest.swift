@@ -22,7 +22,7 @@ struct HTTPRequest {
   /// nothing here.
   private static func originForm(_ target: String) -> String {
     let start = target.prefix(8).lowercased()
-    guard let scheme = ["http://", "https://"].first(where: start.hasPrefix) else { return target }
+    guard let scheme = ["http://", "https://"].first(where: { start.hasPrefix($0) }) else { return target }
     let rest = target.dropFirst(scheme.count)
     let resource = rest[(rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex)...]
     return resource.hasPrefix("/") ? String(resource) : "/\(resource)"

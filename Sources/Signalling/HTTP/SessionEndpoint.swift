@@ -93,7 +93,7 @@ struct SessionEndpoint {
     do throws(TokenError) {
       grants = try tokens.verify(request.bearerToken, now: now)
     } catch {
-      log.info("token refused", metadata: ["reason": "\(error.message)", "path": "\(request.path.prefix(200))"])
+      log.info("token refused", metadata: ["reason": "\(error.message)", "path": "\(Self.loggable(request, route))"])
       let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""
       throw Refusal(
         .unauthorized, ErrorCode.unauthorized.rawValue, error.message, headers: ["www-authenticate": challenge])
@@ -103,6 +103,12 @@ struct SessionEndpoint {
       throw Refusal(.forbidden, ErrorCode.forbidden.rawValue, "the token does not open room \(room)")
     }
     return grants
+  }
+
+  /// Who knows the last segment of a session's URL can end the session.
+  private static func loggable(_ request: HTTPRequest, _ route: Route) -> Substring {
+    guard case .resource = route else { return request.path.prefix(200) }
+    return request.path[..<(request.path.lastIndex(of: "/") ?? request.path.startIndex)].prefix(200)
   }
 
   /// The body, which must be of media type `type`. `header` names the type in the refusal.
