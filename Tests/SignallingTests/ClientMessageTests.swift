@@ -85,9 +85,17 @@ import Testing
     #expect(error(#"{"type":"leave","x":"\"[[[[[[[[[[[[[[[[[[[[[["}"#) == nil)
   }
 
-  @Test(arguments: ["", " a", "a ", "a/b", "..", ".", "a\u{202e}b", "a\nb", String(repeating: "x", count: 65)])
+  @Test(arguments: [
+    "", " a", "a ", "a/b", "a\\b", "..", ".", "a\u{202e}b", "a\nb", String(repeating: "x", count: 65),
+    String(repeating: "👩‍👩‍👧‍👦", count: 21), "\u{200d}", "\u{3164}", "\u{115f}", "\u{2800}", "\u{34f}", "\u{fe0f}",
+    "a\u{3164}b", "a\u{2800}", "\u{200c}a", "a\u{ad}b",
+  ])
   func refusesBadNames(name: String) { #expect(!CallName.isValid(name)) }
 
-  @Test(arguments: ["a", "Anna Müller", "会議室", "👩‍👩‍👧 team", String(repeating: "x", count: 64), "room-1_(b)"])
+  @Test func namesTheRuleThatANameBreaks() {
+    for part in ["512 bytes", "backslash", "invisible", #"not "." or "..""#] { #expect(CallName.rule.contains(part)) }
+  }
+
+  @Test(arguments: ["a", "Anna Müller", "会議室", "👩‍👩‍👧 team", "❤️", "می‌خواهم", String(repeating: "x", count: 64), "room-1_(b)"])
   func acceptsGoodNames(name: String) { #expect(CallName.isValid(name)) }
 }
