@@ -50,7 +50,7 @@ public struct SignallingLimits: Sendable {
   public var requestTimeout = TimeAmount.seconds(10)
   /// Between two requests on one connection, and for a client to take a response.
   public var idleTimeout = TimeAmount.seconds(60)
-  /// From the opening of a WebSocket to a `join` that succeeds.
+  /// From the opening of a WebSocket, or a `leave`, to a `join` that succeeds.
   public var joinTimeout = TimeAmount.seconds(15)
   public var pingInterval = TimeAmount.seconds(10)
   /// A WebSocket that says nothing for so long, not even pong, is closed.

@@ -50,7 +50,8 @@ final class FakeCalls: CallControl {
       for _ in 0..<64 {
         server?.deliver(.offer(sdp: String(repeating: "x", count: 64 << 10), tracks: [:]), to: connection)
       }
-    case .leave: server?.close(connection, reason: .kicked)
+    case .restart: server?.close(connection, reason: .kicked)
+    case .leave: joined.remove(connection)
     default: server?.deliver(.error(.outOfOrder, message: "echo"), to: connection)
     }
   }

@@ -198,7 +198,7 @@ import Testing
     let client = try open(server)
     client.send(message: join)
     _ = try client.message()
-    client.send(message: #"{"type":"leave"}"#)
+    client.send(message: #"{"type":"restart","target":"subscribe"}"#)
     let close = try client.closeFrame()
     #expect(close.code == 1008 && close.reason == "kicked")
   }
@@ -215,7 +215,10 @@ import Testing
       #expect(ping.opcode == 9)
       alive.send(frame: 10, ping.payload)
     }
-    _ = try dead.drain()  // ends because the server closes; it would time out otherwise
+    var last = try dead.frame()
+    while last.opcode == 9 { last = try dead.frame() }
+    #expect(last.opcode == 8 && last.payload.starts(with: [0x03, 0xf0]))
+    #expect(try dead.isAtEnd(), "it does not answer")
     alive.send(message: join)
     #expect(try alive.message()["type"] as? String == "joined")
   }
@@ -231,6 +234,26 @@ import Testing
     #expect(try idle.closeFrame().code == 1008)
     joined.send(message: #"{"type":"answer","sdp":"v=0"}"#)
     #expect(code(try joined.message()) == "out-of-order")
+  }
+
+  @Test func closesWhoLeavesAndStays() throws {
+    var limits = SignallingLimits()
+    limits.joinTimeout = .milliseconds(300)
+    let server = try TestServer(limits: limits)
+    let (back, gone) = (try open(server), try open(server))
+    for client in [back, gone] {
+      client.send(message: join)
+      client.send(message: #"{"type":"leave"}"#)
+      #expect(try client.message()["type"] as? String == "joined")
+    }
+    gone.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect((try gone.message()["message"] as? String) == #"the first message must be "join""#)
+    back.send(message: join)
+    #expect(try back.message()["type"] as? String == "joined")
+    let close = try gone.closeFrame()
+    #expect(close.code == 1008 && close.reason.hasPrefix("no join"))
+    back.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect(try back.message()["message"] as? String == "echo")
   }
 
   @Test func closesSlowReadersAlone() throws {

@@ -19,6 +19,7 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var refusedInARow = 0
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
+  private var joinDeadline: Scheduled<Void>?
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
@@ -36,11 +37,13 @@ final class WebSocketConnection: ChannelInboundHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     schedulePing(context)
-    scheduleJoinDeadline(context)
+    scheduleSilence(context)
+    setJoinDeadline(context)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     isClosing = true
+    joinDeadline?.cancel()
     self.context = nil
     server.ended(self)
     context.fireChannelInactive()
@@ -124,6 +127,13 @@ final class WebSocketConnection: ChannelInboundHandler {
       return deliver(.error(.outOfOrder, message: "the first message must be \"join\""))
     }
     server.control?.handle(.message(id, received.message, grants: grants))
+    if case .leave = received.message { left() }
+  }
+
+  /// As before the first join.
+  private func left() {
+    grants = nil
+    if let context { setJoinDeadline(context) }
   }
 
   private func join(_ received: ReceivedMessage) {
@@ -186,8 +196,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   // MARK: Keeping alive, closing
 
   /// Without a join, pongs alone would keep a connection, and one of those that there may be, for ever.
-  private func scheduleJoinDeadline(_ context: ChannelHandlerContext) {
-    context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
+  private func setJoinDeadline(_ context: ChannelHandlerContext) {
+    joinDeadline?.cancel()
+    joinDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
       guard let self, grants == nil else { return }
       close(.policyViolation, "no join within \(limits.joinTimeout.nanoseconds / 1_000_000_000) s")
     }
@@ -195,15 +206,21 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   private func schedulePing(_ context: ChannelHandlerContext) {
     context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
-      guard let self, self.context != nil else { return }
-      if NIODeadline.now() - lastHeard >= limits.silenceTimeout {
-        log.info(
-          "connection closed: silent", metadata: ["seconds": "\(limits.silenceTimeout.nanoseconds / 1_000_000_000)"])
-        isClosing = true
-        return context.close(promise: nil)
-      }
+      guard let self, !isClosing else { return }
       write(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer()))
       schedulePing(context)
+    }
+  }
+
+  /// Looks when the silence would be long enough, had there been nothing since.
+  private func scheduleSilence(_ context: ChannelHandlerContext) {
+    let end = lastHeard + limits.silenceTimeout
+    context.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
+      guard let self, !isClosing else { return }
+      guard NIODeadline.now() - lastHeard >= limits.silenceTimeout else { return scheduleSilence(context) }
+      let seconds = limits.silenceTimeout.nanoseconds / 1_000_000_000
+      log.info("connection closed: silent", metadata: ["seconds": "\(seconds)"])
+      close(.policyViolation, "nothing was heard for \(seconds) s")
     }
   }
 
