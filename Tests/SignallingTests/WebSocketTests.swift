@@ -162,12 +162,13 @@ import Testing
     #expect(code(try client.message()) == "rate-limited")
   }
 
-  @Test(arguments: ["unmasked", "continuation", "nested", "control", "opcode"])
+  @Test(arguments: ["unmasked", "empty", "continuation", "nested", "control", "opcode"])
   func closesOnViolations(kind: String) throws {
     let server = try TestServer()
     let client = try open(server)
     switch kind {
     case "unmasked": client.send(frame: 1, Array(join.utf8), isMasked: false)
+    case "empty": client.send(frame: 1, [], isMasked: false)
     case "continuation": client.send(frame: 0, [1])
     case "nested":
       client.send(frame: 1, [1], isFinal: false)
@@ -185,11 +186,15 @@ import Testing
     #expect(try client.closeFrame().code == 1007)
   }
 
-  @Test func echoesClose() throws {
+  @Test(arguments: [
+    ([], 1000), ([0x03, 0xe8], 1000), ([0x0f, 0xa0, 0x6f, 0x6b], 1000), ([0x03], 1002), ([0x03, 0xed], 1002),
+    ([0x03, 0xe7], 1002), ([0x13, 0x88], 1002), ([0x03, 0xe8, 0xff], 1007),
+  ])
+  func answersClose(body: [UInt8], code: Int) throws {
     let server = try TestServer()
     let client = try open(server)
-    client.send(frame: 8, [0x03, 0xe8])
-    #expect(try client.closeFrame().code == 1000)
+    client.send(frame: 8, body)
+    #expect(try client.closeFrame().code == code)
     #expect(try client.isAtEnd())
   }
 

@@ -53,7 +53,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     let frame = Self.unwrapInboundIn(data)
     lastHeard = .now()
     guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
-    guard frame.maskKey != nil || frame.length == 0 else { return violation("a client's frames must be masked") }
+    guard frame.maskKey != nil else { return violation("a client's frames must be masked") }
     if frame.opcode == .connectionClose { return peerCloses(frame, context) }
     let isTooFast = isTooFast(frame)
     switch frame.opcode {
@@ -243,9 +243,31 @@ final class WebSocketConnection: ChannelInboundHandler {
   private func peerCloses(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
     if !isClosing {
       isClosing = true
-      sendClose(.normalClosure, "", context)
+      let (code, reason) = Self.answer(toClose: frame.unmaskedData)
+      sendClose(code, reason, context)
     }
     context.close(promise: nil)
+  }
+
+  /// Says what is wrong with the body of a close frame, if anything is (RFC 6455 sections 5.5.1 and 8.1).
+  private static func answer(toClose body: ByteBuffer) -> (WebSocketErrorCode, String) {
+    var body = body
+    guard body.readableBytes > 0 else { return (.normalClosure, "") }
+    guard let code = body.readInteger(as: UInt16.self), mayTravel(code) else {
+      return (.protocolError, "a close frame without a valid code")
+    }
+    guard String(validating: body.readableBytesView, as: UTF8.self) != nil else {
+      return (.dataInconsistentWithMessage, "a reason that is not UTF-8")
+    }
+    return (.normalClosure, "")
+  }
+
+  /// Section 7.4; 1004 to 1006 and 1015 are for use within a program only.
+  private static func mayTravel(_ code: UInt16) -> Bool {
+    switch code {
+    case 1000...1003, 1007...1014, 3000...4999: true
+    default: false
+    }
   }
 
   private func sendClose(_ code: WebSocketErrorCode, _ reason: String, _ context: ChannelHandlerContext) {
