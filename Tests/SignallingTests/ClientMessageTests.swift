@@ -60,6 +60,19 @@ import Testing
       #"subscribe: field "tracks" must be a list of strings, not a list of other things"#
     ),
     (#"{"type":"restart","target":"both"}"#, #"restart: field "target" must be "publish" or "subscribe""#),
+    (
+      #"{"type":"join","room":"r","name":"\ud800"}"#,
+      #"join: field "name" must be a string, not a number out of range, or text that is not Unicode"#
+    ),
+    (
+      #"{"type":"publish","sdp":"","sources":{"0":null}}"#,
+      #"publish.sources: field "0" must be a string, not null"#
+    ),
+    (
+      #"{"type":"publish","sdp":"","sources":[]}"#,
+      #"publish: field "sources" must be an object of m-line ids to "camera", "microphone", "screen" or "screen-audio", "#
+        + "not a list of other things"
+    ),
     (#"{"type":5}"#, #"message: field "type" must be a string, not a number"#),
     (#"{"room":"r"}"#, #"message: field "type" is missing; it must be a string"#),
     (#"[]"#, #"the message must be a JSON object with a "type""#),
@@ -74,9 +87,19 @@ import Testing
     #expect(error(#"{"type":"publish","sdp":"","sources":{"0":"sofa"}}"#)?.message.contains("not \"sofa\"") == true)
   }
 
-  @Test(arguments: ["", "{", "nonsense", #"{"type":"leave"} x"#, #"{'type':'leave'}"#])
+  @Test(arguments: [
+    "", "{", "nonsense", #"{"type":"leave"} x"#, #"{'type':'leave'}"#, #"{"type":"leave",}"#, #"{"type":"leave","x":[1,]}"#,
+    #"{"type":"leave","x":007}"#, #"{"type":"leave","x":1.}"#, #"{"type":"leave","x":+1}"#, #"{"type":"leave","x":"\x"}"#,
+    "{\"type\":\"leave\",\"x\":\"\t\"}", #"{"type":"leave","x":"\u00g0"}"#, #"{"type":"leave",1:2}"#,
+    #"{"type":"leave","x":nul}"#, #"{"type" "leave"}"#, "/**/{}",
+  ])
   func saysWhenItIsNoJSON(text: String) {
     #expect(error(text)?.code == .badJSON)
+  }
+
+  @Test func takesAllOfJSON() throws {
+    let text = " { \"type\" : \"le\\u0061ve\" ,\r\n\t\"x\":[ -0.5e+7, 0, 10, true,false ,null, {}, [ ], \"\\\"\\\\\\/\\b\\n\" ] } "
+    #expect(try decode(text).message == .leave)
   }
 
   @Test func refusesDeepNestingButNotBracketsInStrings() {
