@@ -65,9 +65,9 @@ final class FakeCalls: CallControl {
         iceServers: ["stun:stun.example.org", "turn:ada:p%22%5Cw@turn.example.org?transport=tcp"].compactMap {
           ICEServer($0)
         })
-    case .patch(_, _, _, _, _, let tag?) where tag == "*":
+    case .patch(_, _, _, _, _, let tags) where tags == ["*"]:
       .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
-    case .patch(_, _, _, _, _, let tag) where tag != "tag1": .failed(status: 412, .outOfOrder, detail: "another tag")
+    case .patch(_, _, _, _, _, let tags) where !tags.contains("tag1"): .failed(status: 412, .outOfOrder, detail: "another tag")
     case .patch: .accepted
     case .delete: .deleted
     }

@@ -52,13 +52,13 @@ struct HTTPRequest {
     return trimmed(parts[1])
   }
 
-  /// `If-Match` with the quotes taken off a strong tag; "*" and weak tags stay as they are. Of a list, the first.
-  var ifMatch: String? {
-    guard let value = headers.first(name: "if-match")?.split(separator: ",").first.map({ trimmed($0) }) else {
-      return nil
+  /// The list of `If-Match` (RFC 9110 section 13.1.1) with the quotes taken off strong tags; "*" and weak tags stay as they
+  /// are.
+  var ifMatch: [String] {
+    headers[canonicalForm: "if-match"].map { tag in
+      guard tag.count >= 2, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return String(tag) }
+      return String(tag.dropFirst().dropLast())
     }
-    guard value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") else { return value }
-    return String(value.dropFirst().dropLast())
   }
 
   private static func query(_ text: Substring) -> [String: String] {

@@ -29,12 +29,13 @@ struct SessionEndpoint {
         return .ask(.delete(role, room: room, participant: participant, resource: resource))
       case .resource(let role, let room, let participant, let resource):
         let fragment = try text(request, type: Self.fragment, header: "accept-patch", what: "an SDP fragment")
-        guard let tag = request.ifMatch else {
+        let tags = request.ifMatch
+        guard !tags.isEmpty else {
           throw Refusal(
             .preconditionRequired, "precondition-required", "PATCH needs If-Match with the session's entity tag, or *")
         }
         return .ask(
-          .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tag))
+          .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tags))
       default: return .reply(.problem(.notFound, .notFound, "there is nothing here"))
       }
     } catch {
