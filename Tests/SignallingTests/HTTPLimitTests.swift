@@ -50,11 +50,31 @@ import Testing
     let server = try TestServer()
     let garbage = try TestClient(port: server.port)
     garbage.send("\u{16}\u{3}\u{1}nonsense\r\n\r\n")
-    #expect(try garbage.response().status == 400)
+    #expect(try garbage.response().status == 501)
+    let unknown = try TestClient(port: server.port)
+    unknown.send("FOO / HTTP/1.1\r\nHost: t\r\n\r\n")
+    let response = try unknown.response()
+    #expect(response.status == 501 && response.body.contains("a method that this server knows"))
+    let chunk = try TestClient(port: server.port)
+    chunk.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+    #expect(try chunk.response().status == 400)
+    #expect(try chunk.isAtEnd())
     let long = try TestClient(port: server.port)
     long.send("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 100_000))\r\n\r\n")
     #expect(try long.response().status == 400)
     #expect(try TestClient(port: server.port).request("GET", "/healthz").status == 200)
+  }
+
+  /// RFC 9112 section 3.2.
+  @Test(arguments: [
+    ("HTTP/1.1\r\n", 400), ("HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400), ("HTTP/1.0\r\n", 200),
+    ("HTTP/1.1\r\nHost:\r\n", 200),
+  ])
+  func wantsOneHost(rest: String, status: Int) throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send("GET /healthz \(rest)\r\n")
+    #expect(try client.response().status == status)
   }
 
   /// RFC 9112 section 3.2.

@@ -63,15 +63,14 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A WebSocket upgrade that was refused arrives as a plain request next.
-    if error is HTTPParserError, case .waiting = state {
-      refuseUnreadable(context)
-    } else if error is HTTPParserError {
-      context.close(promise: nil)
-    } else if error is ChannelError || error is IOError {
-      context.close(promise: nil)
-    } else if !context.channel.isActive || isTransportError(error) {
-      context.close(promise: nil)
+    guard let error = error as? HTTPParserError, context.channel.isActive else {
+      if !context.channel.isActive || isTransportError(error) { context.close(promise: nil) }
+      return
+    }
+    switch state {
+    case .waiting: refuse(unreadable(error), HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), context)
+    case .reading(let head, _): refuse(unreadable(error), head, context)
+    case .responding, .writing, .closed: context.close(promise: nil)
     }
   }
 
@@ -81,6 +80,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     setDeadline(service.limits.requestTimeout, context)
     state = .reading(head, body: [])
     if let reply = isRefused { return refuse(reply, head, context) }
+    guard head.namesOneHost else { return refuse(noHost, head, context) }
     let limit = service.limits.bodyBytes
     if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limit {
       return refuse(tooLarge(limit), head, context)
@@ -117,12 +117,6 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   private func refuse(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     send(reply, to: head, closes: true, context)
-  }
-
-  private func refuseUnreadable(_ context: ChannelHandlerContext) {
-    let reply = HTTPReply.problem(
-      .badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
-    send(reply, to: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), closes: true, context)
   }
 
   private func send(_ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext) {
@@ -174,6 +168,18 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   // MARK: Limits
+
+  private func unreadable(_ error: HTTPParserError) -> HTTPReply {
+    if error == .invalidMethod {
+      return .problem(
+        .notImplemented, code: "not-implemented", "the request does not begin with a method that this server knows")
+    }
+    return .problem(.badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
+  }
+
+  private var noHost: HTTPReply {
+    .problem(.badRequest, code: "bad-request", "an HTTP/1.1 request must have one Host field")
+  }
 
   private func tooLarge(_ limit: Int) -> HTTPReply {
     .problem(.payloadTooLarge, .limitExceeded, "the request body exceeds the limit of \(limit) bytes (max-body-bytes)")

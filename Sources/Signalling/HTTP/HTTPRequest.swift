@@ -108,6 +108,11 @@ struct HTTPRequest {
   }
 }
 
+extension HTTPRequestHead {
+  /// As HTTP/1.1 wants it (RFC 9112 section 3.2).
+  var namesOneHost: Bool { version != .http1_1 || headers["host"].count == 1 }
+}
+
 /// Without the spaces and tabs at either end.
 func trimmed(_ text: some StringProtocol) -> String {
   let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
