@@ -15,7 +15,11 @@ extension SFU {
     case .join: break
     case .publish(let sdp, let labels): publish(sdp, labels, by: id, on: connection, now: now)
     case .answer(let sdp): answered(sdp, by: id, on: connection, now: now)
-    case .candidate: break
+    // We are ICE-lite: only its form matters.
+    case .candidate(let target, let line):
+      if !line.isEmpty, ICECandidate(line) == nil {
+        refuse(connection, .badMessage, "the candidate is not of the form of RFC 8839 section 5.1", about: target)
+      }
     case .subscribe(let wanted, _): want(wanted, id, on: connection, now: now)
     case .mute(let track, let muted): mute(track, muted, by: id, on: connection, now: now)
     case .restart(let target, let sdp, let labels): restart(target, sdp, labels, by: id, on: connection, now: now)

@@ -110,16 +110,16 @@ extension SFU {
 
   /// Trickled candidates need nothing of an ICE-lite agent; new credentials are an ICE restart (RFC 9725 section 4.3).
   private mutating func patch(
-    _ peer: TransportID?, fragment: String, ifMatch: String?, now: Instant
+    _ peer: TransportID?, fragment: String, ifMatch: [String], now: Instant
   ) -> ResourceResponse {
     guard let peer, let session = peers[peer], let resource = session.resource else { return .gone }
     let parsed: SDPFragment
     do throws(SDPError) { parsed = try SDPFragment.parse(fragment) } catch { return .failed(error) }
-    guard let ifMatch else {
+    guard !ifMatch.isEmpty else {
       return .failed(
         status: 428, .badMessage, detail: "If-Match is missing: send the ETag of the answer, or * to restart ICE")
     }
-    guard ifMatch == "*" || ifMatch == resource.entityTag else {
+    guard ifMatch == ["*"] || ifMatch.contains(resource.entityTag) else {
       return .failed(status: 412, .outOfOrder, detail: "If-Match is not the entity tag of the current ICE session")
     }
     guard var remote = session.remote, parsed.restartsICE(of: remote) else { return .accepted }

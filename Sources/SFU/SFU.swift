@@ -32,7 +32,7 @@ public struct SFU {
   var finder = PeerFinder()
   var sequencer = Sequencer()
   var counters = SFUCounters()
-  var isDraining = false
+  public internal(set) var isDraining = false
   var captures: [CaptureID: CaptureState] = [:]
   /// RTCP that this event brought or sent, for captures.
   var control: [ControlPacket] = []

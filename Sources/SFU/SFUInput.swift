@@ -47,8 +47,9 @@ public enum SFUInput: Sendable {
 public enum ResourceRequest: Hashable, Sendable {
   /// POST with an SDP offer: `.publish` is WHIP, `.subscribe` WHEP. `client` is the address it came from, for the log.
   case create(PeerRole, room: String, participant: String, offer: String, grants: Grants, client: String = "unknown")
-  /// PATCH with an SDP fragment (RFC 8840): candidates, or an ICE restart when it brings new credentials.
-  case patch(PeerRole, room: String, participant: String, resource: String, fragment: String, ifMatch: String?)
+  /// PATCH with an SDP fragment (RFC 8840): candidates, or an ICE restart when it brings new credentials. `ifMatch`: entity
+  /// tags, of which one must be the session's, or "*" alone.
+  case patch(PeerRole, room: String, participant: String, resource: String, fragment: String, ifMatch: [String])
   case delete(PeerRole, room: String, participant: String, resource: String)
 }
 

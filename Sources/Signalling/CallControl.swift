@@ -5,7 +5,10 @@ import SFU
 public protocol CallControl: AnyObject {
   /// What the SFU commands in answer may come back (`deliver`, `respond`, `close`) before this returns.
   func handle(_ input: SFUInput)
+  /// Looks at every stream: nothing for what anybody may ask as often as he likes.
   func report() -> Report
+  /// Whether no new participants are taken.
+  var isDraining: Bool { get }
   func administer(_ action: AdminAction) -> AdminOutcome
   func trace(_ request: TraceRequest) -> TraceOutcome
   func fastPathStatistics() -> FastPathStatistics

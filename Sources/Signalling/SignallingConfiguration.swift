@@ -40,13 +40,17 @@ public struct SignallingLimits: Sendable {
   /// `messagesPerSecond`.
   public var messagesPerSecond = 50
   public var messageBurst = 200
+  /// HTTP requests of one connection, those with a body as well: a bucket of `requestBurst`, which no page's files come near
+  /// and no monitor, that refills with `requestsPerSecond`.
+  public var requestsPerSecond = 100
+  public var requestBurst = 400
   /// Bytes that may wait for one slow WebSocket reader.
   public var unsentBytes = 1 << 20
   /// From connecting to the end of the first request (and from a request's head to its end).
   public var requestTimeout = TimeAmount.seconds(10)
   /// Between two requests on one connection, and for a client to take a response.
   public var idleTimeout = TimeAmount.seconds(60)
-  /// From the opening of a WebSocket to a `join` that succeeds.
+  /// From the opening of a WebSocket, or a `leave`, to a `join` that succeeds.
   public var joinTimeout = TimeAmount.seconds(15)
   public var pingInterval = TimeAmount.seconds(10)
   /// A WebSocket that says nothing for so long, not even pong, is closed.

@@ -28,6 +28,7 @@ public final class SignallingServer: HTTPService {
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
+  private var latestMetrics: (reply: HTTPReply, madeAt: NIODeadline)?
   private var lastConnection: UInt64 = 0
   private var lastRequest: UInt64 = 0
 
@@ -141,8 +142,8 @@ public final class SignallingServer: HTTPService {
     let upgrader = NIOWebSocketServerUpgrader(
       maxFrameSize: min(limits.messageBytes * 4, Int(UInt32.max)), automaticErrorHandling: false,
       shouldUpgrade: { channel, head in
-        let isForUs = head.method == .GET && head.uri.split(separator: "?").first == "/ws"
-        let admits = isForUs && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
+        let isForUs = head.method == .GET && HTTPRequest(method: .GET, target: head.uri).path == "/ws"
+        let admits = isForUs && head.namesOneHost && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
         return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
       },
       upgradePipelineHandler: { channel, _ in
@@ -160,7 +161,10 @@ public final class SignallingServer: HTTPService {
     log[metadataKey: "connection"] = "\(lastConnection)"
     log[metadataKey: "client"] = "\(channel.remoteAddress?.client ?? "unknown")"
     let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
-    try channel.pipeline.syncOperations.addHandler(connection)
+    let pipeline = channel.pipeline.syncOperations
+    let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
+    try pipeline.addHandler(JoinAllowance(of: connection), position: .before(decoder))
+    try pipeline.addHandler(connection)
     connections[connection.id] = connection
     log.info("WebSocket opened")
   }
@@ -236,20 +240,30 @@ public final class SignallingServer: HTTPService {
     switch route {
     case .health: return .text(.ok, "ok\n")
     case .readiness: return readiness()
-    case .metrics: return metrics()
+    case .metrics: return recentMetrics(now: .now())
     case .file(let segments):
       return files?.reply(to: request, segments: segments)
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
     case .webSocket: return WebSocketHandshake.refusal(request.headers)
+    // What one resource or another takes (RFC 9110 section 9.3.7).
+    case .server: return HTTPReply(.noContent, headers: ["allow": "GET, HEAD, POST, PATCH, DELETE, OPTIONS"])
     case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
     }
   }
 
   private func readiness() -> HTTPReply {
-    guard let control, !control.report().draining else {
+    guard let control, !control.isDraining else {
       return .problem(.serviceUnavailable, .draining, "this server is draining and takes no new participants")
     }
     return .text(.ok, "ready\n")
+  }
+
+  /// Made anew once a second at most.
+  private func recentMetrics(now: NIODeadline) -> HTTPReply {
+    if let latestMetrics, now - latestMetrics.madeAt < .seconds(1) { return latestMetrics.reply }
+    let reply = metrics()
+    latestMetrics = (reply, now)
+    return reply
   }
 
   private func metrics() -> HTTPReply {
@@ -271,6 +285,7 @@ public final class SignallingServer: HTTPService {
 
   private func reply(to failure: Route.Failure, _ request: HTTPRequest) -> HTTPReply {
     switch failure {
+    case .notAPath: .problem(.badRequest, code: "bad-request", "the request target must be a path or a URL of HTTP")
     case .badPath:
       .problem(
         .badRequest, code: "bad-request",

@@ -86,6 +86,8 @@ final class ControlLoop: CallControl {
 
   func report() -> Report { sfu.report(now: MonotonicClock.now()) }
 
+  var isDraining: Bool { sfu.isDraining }
+
   func administer(_ action: AdminAction) -> AdminOutcome {
     let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
     if var order = action.order {

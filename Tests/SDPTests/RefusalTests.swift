@@ -20,10 +20,12 @@ import Testing
 
   @Test func whatCannotBeServedSaysWhy() throws {
     #expect(try refuse("a=group:BUNDLE 0 1\n", "") == .noBundle)
-    #expect(try refuse("a=group:BUNDLE 0 1\n", "a=group:BUNDLE x y\n") == .noBundle)
+    #expect(try refuse("a=group:BUNDLE 0 1\n", "a=group:BUNDLE x y\n") == .notInBundle(mid: "0"))
     #expect(try refuse("a=rtcp-mux\n", "") == .noRTCPMux(mid: "0"))
     #expect(try refuse("UDP/TLS/RTP/SAVPF", "RTP/AVP") == .unencrypted(protocolName: "RTP/AVP"))
-    #expect(try refuse("a=fingerprint:sha-256 ", "a=fingerprint:sha-1 ") == .noFingerprint)
+    #expect(try refuse("a=fingerprint:sha-256 ", "a=fingerprint:sha-1 ") == .badFingerprint)
+    #expect(try refuse("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 AB:") == .badFingerprint)
+    #expect(try refuse("a=fingerprint:", "a=thumbprint:") == .noFingerprint)
     #expect(try refuse("a=ice-ufrag:pxZh\n", "") == .noICECredentials)
     #expect(try refuse("a=ice-pwd:ZUQYwIYO01fQHmxT2s5YCSx4\n", "a=ice-pwd:short\n") == .noICECredentials)
     #expect(try refuse("a=setup:actpass", "a=setup:holdconn") == .badSetup("holdconn"))
@@ -84,7 +86,7 @@ import Testing
     #expect(throws: SDPError.noMedia) { try negotiate(offer) }
     offer = try Vectors.offer("chromium-156-sendonly-av")
     for index in offer.media.indices { offer.media[index].port = 0 }
-    #expect(throws: SDPError.noMedia) { try negotiate(offer) }
+    #expect(throws: SDPError.onlyStoppedMedia) { try negotiate(offer) }
   }
 
   @Test func mediaOutsideTheBundleAreRefusedAlone() throws {

@@ -224,6 +224,8 @@ func answer(
     var unbundled = answer(offer)
     unbundled.removeAttributes("group")
     #expect(throws: SDPError.noBundle) { try session.accept(answer: unbundled) }
+    unbundled.lines.append(.attribute("group", "BUNDLE 0"))
+    #expect(throws: SDPError.notInBundle(mid: "1")) { try session.accept(answer: unbundled) }
     #expect(throws: Never.self) { try session.accept(answer: answer(offer)) }
   }
 

@@ -93,15 +93,17 @@ import Wire
       return #expect(Bool(false))
     }
     try peer.connect(by: answer)
-    func patch(_ fragment: String, _ ifMatch: String?) throws -> ResourceResponse {
+    func patch(_ fragment: String, _ ifMatch: String...) throws -> ResourceResponse {
       try ask(
         .patch(.publish, room: "live", participant: "camera", resource: resource, fragment: fragment, ifMatch: ifMatch),
         of: world)
     }
     let restart = "a=ice-ufrag:newuf\r\na=ice-pwd:newpasswordnewpasswordnew\r\n"
-    #expect(try patch(restart, nil).status == 428)
+    #expect(try patch(restart).status == 428)
     #expect(try patch(restart, "stale").status == 412)
     #expect(try patch("a=end-of-candidates\r\n", tag) == .accepted)
+    #expect(try patch("a=end-of-candidates\r\n", "stale", tag) == .accepted)
+    #expect(try patch("a=end-of-candidates\r\n", "stale", "*").status == 412)
     #expect(try patch("a=ice-ufrag:brow\r\na=end-of-candidates\r\n", tag) == .accepted, "the current one")
     for (bad, named) in [
       ("a=ice-ufrag:x\r\na=ice-pwd:newpasswordnewpasswordnew\r\n", "a=ice-ufrag"),

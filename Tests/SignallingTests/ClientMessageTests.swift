@@ -63,6 +63,19 @@ import Testing
       #"subscribe: field "tracks" must be a list of strings, not a list of other things"#
     ),
     (#"{"type":"restart","target":"both"}"#, #"restart: field "target" must be "publish" or "subscribe""#),
+    (
+      #"{"type":"join","room":"r","name":"\ud800"}"#,
+      #"join: field "name" must be a string, not a number out of range, or text that is not Unicode"#
+    ),
+    (
+      #"{"type":"publish","sdp":"","sources":{"0":null}}"#,
+      #"publish.sources: field "0" must be a string, not null"#
+    ),
+    (
+      #"{"type":"publish","sdp":"","sources":[]}"#,
+      #"publish: field "sources" must be an object of m-line ids to "camera", "microphone", "screen" or "screen-audio", "#
+        + "not a list of other things"
+    ),
     (#"{"type":5}"#, #"message: field "type" must be a string, not a number"#),
     (#"{"room":"r"}"#, #"message: field "type" is missing; it must be a string"#),
     (#"[]"#, #"the message must be a JSON object with a "type""#),
@@ -77,9 +90,19 @@ import Testing
     #expect(error(#"{"type":"publish","sdp":"","sources":{"0":"sofa"}}"#)?.message.contains("not \"sofa\"") == true)
   }
 
-  @Test(arguments: ["", "{", "nonsense", #"{"type":"leave"} x"#, #"{'type':'leave'}"#])
+  @Test(arguments: [
+    "", "{", "nonsense", #"{"type":"leave"} x"#, #"{'type':'leave'}"#, #"{"type":"leave",}"#, #"{"type":"leave","x":[1,]}"#,
+    #"{"type":"leave","x":007}"#, #"{"type":"leave","x":1.}"#, #"{"type":"leave","x":+1}"#, #"{"type":"leave","x":"\x"}"#,
+    "{\"type\":\"leave\",\"x\":\"\t\"}", #"{"type":"leave","x":"\u00g0"}"#, #"{"type":"leave",1:2}"#,
+    #"{"type":"leave","x":nul}"#, #"{"type" "leave"}"#, "/**/{}",
+  ])
   func saysWhenItIsNoJSON(text: String) {
     #expect(error(text)?.code == .badJSON)
+  }
+
+  @Test func takesAllOfJSON() throws {
+    let text = " { \"type\" : \"le\\u0061ve\" ,\r\n\t\"x\":[ -0.5e+7, 0, 10, true,false ,null, {}, [ ], \"\\\"\\\\\\/\\b\\n\" ] } "
+    #expect(try decode(text).message == .leave)
   }
 
   @Test func refusesDeepNestingButNotBracketsInStrings() {
@@ -88,9 +111,17 @@ import Testing
     #expect(error(#"{"type":"leave","x":"\"[[[[[[[[[[[[[[[[[[[[[["}"#) == nil)
   }
 
-  @Test(arguments: ["", " a", "a ", "a/b", "..", ".", "a\u{202e}b", "a\nb", String(repeating: "x", count: 65)])
+  @Test(arguments: [
+    "", " a", "a ", "a/b", "a\\b", "..", ".", "a\u{202e}b", "a\nb", String(repeating: "x", count: 65),
+    String(repeating: "👩‍👩‍👧‍👦", count: 21), "\u{200d}", "\u{3164}", "\u{115f}", "\u{2800}", "\u{34f}", "\u{fe0f}",
+    "a\u{3164}b", "a\u{2800}", "\u{200c}a", "a\u{ad}b",
+  ])
   func refusesBadNames(name: String) { #expect(!CallName.isValid(name)) }
 
-  @Test(arguments: ["a", "Anna Müller", "会議室", "👩‍👩‍👧 team", String(repeating: "x", count: 64), "room-1_(b)"])
+  @Test func namesTheRuleThatANameBreaks() {
+    for part in ["512 bytes", "backslash", "invisible", #"not "." or "..""#] { #expect(CallName.rule.contains(part)) }
+  }
+
+  @Test(arguments: ["a", "Anna Müller", "会議室", "👩‍👩‍👧 team", "❤️", "می‌خواهم", String(repeating: "x", count: 64), "room-1_(b)"])
   func acceptsGoodNames(name: String) { #expect(CallName.isValid(name)) }
 }

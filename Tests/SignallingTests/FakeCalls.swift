@@ -14,8 +14,21 @@ final class FakeCalls: CallControl {
   var current = Report()
   private var joined: Set<ConnectionID> = []
 
+  /// Of the event loop.
+  var mostInputsPerTurn = 0
+  private var inputsThisTurn = 0
+
+  private func countInput() {
+    if inputsThisTurn == 0 {
+      MultiThreadedEventLoopGroup.currentEventLoop?.assumeIsolated().execute { self.inputsThisTurn = 0 }
+    }
+    inputsThisTurn += 1
+    mostInputsPerTurn = max(mostInputsPerTurn, inputsThisTurn)
+  }
+
   func handle(_ input: SFUInput) {
     inputs.append(input)
+    countInput()
     switch input {
     case .message(let connection, let message, _): answer(message, connection)
     case .request(let request, let resource): server?.respond(request, respond(resource))
@@ -37,7 +50,8 @@ final class FakeCalls: CallControl {
       for _ in 0..<64 {
         server?.deliver(.offer(sdp: String(repeating: "x", count: 64 << 10), tracks: [:]), to: connection)
       }
-    case .leave: server?.close(connection, reason: .kicked)
+    case .restart: server?.close(connection, reason: .kicked)
+    case .leave: joined.remove(connection)
     default: server?.deliver(.error(.outOfOrder, message: "echo"), to: connection)
     }
   }
@@ -51,15 +65,22 @@ final class FakeCalls: CallControl {
         iceServers: ["stun:stun.example.org", "turn:ada:p%22%5Cw@turn.example.org?transport=tcp"].compactMap {
           ICEServer($0)
         })
-    case .patch(_, _, _, _, _, let tag?) where tag == "*":
+    case .patch(_, _, _, _, _, let tags) where tags == ["*"]:
       .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
-    case .patch(_, _, _, _, _, let tag) where tag != "tag1": .failed(status: 412, .outOfOrder, detail: "another tag")
+    case .patch(_, _, _, _, _, let tags) where !tags.contains("tag1"): .failed(status: 412, .outOfOrder, detail: "another tag")
     case .patch: .accepted
     case .delete: .deleted
     }
   }
 
-  func report() -> Report { current }
+  var reports = 0
+
+  func report() -> Report {
+    reports += 1
+    return current
+  }
+
+  var isDraining: Bool { current.draining }
 
   func administer(_ action: AdminAction) -> AdminOutcome {
     actions.append(action)
@@ -101,13 +122,13 @@ final class TestServer: Sendable {
 
   init(
     tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
-    isStarted: Bool = true
+    log: Logger = Logger(label: "test"), isStarted: Bool = true
   ) throws {
     let loop = group.next()
     let configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
     (parts, port) = try loop.flatSubmit {
       let calls = FakeCalls()
-      let server = SignallingServer(configuration: configuration, eventLoop: loop, log: Logger(label: "test"))
+      let server = SignallingServer(configuration: configuration, eventLoop: loop, log: log)
       calls.server = server
       let parts = NIOLoopBound((calls, server), eventLoop: loop)
       return server.listen().map { (parts, $0) }

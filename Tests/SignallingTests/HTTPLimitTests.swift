@@ -50,11 +50,50 @@ import Testing
     let server = try TestServer()
     let garbage = try TestClient(port: server.port)
     garbage.send("\u{16}\u{3}\u{1}nonsense\r\n\r\n")
-    #expect(try garbage.response().status == 400)
+    #expect(try garbage.response().status == 501)
+    let unknown = try TestClient(port: server.port)
+    unknown.send("FOO / HTTP/1.1\r\nHost: t\r\n\r\n")
+    let response = try unknown.response()
+    #expect(response.status == 501 && response.body.contains("a method that this server knows"))
+    let chunk = try TestClient(port: server.port)
+    chunk.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+    #expect(try chunk.response().status == 400)
+    #expect(try chunk.isAtEnd())
     let long = try TestClient(port: server.port)
     long.send("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 100_000))\r\n\r\n")
     #expect(try long.response().status == 400)
     #expect(try TestClient(port: server.port).request("GET", "/healthz").status == 200)
+  }
+
+  /// RFC 9112 section 3.2.
+  @Test(arguments: [
+    ("HTTP/1.1\r\n", 400), ("HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400), ("HTTP/1.0\r\n", 200),
+    ("HTTP/1.1\r\nHost:\r\n", 200),
+  ])
+  func wantsOneHost(rest: String, status: Int) throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send("GET /healthz \(rest)\r\n")
+    #expect(try client.response().status == status)
+  }
+
+  /// RFC 9112 section 3.2.
+  @Test(arguments: [
+    ("GET", "http://x/healthz", 200), ("GET", "HTTPS://x:8443/healthz?a=b", 200), ("GET", "http://x", 404),
+    ("GET", "http://x?a=/healthz", 404), ("POST", "http://x/whip/r/n", 415), ("OPTIONS", "*", 204), ("GET", "*", 405),
+    ("GET", "ftp://x/healthz", 400), ("GET", "http://x/%2f", 400),
+  ])
+  func takesEveryFormOfTarget(method: String, target: String, status: Int) throws {
+    let server = try TestServer()
+    #expect(try TestClient(port: server.port).request(method, target).status == status)
+  }
+
+  @Test func saysWhatTheServerTakes() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    #expect(try client.request("OPTIONS", "*").headers["allow"] == "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
+    #expect(try client.request("GET", "ftp://x/healthz").body.contains("must be a path or a URL of HTTP"))
+    #expect(try TestClient(port: server.port).openWebSocket("http://x/ws") == 101)
   }
 
   @Test func takesPipelinedRequestsInOrder() throws {
@@ -79,10 +118,53 @@ import Testing
     #expect(try client.request("GET", "/healthz").status == 200)
   }
 
+  @Test func limitsTheRateOfRequests() throws {
+    var limits = SignallingLimits()
+    limits.requestsPerSecond = 1
+    limits.requestBurst = 2
+    let server = try TestServer(limits: limits)
+    let client = try TestClient(port: server.port)
+    for _ in 0..<2 { #expect(try client.request("GET", "/healthz").status == 200) }
+    let refused = try client.request("GET", "/healthz")
+    #expect(refused.status == 429 && refused.headers["retry-after"] == "5")
+    #expect(refused.body.contains("1 requests per second, after a burst of 2"))
+    // Who does not wait is made to: by then there is a token again.
+    #expect(try client.request("GET", "/healthz").status == 200)
+  }
+
+  /// A page's files, and a monitor that asks all the time.
+  @Test func admitsWhatBrowsersAndMonitorsAsk() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send(String(repeating: "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+    for _ in 0..<100 { #expect(try client.response().status == 200) }
+  }
+
+  /// A report looks at every stream; these two are for everybody.
+  @Test func asksForNoReportPerRequest() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    for target in ["/readyz", "/metrics"] {
+      client.send(String(repeating: "GET \(target) HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+      for _ in 0..<100 { _ = try client.response() }
+    }
+    // One, unless this machine takes its time.
+    #expect(try server.withCalls { $0.reports } < 10)
+  }
+
+  @Test func takesOnePipelinedRequestPerTurn() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    client.send(String(repeating: "DELETE /whip/r/n/r1 HTTP/1.1\r\nHost: t\r\n\r\n", count: 100))
+    for _ in 0..<100 { #expect(try client.response().status == 200) }
+    #expect(try server.withCalls { $0.mostInputsPerTurn } < 5)
+  }
+
   @Test func closesWhoReadsNoResponses() throws {
     var limits = SignallingLimits()
     limits.idleTimeout = .milliseconds(500)
     limits.messageBurst = 1_000_000
+    limits.requestBurst = 1_000_000
     let server = try TestServer(limits: limits)
     let client = try TestClient(port: server.port)
     let count = 200_000  // 18 MB, more than the sockets hold

@@ -42,6 +42,8 @@ import Testing
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: fragment, body: body).status == 428)
     let tagged = fragment.merging(["If-Match": "\"tag1\""]) { $1 }
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: tagged, body: body).status == 204)
+    let listed = fragment.merging(["If-Match": "\"zzz\", \"tag1\""]) { $1 }
+    #expect(try client.request("PATCH", "/whip/r/n/r1", headers: listed, body: body).status == 204)
     let stale = fragment.merging(["If-Match": "\"old\""]) { $1 }
     #expect(try client.request("PATCH", "/whip/r/n/r1", headers: stale, body: body).status == 412)
     let weak = fragment.merging(["If-Match": "W/\"tag1\""]) { $1 }

@@ -83,6 +83,35 @@ import Testing
     #expect(try client.closeFrame().code == 1009)
   }
 
+  /// A frame of which the end never comes is held; so would many small messages be.
+  @Test(arguments: [true, false])
+  func bringsLittleBeforeTheJoin(isOneFrame: Bool) throws {
+    let server = try TestServer()
+    let client = try open(server)
+    if isOneFrame {
+      let length = 1 << 20
+      client.send([0x81, 0xff] + (0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) } + [0, 0, 0, 0])
+      client.send([UInt8](repeating: 0x20, count: 70_000))
+    } else {
+      for _ in 0..<5 { client.send(frame: 1, [UInt8](repeating: 0x20, count: 14_000)) }
+      for _ in 0..<4 { #expect(code(try client.message()) == "bad-json") }
+    }
+    var last = try client.message()
+    if code(last) == "bad-json" { last = try client.message() }
+    #expect(code(last) == "limit-exceeded")
+    #expect((last["message"] as? String)?.contains("65536 bytes before a join") == true)
+    #expect(try client.closeFrame().code == 1009)
+  }
+
+  @Test func bringsMoreWithTheJoin() throws {
+    let server = try TestServer()
+    let client = try open(server)
+    client.send(message: join)
+    client.send(frame: 1, Array(#"{"type":"answer","sdp":"\#(String(repeating: "x", count: 200_000))"}"#.utf8))
+    #expect(try client.message()["type"] as? String == "joined")
+    #expect((try client.message())["message"] as? String == "echo")
+  }
+
   @Test func limitsTheRate() throws {
     var limits = SignallingLimits()
     limits.messagesPerSecond = 1
@@ -122,21 +151,24 @@ import Testing
   @Test func countsLargeMessagesMoreThanOnce() throws {
     var limits = SignallingLimits()
     limits.messagesPerSecond = 1
-    limits.messageBurst = 4
+    limits.messageBurst = 5
     let server = try TestServer(limits: limits)
     let client = try open(server)
+    client.send(message: join)
+    _ = try client.message()
     client.send(message: #"{"type":"\#(String(repeating: "x", count: 100_000))"}"#)
     #expect(code(try client.message()) == "bad-message")
     client.send(message: join)
     #expect(code(try client.message()) == "rate-limited")
   }
 
-  @Test(arguments: ["unmasked", "continuation", "nested", "control", "opcode"])
+  @Test(arguments: ["unmasked", "empty", "continuation", "nested", "control", "opcode"])
   func closesOnViolations(kind: String) throws {
     let server = try TestServer()
     let client = try open(server)
     switch kind {
     case "unmasked": client.send(frame: 1, Array(join.utf8), isMasked: false)
+    case "empty": client.send(frame: 1, [], isMasked: false)
     case "continuation": client.send(frame: 0, [1])
     case "nested":
       client.send(frame: 1, [1], isFinal: false)
@@ -154,11 +186,15 @@ import Testing
     #expect(try client.closeFrame().code == 1007)
   }
 
-  @Test func echoesClose() throws {
+  @Test(arguments: [
+    ([], 1000), ([0x03, 0xe8], 1000), ([0x0f, 0xa0, 0x6f, 0x6b], 1000), ([0x03], 1002), ([0x03, 0xed], 1002),
+    ([0x03, 0xe7], 1002), ([0x13, 0x88], 1002), ([0x03, 0xe8, 0xff], 1007),
+  ])
+  func answersClose(body: [UInt8], code: Int) throws {
     let server = try TestServer()
     let client = try open(server)
-    client.send(frame: 8, [0x03, 0xe8])
-    #expect(try client.closeFrame().code == 1000)
+    client.send(frame: 8, body)
+    #expect(try client.closeFrame().code == code)
     #expect(try client.isAtEnd())
   }
 
@@ -167,7 +203,7 @@ import Testing
     let client = try open(server)
     client.send(message: join)
     _ = try client.message()
-    client.send(message: #"{"type":"leave"}"#)
+    client.send(message: #"{"type":"restart","target":"subscribe"}"#)
     let close = try client.closeFrame()
     #expect(close.code == 1008 && close.reason == "kicked")
   }
@@ -184,7 +220,10 @@ import Testing
       #expect(ping.opcode == 9)
       alive.send(frame: 10, ping.payload)
     }
-    _ = try dead.drain()  // ends because the server closes; it would time out otherwise
+    var last = try dead.frame()
+    while last.opcode == 9 { last = try dead.frame() }
+    #expect(last.opcode == 8 && last.payload.starts(with: [0x03, 0xf0]))
+    #expect(try dead.isAtEnd(), "it does not answer")
     alive.send(message: join)
     #expect(try alive.message()["type"] as? String == "joined")
   }
@@ -200,6 +239,26 @@ import Testing
     #expect(try idle.closeFrame().code == 1008)
     joined.send(message: #"{"type":"answer","sdp":"v=0"}"#)
     #expect(code(try joined.message()) == "out-of-order")
+  }
+
+  @Test func closesWhoLeavesAndStays() throws {
+    var limits = SignallingLimits()
+    limits.joinTimeout = .milliseconds(300)
+    let server = try TestServer(limits: limits)
+    let (back, gone) = (try open(server), try open(server))
+    for client in [back, gone] {
+      client.send(message: join)
+      client.send(message: #"{"type":"leave"}"#)
+      #expect(try client.message()["type"] as? String == "joined")
+    }
+    gone.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect((try gone.message()["message"] as? String) == #"the first message must be "join""#)
+    back.send(message: join)
+    #expect(try back.message()["type"] as? String == "joined")
+    let close = try gone.closeFrame()
+    #expect(close.code == 1008 && close.reason.hasPrefix("no join"))
+    back.send(message: #"{"type":"answer","sdp":"v=0"}"#)
+    #expect(try back.message()["message"] as? String == "echo")
   }
 
   @Test func closesSlowReadersAlone() throws {

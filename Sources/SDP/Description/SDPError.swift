@@ -13,8 +13,10 @@ public enum SDPError: Error, Hashable, Sendable {
 
   // What cannot be served.
   case noMedia
+  case onlyStoppedMedia
   case dataChannelOnly
   case noBundle
+  case notInBundle(mid: String)
   case noRTCPMux(mid: String)
   case noMid(index: Int)
   case duplicateMid(String)
@@ -22,6 +24,7 @@ public enum SDPError: Error, Hashable, Sendable {
   case unencrypted(protocolName: String)
   case planB(mid: String)
   case noFingerprint
+  case badFingerprint
   case noICECredentials
   case badSetup(String)
   case noCommonCodec
@@ -68,15 +71,20 @@ extension SDPError: CustomStringConvertible {
   private var semanticMessage: String {
     switch self {
     case .noMedia: "the SDP has no audio or video m-line; add a transceiver before creating the offer"
+    case .onlyStoppedMedia: "every audio or video m-line has port 0, which means that it is stopped"
     case .dataChannelOnly: "the SDP has only a data channel, which is not served; add an audio or video transceiver"
     case .noBundle: "a=group:BUNDLE is missing; every m-line must share one transport (use bundlePolicy \"max-bundle\")"
+    case .notInBundle(let mid):
+      "a=group:BUNDLE does not name m-line \"\(mid)\"; every m-line must share one transport (use bundlePolicy \"max-bundle\")"
     case .noRTCPMux(let mid): "m-line \"\(mid)\" has no a=rtcp-mux; RTP and RTCP must share one port"
     case .noMid(let index): "m-line \(index) (counted from 0) has no usable a=mid"
     case .duplicateMid(let mid): "a=mid:\(mid) names more than one m-line"
     case .sdesUnsupported: "a=crypto (SDES) is not supported; use DTLS-SRTP: UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .unencrypted(let name): "transport \"\(name)\" is not supported; use UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .planB(let mid): "m-line \"\(mid)\" carries several tracks (plan B); use one m-line per track (unified plan)"
-    case .noFingerprint: "no a=fingerprint with sha-256, sha-384 or sha-512 is there for DTLS"
+    case .noFingerprint: "a=fingerprint, which DTLS needs, is missing; use sha-256, sha-384 or sha-512"
+    case .badFingerprint:
+      "a=fingerprint must be sha-256, sha-384 or sha-512, then 32, 48 or 64 octets in hex with colons (RFC 8122)"
     case .noICECredentials: "a=ice-ufrag (4 to 256 characters) and a=ice-pwd (22 to 256 characters) are missing or bad"
     case .badSetup(let value): "a=setup:\(value) cannot be used here; offer actpass, answer active or passive"
     case .noCommonCodec: "no codec in common; audio: opus (and red), video: VP8, VP9, H264, AV1, H265"

@@ -21,8 +21,9 @@ struct CheckedOffer {
     try Self.checkMids(media)
     let bundle = session.bundle
     if let bundle {
-      usable.removeAll { index in !bundle.contains(media[index].mid ?? "") }
-      if usable.isEmpty, media.contains(where: { $0.isRTP && !$0.isDisabled }) { throw .noBundle }
+      let outside = usable.first { !bundle.contains(media[$0].mid ?? "") }
+      usable.removeAll { !bundle.contains(media[$0].mid ?? "") }
+      if usable.isEmpty, let outside { throw .notInBundle(mid: media[outside].mid ?? "") }
     } else if usable.count > 1 {
       throw .noBundle
     }
@@ -35,7 +36,7 @@ struct CheckedOffer {
 
   private static func checkKinds(_ media: [MediaDescription], isFirst: Bool) throws(SDPError) {
     guard !media.contains(where: \.isRTP) else {
-      if isFirst, media.allSatisfy({ !$0.isRTP || $0.isDisabled }) { throw .noMedia }
+      if isFirst, media.allSatisfy({ !$0.isRTP || $0.isDisabled }) { throw .onlyStoppedMedia }
       return
     }
     throw media.contains { $0.kind == .other("application") } ? .dataChannelOnly : .noMedia

@@ -60,7 +60,9 @@ public struct RemoteTransportDescription: Hashable, Sendable {
       throw .noICECredentials
     }
     let fingerprints = section.fingerprints.isEmpty ? session.fingerprints : section.fingerprints
-    guard !fingerprints.isEmpty else { throw .noFingerprint }
+    guard !fingerprints.isEmpty else {
+      throw section.hasAttribute("fingerprint") || session.hasAttribute("fingerprint") ? .badFingerprint : .noFingerprint
+    }
     let written = section.attribute("setup") ?? session.attribute("setup")
     let setup = written.map { SetupRole(rawValue: String($0)) } ?? defaultSetup
     guard let setup, setup != .holdconn else { throw .badSetup(String(written ?? "")) }

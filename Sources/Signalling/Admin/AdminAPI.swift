@@ -224,8 +224,8 @@ struct AdminAPI {
 
   func decode<T: Decodable>(_ request: HTTPRequest) throws(Refusal) -> T {
     let body = request.body.isEmpty ? [UInt8]("{}".utf8) : request.body
-    guard JSONBounds.admits(body) else {
-      throw Refusal(status: .badRequest, code: "bad-json", detail: "the JSON is nested too deeply")
+    do throws(JSONGrammar.Failure) { try JSONGrammar.check(body) } catch {
+      throw Refusal(status: .badRequest, code: "bad-json", detail: error.message)
     }
     do { return try JSONDecoder().decode(T.self, from: Data(body)) } catch DecodingError.typeMismatch(
       let type, let context)

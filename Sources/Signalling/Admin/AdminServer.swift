@@ -40,7 +40,9 @@ public final class AdminServer: HTTPService {
     var limits = SignallingLimits()
     limits.bodyBytes = 64 << 10
     limits.connections = 64
-    limits.messageBurst = .max  // the operator's scripts may be fast
+    // The operator's scripts may be fast.
+    limits.messageBurst = .max
+    limits.requestBurst = .max
     self.limits = limits
   }
 

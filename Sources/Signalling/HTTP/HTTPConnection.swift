@@ -15,7 +15,7 @@ protocol HTTPService: AnyObject {
 
 /// One HTTP/1.1 connection: collects each request within the limits, writes each response, and closes when idle.
 /// Requests come one at a time: `HTTPServerPipelineHandler` holds pipelined ones back until the response has its end, which
-/// comes when the client has taken the rest.
+/// comes when the client has taken the rest, and in a later turn of the loop.
 final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -32,14 +32,16 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private let service: any HTTPService
   private let isRefused: HTTPReply?
   private var state = State.waiting
-  private var bucket: TokenBucket
+  private var requests: TokenBucket
+  private var bodies: TokenBucket
   private var deadline: Scheduled<Void>?
 
   init(service: any HTTPService, refusal: HTTPReply?) {
     self.service = service
     isRefused = refusal
     let limits = service.limits
-    bucket = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
+    requests = TokenBucket(capacity: limits.requestBurst, perSecond: limits.requestsPerSecond, now: .now())
+    bodies = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
   }
 
   func handlerAdded(context: ChannelHandlerContext) { setDeadline(service.limits.requestTimeout, context) }
@@ -61,15 +63,14 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A WebSocket upgrade that was refused arrives as a plain request next.
-    if error is HTTPParserError, case .waiting = state {
-      refuseUnreadable(context)
-    } else if error is HTTPParserError {
-      context.close(promise: nil)
-    } else if error is ChannelError || error is IOError {
-      context.close(promise: nil)
-    } else if !context.channel.isActive || isTransportError(error) {
-      context.close(promise: nil)
+    guard let error = error as? HTTPParserError, context.channel.isActive else {
+      if !context.channel.isActive || isTransportError(error) { context.close(promise: nil) }
+      return
+    }
+    switch state {
+    case .waiting: refuse(unreadable(error), HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), context)
+    case .reading(let head, _): refuse(unreadable(error), head, context)
+    case .responding, .writing, .closed: context.close(promise: nil)
     }
   }
 
@@ -79,6 +80,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     setDeadline(service.limits.requestTimeout, context)
     state = .reading(head, body: [])
     if let reply = isRefused { return refuse(reply, head, context) }
+    guard head.namesOneHost else { return refuse(noHost, head, context) }
     let limit = service.limits.bodyBytes
     if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limit {
       return refuse(tooLarge(limit), head, context)
@@ -101,7 +103,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     guard case .reading(let head, let body) = state else { return }
     deadline?.cancel()
     state = .responding
-    guard body.isEmpty || bucket.take(bytes: body.count, now: .now()) else { return write(tooMany, head, context) }
+    if let refusal = tooMany(body) { return write(refusal, head, context) }
     var request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
     if let address = context.remoteAddress { request.client = address.client }
     service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
@@ -118,12 +120,6 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     send(reply, to: head, closes: true, context)
   }
 
-  private func refuseUnreadable(_ context: ChannelHandlerContext) {
-    let reply = HTTPReply.problem(
-      .badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
-    send(reply, to: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), closes: true, context)
-  }
-
   private func send(_ reply: HTTPReply, to head: HTTPRequestHead, closes: Bool, _ context: ChannelHandlerContext) {
     var headers = reply.headers
     if reply.status != .noContent { headers.replaceOrAdd(name: "content-length", value: String(reply.body.count)) }
@@ -134,17 +130,30 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     let hasBody = head.method != .HEAD && reply.status != .noContent
     let body = ByteBuffer(bytes: hasBody ? reply.body : [])
     let taken = context.eventLoop.makePromise(of: Void.self)
-    taken.futureResult.assumeIsolated().whenSuccess { [weak self] in self?.sent(closes: closes, context) }
+    let pause = reply.status == .tooManyRequests ? Self.penalty : Self.pause
+    taken.futureResult.assumeIsolated().whenSuccess { [weak self] in self?.sent(closes: closes, pause, context) }
     state = .writing
     setDeadline(service.limits.idleTimeout, context)
     context.write(Self.wrapOutboundOut(.head(response)), promise: nil)
     context.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(body))), promise: taken)
   }
 
+  /// A task without delay would run before the loop looks at its other connections and at the media again, and a client
+  /// that pipelines would have the loop for itself.
+  private static let pause = TimeAmount.microseconds(50)
+  /// For who does not heed a refusal.
+  private static let penalty = TimeAmount.seconds(1)
+
   /// The client has taken the response.
-  private func sent(closes: Bool, _ context: ChannelHandlerContext) {
+  private func sent(closes: Bool, _ pause: TimeAmount, _ context: ChannelHandlerContext) {
     guard case .writing = state else { return }
     if closes { return closeSoon(context) }
+    context.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.goOn(context) }
+  }
+
+  /// The next request may come.
+  private func goOn(_ context: ChannelHandlerContext) {
+    guard case .writing = state else { return }
     state = .waiting
     setDeadline(service.limits.idleTimeout, context)
     context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
@@ -161,15 +170,37 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   // MARK: Limits
 
+  private func unreadable(_ error: HTTPParserError) -> HTTPReply {
+    if error == .invalidMethod {
+      return .problem(
+        .notImplemented, code: "not-implemented", "the request does not begin with a method that this server knows")
+    }
+    return .problem(.badRequest, code: "bad-request", "this is not an HTTP/1.1 request within the header limits")
+  }
+
+  private var noHost: HTTPReply {
+    .problem(.badRequest, code: "bad-request", "an HTTP/1.1 request must have one Host field")
+  }
+
   private func tooLarge(_ limit: Int) -> HTTPReply {
     .problem(.payloadTooLarge, .limitExceeded, "the request body exceeds the limit of \(limit) bytes (max-body-bytes)")
   }
 
-  private var tooMany: HTTPReply {
-    let rate = "\(service.limits.messagesPerSecond) request bodies per second (max-messages-per-second)"
-    return .problem(
-      .tooManyRequests, .rateLimited,
-      "the limit of a connection is \(rate), after a burst of \(service.limits.messageBurst)")
+  /// Takes what the request costs.
+  private func tooMany(_ body: [UInt8]) -> HTTPReply? {
+    let limits = service.limits
+    guard requests.take(bytes: 0, now: .now()) else {
+      return tooMany("\(limits.requestsPerSecond) requests per second", burst: limits.requestBurst)
+    }
+    guard body.isEmpty || bodies.take(bytes: body.count, now: .now()) else {
+      let rate = "\(limits.messagesPerSecond) request bodies per second (max-messages-per-second)"
+      return tooMany(rate, burst: limits.messageBurst)
+    }
+    return nil
+  }
+
+  private func tooMany(_ rate: String, burst: Int) -> HTTPReply {
+    .problem(.tooManyRequests, .rateLimited, "the limit of a connection is \(rate), after a burst of \(burst)")
   }
 
   private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {

@@ -12,12 +12,22 @@ struct HTTPRequest {
   var client = "unknown"
 
   init(method: HTTPMethod, target: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
-    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = Self.originForm(target).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     self.method = method
     path = parts.first.map(String.init) ?? "/"
     query = parts.count > 1 ? Self.query(parts[1]) : [:]
     self.headers = headers
     self.body = body
+  }
+
+  /// Path and query of the target. It may be a whole URL (RFC 9112 section 3.2.2), of which scheme and authority change
+  /// nothing here.
+  private static func originForm(_ target: String) -> String {
+    let start = target.prefix(8).lowercased()
+    guard let scheme = ["http://", "https://"].first(where: { start.hasPrefix($0) }) else { return target }
+    let rest = target.dropFirst(scheme.count)
+    let resource = rest[(rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex)...]
+    return resource.hasPrefix("/") ? String(resource) : "/\(resource)"
   }
 
   /// The path's segments, percent-decoded; nil if that fails or one holds a slash or NUL.
@@ -44,13 +54,13 @@ struct HTTPRequest {
     return trimmed(parts[1])
   }
 
-  /// `If-Match` with the quotes taken off a strong tag; "*" and weak tags stay as they are. Of a list, the first.
-  var ifMatch: String? {
-    guard let value = headers.first(name: "if-match")?.split(separator: ",").first.map({ trimmed($0) }) else {
-      return nil
+  /// The list of `If-Match` (RFC 9110 section 13.1.1) with the quotes taken off strong tags; "*" and weak tags stay as they
+  /// are.
+  var ifMatch: [String] {
+    headers[canonicalForm: "if-match"].map { tag in
+      guard tag.count >= 2, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return String(tag) }
+      return String(tag.dropFirst().dropLast())
     }
-    guard value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") else { return value }
-    return String(value.dropFirst().dropLast())
   }
 
   private static func query(_ text: Substring) -> [String: String] {
@@ -98,6 +108,11 @@ struct HTTPRequest {
   private static func hexValue(_ byte: UInt8) -> UInt8? {
     Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) }
   }
+}
+
+extension HTTPRequestHead {
+  /// As HTTP/1.1 wants it (RFC 9112 section 3.2).
+  var namesOneHost: Bool { version != .http1_1 || headers["host"].count == 1 }
 }
 
 /// Without the spaces and tabs at either end.

@@ -11,16 +11,24 @@ enum Route: Hashable {
   case endpoint(PeerRole, room: String, participant: String)
   /// The same with `/{resource}`: one session.
   case resource(PeerRole, room: String, participant: String, resource: String)
+  /// `*`: the server as a whole.
+  case server
   /// Everything else, below the web folder; the segments are decoded.
   case file([String])
 
   enum Failure: Error, Hashable {
+    case notAPath
     case badPath
     case badName(String)
     case notFound
   }
 
   init(_ request: HTTPRequest) throws(Failure) {
+    guard request.path != "*" else {
+      self = .server
+      return
+    }
+    guard request.path.hasPrefix("/") else { throw .notAPath }
     guard let segments = request.segments else { throw .badPath }
     switch segments.first {
     case "ws" where segments.count == 1: self = .webSocket
@@ -45,6 +53,7 @@ enum Route: Hashable {
     switch self {
     case .webSocket: [.GET]
     case .metrics, .health, .readiness, .file: [.GET, .HEAD]
+    case .server: [.OPTIONS]
     case .endpoint: [.POST, .OPTIONS]
     case .resource: [.PATCH, .DELETE, .OPTIONS]
     }
@@ -54,7 +63,7 @@ enum Route: Hashable {
   var isCrossOrigin: Bool {
     switch self {
     case .endpoint, .resource, .file: true
-    case .webSocket, .metrics, .health, .readiness: false
+    case .webSocket, .metrics, .health, .readiness, .server: false
     }
   }
 }

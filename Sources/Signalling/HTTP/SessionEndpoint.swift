@@ -31,12 +31,13 @@ struct SessionEndpoint {
         return .ask(.delete(role, room: room, participant: participant, resource: resource))
       case .resource(let role, let room, let participant, let resource):
         let fragment = try text(request, type: Self.fragment, header: "accept-patch", what: "an SDP fragment")
-        guard let tag = request.ifMatch else {
+        let tags = request.ifMatch
+        guard !tags.isEmpty else {
           throw Refusal(
             .preconditionRequired, "precondition-required", "PATCH needs If-Match with the session's entity tag, or *")
         }
         return .ask(
-          .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tag))
+          .patch(role, room: room, participant: participant, resource: resource, fragment: fragment, ifMatch: tags))
       default: return .reply(.problem(.notFound, .notFound, "there is nothing here"))
       }
     } catch {
@@ -98,7 +99,7 @@ struct SessionEndpoint {
       log.info(
         "token refused",
         metadata: [
-          "reason": "\(error.message)", "path": "\(request.path.prefix(200))", "client": "\(request.client)",
+          "reason": "\(error.message)", "path": "\(Self.loggable(request, route))", "client": "\(request.client)",
         ])
       let challenge = error == .missing ? "Bearer" : "Bearer error=\"invalid_token\""
       throw Refusal(
@@ -109,6 +110,12 @@ struct SessionEndpoint {
       throw Refusal(.forbidden, ErrorCode.forbidden.rawValue, "the token does not open room \(room)")
     }
     return grants
+  }
+
+  /// Who knows the last segment of a session's URL can end the session.
+  private static func loggable(_ request: HTTPRequest, _ route: Route) -> Substring {
+    guard case .resource = route else { return request.path.prefix(200) }
+    return request.path[..<(request.path.lastIndex(of: "/") ?? request.path.startIndex)].prefix(200)
   }
 
   /// The body, which must be of media type `type`. `header` names the type in the refusal.

@@ -1,21 +1,31 @@
 /// What rooms and participants may be called.
 public enum CallName {
-  public static let rule =
-    "1 to 64 characters, none of them a slash, a control or an invisible one, and no space at either end"
+  public static let rule = """
+    1 to 64 characters (of 512 bytes at most), none of them a slash, a backslash, a control or an invisible one, no \
+    space at either end, and not "." or ".."
+    """
 
   public static func isValid(_ name: String) -> Bool {
-    guard !name.isEmpty, name.count <= 64, name.utf8.count <= 512, name != ".", name != ".." else { return false }
+    guard name.count <= 64, name.utf8.count <= 512, name != ".", name != ".." else { return false }
     guard name.first?.isWhitespace == false, name.last?.isWhitespace == false else { return false }
-    return name.unicodeScalars.allSatisfy(isAllowed)
+    // The first is no joining one, which alone would show nothing.
+    guard let first = name.unicodeScalars.first, isAllowed(first) else { return false }
+    return name.unicodeScalars.allSatisfy { isAllowed($0) || isJoining($0) }
   }
 
   private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar == "/" || scalar == "\\" { return false }
-    // Joiners make up emoji and some scripts; other format characters (bidirectional overrides) disguise names.
-    if scalar.value == 0x200c || scalar.value == 0x200d { return true }
+    // A blank in braille counts as a symbol.
+    if scalar == "/" || scalar == "\\" || scalar == "\u{2800}" { return false }
+    if scalar.properties.isDefaultIgnorableCodePoint { return false }
     switch scalar.properties.generalCategory {
+    // Format characters, such as bidirectional overrides, disguise names.
     case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: return false
     default: return true
     }
+  }
+
+  /// What makes up emoji, and words in some scripts, with the characters beside it.
+  private static func isJoining(_ scalar: Unicode.Scalar) -> Bool {
+    scalar == "\u{200c}" || scalar == "\u{200d}" || scalar.properties.isVariationSelector
   }
 }

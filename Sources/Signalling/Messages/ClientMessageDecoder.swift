@@ -3,7 +3,7 @@ import SFU
 
 /// Why a client's text is no message: the code and the text of the `error` that answers it.
 public enum ClientMessageError: Error, Hashable, Sendable {
-  /// Not JSON, or JSON beyond the bounds.
+  /// Not JSON (RFC 8259), or JSON beyond the bounds.
   case badJSON(String)
   /// JSON, but not a message of docs/signalling.md; the text names the field and what it must be.
   case badMessage(String)
@@ -35,9 +35,7 @@ public struct ReceivedMessage: Hashable, Sendable {
 
   /// Decodes the text of one WebSocket message (docs/signalling.md). Fields it does not know are ignored.
   public static func decode(_ text: [UInt8]) throws(ClientMessageError) -> ReceivedMessage {
-    guard JSONBounds.admits(text) else {
-      throw .badJSON("the JSON is nested deeper than \(JSONBounds.maximumDepth) levels")
-    }
+    do throws(JSONGrammar.Failure) { try JSONGrammar.check(text) } catch { throw .badJSON(error.message) }
     do {
       return try JSONDecoder().decode(MessageEnvelope.self, from: Data(text)).received
     } catch let error as ClientMessageError {

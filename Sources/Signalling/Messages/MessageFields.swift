@@ -45,9 +45,15 @@ struct MessageFields {
   /// mid → label; none if the field is missing.
   func labels(_ name: String) throws(ClientMessageError) -> [String: TrackLabel] {
     let expected = "an object of m-line ids to \"camera\", \"microphone\", \"screen\" or \"screen-audio\""
-    let texts: [String: String] = try optional(name, expected) ?? [:]
+    let key = FieldName(name)
+    guard container.contains(key), (try? container.decodeNil(forKey: key)) != true else { return [:] }
+    guard let object = try? container.nestedContainer(keyedBy: FieldName.self, forKey: key) else {
+      throw wrong(name, expected)
+    }
+    let fields = MessageFields(object, of: "\(type).\(name)")
     var labels: [String: TrackLabel] = [:]
-    for (mid, text) in texts {
+    for mid in object.allKeys.map(\.stringValue) {
+      let text = try fields.string(mid)
       guard let label = TrackLabel(rawValue: text) else {
         throw .badMessage("\(type): field \"\(name)\" must be \(expected), not \"\(text.prefix(40))\"")
       }
@@ -96,6 +102,7 @@ struct MessageFields {
     if (try? container.decode(Double.self, forKey: key)) != nil { return "a number" }
     if (try? container.decode(String.self, forKey: key)) != nil { return "a string" }
     if (try? container.nestedUnkeyedContainer(forKey: key)) != nil { return "a list of other things" }
-    return "an object"
+    if (try? container.nestedContainer(keyedBy: FieldName.self, forKey: key)) != nil { return "an object" }
+    return "a number out of range, or text that is not Unicode"
   }
 }

@@ -19,6 +19,7 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var refusedInARow = 0
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
+  private var joinDeadline: Scheduled<Void>?
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
@@ -36,11 +37,13 @@ final class WebSocketConnection: ChannelInboundHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     schedulePing(context)
-    scheduleJoinDeadline(context)
+    scheduleSilence(context)
+    setJoinDeadline(context)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     isClosing = true
+    joinDeadline?.cancel()
     self.context = nil
     server.ended(self)
     context.fireChannelInactive()
@@ -50,7 +53,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     let frame = Self.unwrapInboundIn(data)
     lastHeard = .now()
     guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
-    guard frame.maskKey != nil || frame.length == 0 else { return violation("a client's frames must be masked") }
+    guard frame.maskKey != nil else { return violation("a client's frames must be masked") }
     if frame.opcode == .connectionClose { return peerCloses(frame, context) }
     let isTooFast = isTooFast(frame)
     switch frame.opcode {
@@ -68,9 +71,19 @@ final class WebSocketConnection: ChannelInboundHandler {
       close(.messageTooLarge, "a frame far beyond the limit")
     case is NIOWebSocketError: violation("\(error)")
     default:
-      log.debug("connection failed", metadata: ["error": "\(error)"])
+      // Not the error itself: some of the decoder's hold what the client sent.
+      log.debug("connection failed", metadata: ["error": "\(type(of: error))"])
       context.close(promise: nil)
     }
+  }
+
+  var hasJoined: Bool { grants != nil }
+
+  /// Nobody sends so much only to join.
+  func exceededJoinAllowance() {
+    let limit = "\(JoinAllowance.bytes) bytes before a join"
+    deliver(.error(.limitExceeded, message: "a connection may send \(limit); closing"))
+    close(.messageTooLarge, "more than \(limit)")
   }
 
   func isOn(_ channel: any Channel) -> Bool { context?.channel === channel }
@@ -114,6 +127,13 @@ final class WebSocketConnection: ChannelInboundHandler {
       return deliver(.error(.outOfOrder, message: "the first message must be \"join\""))
     }
     server.control?.handle(.message(id, received.message, grants: grants))
+    if case .leave = received.message { left() }
+  }
+
+  /// As before the first join.
+  private func left() {
+    grants = nil
+    if let context { setJoinDeadline(context) }
   }
 
   private func join(_ received: ReceivedMessage) {
@@ -176,8 +196,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   // MARK: Keeping alive, closing
 
   /// Without a join, pongs alone would keep a connection, and one of those that there may be, for ever.
-  private func scheduleJoinDeadline(_ context: ChannelHandlerContext) {
-    context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
+  private func setJoinDeadline(_ context: ChannelHandlerContext) {
+    joinDeadline?.cancel()
+    joinDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
       guard let self, grants == nil else { return }
       close(.policyViolation, "no join within \(limits.joinTimeout.nanoseconds / 1_000_000_000) s")
     }
@@ -185,15 +206,21 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   private func schedulePing(_ context: ChannelHandlerContext) {
     context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
-      guard let self, self.context != nil else { return }
-      if NIODeadline.now() - lastHeard >= limits.silenceTimeout {
-        log.info(
-          "connection closed: silent", metadata: ["seconds": "\(limits.silenceTimeout.nanoseconds / 1_000_000_000)"])
-        isClosing = true
-        return context.close(promise: nil)
-      }
+      guard let self, !isClosing else { return }
       write(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer()))
       schedulePing(context)
+    }
+  }
+
+  /// Looks when the silence would be long enough, had there been nothing since.
+  private func scheduleSilence(_ context: ChannelHandlerContext) {
+    let end = lastHeard + limits.silenceTimeout
+    context.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
+      guard let self, !isClosing else { return }
+      guard NIODeadline.now() - lastHeard >= limits.silenceTimeout else { return scheduleSilence(context) }
+      let seconds = limits.silenceTimeout.nanoseconds / 1_000_000_000
+      log.info("connection closed: silent", metadata: ["seconds": "\(seconds)"])
+      close(.policyViolation, "nothing was heard for \(seconds) s")
     }
   }
 
@@ -216,9 +243,31 @@ final class WebSocketConnection: ChannelInboundHandler {
   private func peerCloses(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
     if !isClosing {
       isClosing = true
-      sendClose(.normalClosure, "", context)
+      let (code, reason) = Self.answer(toClose: frame.unmaskedData)
+      sendClose(code, reason, context)
     }
     context.close(promise: nil)
+  }
+
+  /// Says what is wrong with the body of a close frame, if anything is (RFC 6455 sections 5.5.1 and 8.1).
+  private static func answer(toClose body: ByteBuffer) -> (WebSocketErrorCode, String) {
+    var body = body
+    guard body.readableBytes > 0 else { return (.normalClosure, "") }
+    guard let code = body.readInteger(as: UInt16.self), mayTravel(code) else {
+      return (.protocolError, "a close frame without a valid code")
+    }
+    guard String(validating: body.readableBytesView, as: UTF8.self) != nil else {
+      return (.dataInconsistentWithMessage, "a reason that is not UTF-8")
+    }
+    return (.normalClosure, "")
+  }
+
+  /// Section 7.4; 1004 to 1006 and 1015 are for use within a program only.
+  private static func mayTravel(_ code: UInt16) -> Bool {
+    switch code {
+    case 1000...1003, 1007...1014, 3000...4999: true
+    default: false
+    }
   }
 
   private func sendClose(_ code: WebSocketErrorCode, _ reason: String, _ context: ChannelHandlerContext) {
