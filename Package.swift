@@ -112,7 +112,7 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "SFUTests",
-      dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Forwarding", "Wire"],
+      dependencies: ["SFU", "SDP", "RTP", "SRTP", "DTLS", "ICE", "STUN", "Forwarding", "Wire", "AllocationCount"],
       swiftSettings: swift),
     .testTarget(
       name: "FastPathTests",

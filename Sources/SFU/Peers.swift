@@ -51,7 +51,8 @@ extension SFU {
     peers[id]?.remote = remote
     peers[id]?.connection.webRTC?.setRemote(
       credentials: ICECredentials(usernameFragment: remote.iceUfrag, password: remote.icePwd),
-      fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) }, dtlsRole: localSetup == .active ? .client : .server,
+      fingerprints: remote.fingerprints.map { ($0.algorithm, $0.value) },
+      dtlsRole: localSetup == .active ? .client : .server,
       now: now)
   }
 

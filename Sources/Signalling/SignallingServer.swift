@@ -143,7 +143,8 @@ public final class SignallingServer: HTTPService {
       maxFrameSize: min(limits.messageBytes * 4, Int(UInt32.max)), automaticErrorHandling: false,
       shouldUpgrade: { channel, head in
         let isForUs = head.method == .GET && HTTPRequest(method: .GET, target: head.uri).path == "/ws"
-        let admits = isForUs && head.namesOneHost && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
+        let admits =
+          isForUs && head.namesOneHost && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
         return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
       },
       upgradePipelineHandler: { channel, _ in

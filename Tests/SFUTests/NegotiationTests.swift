@@ -49,6 +49,34 @@ import Wire
     #expect(bob.errors.isEmpty)
   }
 
+  @Test func theAnswerInFlightIsNoneToTheRestart() throws {
+    bob.say(.restart(target: .subscribe, sdp: nil))
+    try bob.answer()
+    try bob.subscribing?.check(by: bob.offers[1].sdp, fragment: "newer")
+    #expect(world.sfu.report(now: world.now).counters.iceRefusals["401-wrong-username"] == nil)
+  }
+
+  @Test func anSSRCThatWaitedTooLongIsReplaced() throws {
+    let cy = world.join("cy")
+    try cy.publish(connecting: false)
+    try bob.answer()
+    try bob.answer()
+    let waiting = try #require(bob.offers.last)
+    let tracks = waiting.tracks.values.map(\.track)
+    let cys = waiting.tracks.values.filter { $0.participant == cy.joined?.id }.map(\.track)
+    for _ in 0..<1000 {
+      bob.say(.subscribe(tracks: cys, quality: nil))
+      bob.say(.subscribe(tracks: tracks, quality: nil))
+    }
+    for _ in 0..<2 { try bob.answer() }
+    let latest = try #require(world.routes.sinks.map(\.ssrc).max())
+    try cy.publishing?.connect(by: try #require(cy.answers.last))
+    try bob.answer()
+    let added = world.routes.sinks.suffix(3)
+    #expect(added.allSatisfy { $0.ssrc > latest }, "the fast path knows no older ones")
+    #expect(added.allSatisfy { bob.offers.last?.sdp.contains("a=ssrc:\($0.ssrc) ") == true })
+  }
+
   @Test func aLaterAnswerEndsAndResumesACopy() throws {
     try bob.answer()
     let audio = try #require(world.routes.sources.first { $0.kind == .audio })

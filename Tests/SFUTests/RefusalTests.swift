@@ -16,6 +16,17 @@ import Wire
     #expect(ann.errors.last == .outOfOrder)
   }
 
+  @Test func candidatesHaveTheirForm() throws {
+    let world = try World()
+    let ann = world.join("ann")
+    for line in ["", "candidate:1 1 udp 2122260223 192.0.2.1 54321 typ host generation 0"] {
+      ann.say(.candidate(target: .subscribe, candidate: line))
+    }
+    #expect(ann.errors.isEmpty)
+    ann.say(.candidate(target: .subscribe, candidate: "garbage"))
+    #expect(ann.errors == [.badMessage] && ann.targets == [.subscribe])
+  }
+
   @Test func limitsAreSaid() throws {
     let world = try World(rooms: 1, participants: 1)
     Client("ann", in: world).join("one")
@@ -47,6 +58,30 @@ import Wire
     #expect(bob.errors == [.draining])
     try ann.publish()
     #expect(world.routes.transports.count == 1, "calls go on")
+  }
+
+  @Test func whoComesBackIsNotNew() throws {
+    let world = try World(participants: 2, requiresTokens: true)
+    let ann = world.join("ann")
+    let bob = world.join("bob")
+    try ann.publish()
+    world.take(world.sfu.administer(.drain(true), now: world.now).1)
+    let again = world.join("ann", resume: try #require(ann.joined?.resume))
+    #expect(again.errors.isEmpty)
+    let present = world.sfu.report(now: world.now).rooms.flatMap(\.participants).map(\.id)
+    #expect(present == [bob.joined?.id, again.joined?.id])
+    let events = bob.heard.compactMap { if case .participant(let event, _) = $0 { event } else { nil } }
+    #expect(events == [.left, .joined])
+  }
+
+  @Test func aRefusedJoinReplacesNobody() throws {
+    let world = try World()
+    let ann = world.join("ann")
+    let again = world.join("ann", resume: try #require(ann.joined?.resume), grants: Grants(room: "other"))
+    #expect(again.errors == [.forbidden])
+    let present = world.sfu.report(now: world.now).rooms.flatMap(\.participants).map(\.id)
+    #expect(present == [ann.joined?.id])
+    #expect(!world.commands.contains { if case .close = $0 { true } else { false } })
   }
 
   @Test func grantsHold() throws {

@@ -1,4 +1,5 @@
 import Forwarding
+import RTP
 import SDP
 import SFU
 import Testing
@@ -190,12 +191,98 @@ import Wire
     try ann.publish()
     try play(BrowserPeer(in: world), of: "ann", in: world)
     let viewing = try #require(world.routes.transports.last)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: try #require(ann.publishing))
+    ann.say(.publish(sdp: offer.replacing("a=sendonly", with: "a=inactive"), sources: [:]))
+    #expect(world.routes.removedTransports.contains(viewing.id))
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
+  }
+
+  @Test("A viewer is given what takes the place of a track", arguments: [false, true])
+  func aTrackTakesAnothersPlace(pausing: Bool) throws {
+    let world = try World()
+    let ann = world.join("ann", room: "live")
+    try ann.publish()
+    try play(BrowserPeer(in: world), of: "ann", in: world)
+    let viewing = try #require(world.routes.transports.last)
+    let video = Set(world.routes.sources.filter { $0.kind == .video }.map(\.id))
+    let former = world.routes.sinks.filter { video.contains($0.source) }
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: try #require(ann.publishing))
+    if pausing {
+      ann.say(.publish(sdp: offer.replacing("a=sendonly", with: "a=inactive", maxReplacements: 1), sources: [:]))
+      #expect(Set(world.routes.removedSinks) == Set(former.map(\.id)))
+      ann.say(.publish(sdp: offer, sources: [:]))
+    } else {
+      ann.say(.publish(sdp: offer.replacing("a=extmap:3 ", with: "a=extmap:13 "), sources: [:]))
+    }
+    #expect(world.routes.removedTransports.isEmpty)
+    let renewed = world.routes.sinks.suffix(2)
+    #expect(former.count == 2 && renewed.map(\.ssrc) == former.map(\.ssrc))
+    #expect(renewed.map(\.mid?.value) == former.map(\.mid?.value))
+    #expect(renewed.allSatisfy { $0.transport == viewing.id && !video.contains($0.source) })
+  }
+
+  @Test func aViewerGoesOnWithThePublishersNextConnection() throws {
+    let world = try World()
+    let ann = world.join("ann", room: "live")
+    try ann.publish()
+    try play(BrowserPeer(in: world), of: "ann", in: world)
+    let viewing = try #require(world.routes.transports.last)
     let foreign = Array(repeating: "AB", count: 32).joined(separator: ":")
     let offer = try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world))
       .replacing(try World.browser.fingerprint, with: foreign)
     ann.say(.publish(sdp: offer, sources: [:]))
-    #expect(world.routes.removedTransports.contains(viewing.id))
+    #expect(world.routes.removedTransports.count == 1 && !world.routes.removedTransports.contains(viewing.id))
+  }
+
+  @Test func aViewerEndsWhenWhatItPlaysComesInCodecsItDidNotTake() throws {
+    let world = try World()
+    let ann = world.join("ann", room: "live")
+    try ann.publish("chromium-156-sendonly-av-h264-only")
+    try play(BrowserPeer(in: world), of: "ann", in: world)
+    let viewing = try #require(world.routes.transports.last)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: try #require(ann.publishing))
+    ann.say(.publish(sdp: offer, sources: [:]))
+    #expect(world.routes.removedTransports == [viewing.id], "its player begins anew")
+  }
+
+  @Test func anOfferThatGoesTheWrongWayIsRefused() throws {
+    let world = try World()
+    guard
+      case .failed(422, .unsupportedSDP, let detail) = try whip(
+        BrowserPeer(in: world), in: world, vector: "chromium-156-recvonly-av")
+    else { return #expect(Bool(false), "nothing was published") }
+    #expect(detail.contains("no m-line sends"))
+    #expect(world.sfu.report(now: world.now).rooms.isEmpty)
+    _ = try whip(BrowserPeer(in: world), in: world)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world))
+    let play = ResourceRequest.create(
+      .subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
+    guard case .failed(422, .unsupportedSDP, let reason) = try ask(play, of: world) else {
+      return #expect(Bool(false), "nothing was played")
+    }
+    #expect(reason.contains("no m-line receives"))
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
+  }
+
+  @Test func anICERestartBeforeDTLSKeepsItsRole() throws {
+    let world = try World()
+    let peer = try BrowserPeer(in: world)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: peer)
+      .replacing("a=setup:actpass", with: "a=setup:passive")
+    let request = ResourceRequest.create(
+      .publish, room: "live", participant: "camera", offer: offer, grants: .everything)
+    guard case .created(let resource, let answer, _, _) = try ask(request, of: world) else {
+      return #expect(Bool(false))
+    }
+    let restart = "a=ice-ufrag:newuf\r\na=ice-pwd:newpasswordnewpasswordnew\r\n"
+    _ = try ask(
+      .patch(.publish, room: "live", participant: "camera", resource: resource, fragment: restart, ifMatch: "*"),
+      of: world)
+    try peer.check(by: answer)
+    let hellos = world.commands.count {
+      if case .send(let bytes, _) = $0 { DatagramKind(bytes) == .dtls } else { false }
+    }
+    #expect(hellos > 0, "the passive side waits for ours")
   }
 
   @Test func tokensAndBrokenOffersAreRefused() throws {

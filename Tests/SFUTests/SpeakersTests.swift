@@ -84,14 +84,16 @@ import Wire
     #expect(told(three.cy) == [])
   }
 
-  @Test func whoComesLaterIsToldAndWhoLeavesIsForgotten() throws {
+  @Test func whoComesLaterIsToldAndWhoLeavesSpeaksNoMore() throws {
     let three = try Three()
     let (ann, bob) = (try three.id(of: three.ann), try three.id(of: three.bob))
     try three.pass([(three.ann, 20), (three.bob, 25)])
     three.ann.say(.leave)
     let dee = three.world.join("dee")
     #expect(told(dee) == [[bob]])
-    #expect(told(three.cy) == [[ann, bob]], "that she left says it")
+    #expect(told(three.cy) == [[ann, bob]])
+    try three.pass([(three.bob, 25)])
+    #expect(told(three.cy) == [[ann, bob], [bob]])
     let elsewhere = three.world.join("eve", room: "another")
     #expect(told(elsewhere) == [])
   }

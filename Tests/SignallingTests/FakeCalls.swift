@@ -67,7 +67,8 @@ final class FakeCalls: CallControl {
         })
     case .patch(_, _, _, _, _, let tags) where tags == ["*"]:
       .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
-    case .patch(_, _, _, _, _, let tags) where !tags.contains("tag1"): .failed(status: 412, .outOfOrder, detail: "another tag")
+    case .patch(_, _, _, _, _, let tags) where !tags.contains("tag1"):
+      .failed(status: 412, .outOfOrder, detail: "another tag")
     case .patch: .accepted
     case .delete: .deleted
     }

@@ -26,11 +26,8 @@ final class LogRecord: Sendable {
       set { metadata[key] = newValue }
     }
 
-    func log(
-      level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-      function: String, line: UInt
-    ) {
-      record.lines.withLock { $0.append("\(message) \(metadata ?? [:])") }
+    func log(event: Logging.LogEvent) {
+      record.lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
     }
   }
 }

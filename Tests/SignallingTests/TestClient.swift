@@ -73,6 +73,12 @@ final class TestClient {
 
   func send(_ text: String) { send(Array(text.utf8)) }
 
+  /// Whether anything comes within that time.
+  func hears(milliseconds: Int32) -> Bool {
+    var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&waited, 1, milliseconds) > 0
+  }
+
   /// False at the end of the stream.
   private func fill() throws -> Bool {
     var chunk = [UInt8](repeating: 0, count: 64 << 10)

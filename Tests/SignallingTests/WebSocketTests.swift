@@ -220,12 +220,12 @@ import Testing
       #expect(ping.opcode == 9)
       alive.send(frame: 10, ping.payload)
     }
+    alive.send(message: join)
+    #expect(try alive.message()["type"] as? String == "joined")
     var last = try dead.frame()
     while last.opcode == 9 { last = try dead.frame() }
     #expect(last.opcode == 8 && last.payload.starts(with: [0x03, 0xf0]))
     #expect(try dead.isAtEnd(), "it does not answer")
-    alive.send(message: join)
-    #expect(try alive.message()["type"] as? String == "joined")
   }
 
   @Test func closesWhoDoesNotJoin() throws {

@@ -61,7 +61,8 @@ public struct RemoteTransportDescription: Hashable, Sendable {
     }
     let fingerprints = section.fingerprints.isEmpty ? session.fingerprints : section.fingerprints
     guard !fingerprints.isEmpty else {
-      throw section.hasAttribute("fingerprint") || session.hasAttribute("fingerprint") ? .badFingerprint : .noFingerprint
+      let isThere = section.hasAttribute("fingerprint") || session.hasAttribute("fingerprint")
+      throw isThere ? .badFingerprint : .noFingerprint
     }
     let written = section.attribute("setup") ?? session.attribute("setup")
     let setup = written.map { SetupRole(rawValue: String($0)) } ?? defaultSetup

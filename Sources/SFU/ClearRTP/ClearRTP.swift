@@ -219,7 +219,8 @@ extension Subscriber {
     let asked = formats.lazy.filter { format in track.codecs.contains { format.takes($0) } }.compactMap(\.ssrc)
       .first { !used.contains($0) }
     return Subscription(
-      track: track.id, from: track.participant, kind: track.kind, source: track.source, ssrc: asked ?? .random(in: 1...UInt32.max),
+      track: track.id, from: track.participant, kind: track.kind, source: track.source,
+      ssrc: asked ?? .random(in: 1...UInt32.max),
       retransmissionSSRC: nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max),
       accepted: SubscribedMedia(

@@ -33,7 +33,8 @@ struct JSONGrammar {
 
   private mutating func value(depth: Int) throws(Failure) {
     skipSpace()
-    switch next {
+    guard let first = next else { throw failure }
+    switch first {
     case UInt8(ascii: "{"): try object(depth: depth + 1)
     case UInt8(ascii: "["): try array(depth: depth + 1)
     case UInt8(ascii: "\""): try string()
