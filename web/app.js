@@ -25,7 +25,7 @@ async function enter({ room: roomName, name, token }) {
   room.addEventListener("participantjoined", ({ detail }) => announce(`${detail.participant.name} joined`));
   room.addEventListener("participantleft", ({ detail }) => announce(`${detail.participant.name} left`));
   room.addEventListener("state", stateChanged);
-  room.addEventListener("moderated", ({ detail }) => toast(moderationWords(detail)));
+  room.addEventListener("moderated", moderated);
   room.addEventListener("error", ({ detail }) => toast(errorWords(detail), "error"));
   rememberInAddress(roomName);
   openCall(roomName);
@@ -61,7 +61,25 @@ const returnTime = 12_000; // milliseconds: the client's longest pause, and some
 let quietUntil = 0;
 
 function announce(text) {
-  if (Date.now() > quietUntil) toast(text);
+  if (room.state !== "closed" && Date.now() > quietUntil) toast(text);
+}
+
+// What an operator does at one moment comes track by track, and is one piece of news.
+const moment = 250; // milliseconds
+let moderations = [];
+
+function moderated({ detail: { label, muted } }) {
+  // A screen that nobody may see is no longer shared: the next press shares one anew.
+  if (label === "screen" && muted) attempt(() => room.unpublish("screen"));
+  if (moderations.push({ label, muted }) === 1) setTimeout(tellModerations, moment);
+}
+
+function tellModerations() {
+  for (const muted of [true, false]) {
+    const labels = moderations.filter((one) => one.muted === muted).map(({ label }) => label);
+    if (labels.length > 0) toast(moderationWords(labels, muted), "notice");
+  }
+  moderations = [];
 }
 
 const stateWords = { connecting: "Connecting", connected: "Connected", reconnecting: "Reconnecting", closed: "Closed" };
@@ -109,7 +127,7 @@ const actions = {
   invite: async () => {
     const link = new URL(`?room=${encodeURIComponent(room.name)}`, location.href).href;
     if (await navigator.clipboard?.writeText(link).then(() => true, () => false)) toast("Invitation link copied");
-    else toast(link); // not all pages may write there
+    else toast(link, "link"); // not all pages may write there
   },
   leave: () => room.leave(),
 };
@@ -130,7 +148,7 @@ async function attempt(action) {
   try {
     await action();
   } catch (error) {
-    if (error.code !== "closed") toast(errorWords(error), "error");
+    if (error.code !== "closed" && error.code !== "cancelled") toast(errorWords(error), "error");
   }
   render();
 }

@@ -137,7 +137,7 @@ function ownTiles(self, published) {
       video: video?.muted ? null : video?.media, audio: null, tracks: [video?.id, audio?.id],
     };
   };
-  return published.has("screen") ? [tile(false), tile(true)] : [tile(false)];
+  return isSeen(published.get("screen")) ? [tile(false), tile(true)] : [tile(false)];
 }
 
 function theirTiles({ id, name, tracks }) {
@@ -150,8 +150,11 @@ function theirTiles({ id, name, tracks }) {
       video: video?.muted ? null : video?.media, audio: audio?.media, tracks: [video?.id, audio?.id],
     };
   };
-  return all.some(({ label }) => label === "screen") ? [tile(false), tile(true)] : [tile(false)];
+  return isSeen(all.find(({ label }) => label === "screen")) ? [tile(false), tile(true)] : [tile(false)];
 }
+
+// A muted screen gets no stage: there is nothing on it.
+const isSeen = (screen) => Boolean(screen) && !screen.muted;
 
 // Rows of the overlay: name, value, and what is to be said about it.
 function figures(video, audio) {

@@ -59,6 +59,43 @@ def test_sharing_the_screen(server, new_page):
     expect(grace.locator(".tile.screen")).to_have_count(0)
 
 
+def test_a_muted_screen_gets_no_stage(server, new_page, new_participant):
+    ada, grace = new_participant().join("page", "Ada", quality=None, microphone=False), enter(new_page(), server, "Grace")
+    ada.evaluate("""() => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 180 });
+      const paint = canvas.getContext("2d");
+      setInterval(() => paint.fillRect(Math.random() * 300, 0, 9, 9), 50);
+      return call.publishTrack(canvas.captureStream(15).getVideoTracks()[0], "screen").then(() => {});
+    }""")
+    for muted in (False, True, False):
+        ada.evaluate("(muted) => call.setMuted('screen', muted)", muted)
+        expect(grace.locator(".tile.screen.live")).to_have_count(0 if muted else 1, timeout=15_000)
+        expect(grace.locator("#stage")).to_be_visible(visible=not muted)
+
+
+# Keeps every toast there ever was in `toasts`.
+WATCH_TOASTS = """() => {
+  globalThis.toasts = [];
+  const note = (changes) => toasts.push(...changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.textContent));
+  new MutationObserver(note).observe(document.getElementById("toasts"), { childList: true });
+}"""
+
+
+def test_no_screen_is_picked(server, new_page):
+    """That was the person's own choice, and no failure."""
+    page = new_page()
+    page.add_init_script("""navigator.mediaDevices.getDisplayMedia = async () => {
+      globalThis.asked = true;
+      throw new DOMException("Permission denied", "NotAllowedError");
+    };""")
+    enter(page, server, "Ada", camera="off", microphone="off")
+    page.evaluate(WATCH_TOASTS)
+    page.get_by_role("button", name="Share screen").click()
+    wait_for(lambda: page.evaluate("() => globalThis.asked"), "the page to ask for a screen")
+    page.get_by_role("button", name="Copy invitation link").click()
+    wait_for(lambda: len(page.evaluate("toasts")) == 1, "the note about the link, alone")
+
+
 def test_the_page_says_that_it_reconnects(server, new_page):
     ada = enter(new_page(), server, "Ada")
     server.kill()
@@ -157,14 +194,6 @@ def test_insecure_context(start_server, new_page):
     expect(page.locator("#toasts")).to_contain_text(f"{server.url}/?room=page")
 
 
-# Keeps every toast there ever was in `toasts`.
-WATCH_TOASTS = """() => {
-  globalThis.toasts = [];
-  const note = (changes) => toasts.push(...changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.textContent));
-  new MutationObserver(note).observe(document.getElementById("toasts"), { childList: true });
-}"""
-
-
 def test_people_who_come_back_are_no_news(server, new_page):
     ada, grace = (enter(new_page(), server, name, camera="off", microphone="off") for name in ("Ada", "Grace"))
     expect(tile(ada, "Grace, camera off, microphone off")).to_be_visible()
@@ -178,24 +207,36 @@ def test_people_who_come_back_are_no_news(server, new_page):
     assert ada.evaluate("toasts") == []
 
 
-def test_three_toasts_at_most(server, new_page):
-    ada = enter(new_page(), server, "Ada", camera="off", microphone="off")
-    ada.evaluate("async () => { const { toast } = await import('/toasts.js'); for (const text of 'abcde') toast(text); }")
-    expect(ada.locator(".toast")).to_have_text(["c", "d", "e"])
+@pytest.mark.parametrize("options, kept", [({}, ["a", "d", "e"]), (PHONE, ["a", "e"])])
+def test_a_few_toasts_at_most(server, new_page, options, kept):
+    """News makes room first."""
+    ada = enter(new_page(**options), server, "Ada", camera="off", microphone="off")
+    ada.evaluate("""async () => {
+      const { toast } = await import("/toasts.js");
+      for (const text of "abcde") toast(text, text === "a" ? "notice" : "news");
+    }""")
+    expect(ada.locator(".toast")).to_have_text(kept)
 
 
 def test_an_operator_mutes(server, new_page):
-    page = new_page()
-    page.add_init_script(f"({WATCH_SOCKETS})()")
-    enter(page, server, "Ada", camera="off")
-    expect(tile(page, "Ada (you), camera off, microphone on")).to_be_visible()
-    page.evaluate("""async () => {
-      const [room] = (await import("/needletail.js")).rooms;
-      const track = { ...room.published.get("microphone"), media: undefined, muted: true };
-      sockets[0].onmessage({ data: JSON.stringify({ type: "track", event: "muted", participant: room.self.id, track }) });
-    }""")
-    expect(page.locator("#toasts")).to_contain_text("An operator turned off your microphone")
-    expect(page.get_by_role("button", name="Microphone")).to_have_attribute("aria-pressed", "false")
+    """One note names everything. A share has ended then: the next press is a new one."""
+    ada, grace = enter(new_page(), server, "Ada"), enter(new_page(), server, "Grace")
+    share = ada.get_by_role("button", name="Share screen")
+    for _ in range(2):
+        share.click()
+        expect(grace.locator(".tile.screen.live")).to_be_visible(timeout=20_000)
+        server.needlectl("mute", "page", "Ada")
+        expect(ada.locator(".toast")).to_have_text(["An operator turned off your microphone, camera and screen."])
+        for name in ("Microphone", "Camera", "Share screen"):
+            expect(ada.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "false")
+        for page in (ada, grace):
+            expect(page.locator("#stage")).to_be_hidden()
+        server.needlectl("mute", "page", "Ada", "--unmute")
+        expect(ada.locator(".toast").last).to_have_text(
+            "An operator unmuted your microphone and camera. They stay off until you turn them on.")
+        for name in ("Microphone", "Camera"):
+            ada.get_by_role("button", name=name).click()
+        expect(ada.locator(".toast")).to_have_count(0, timeout=15_000)
 
 
 @pytest.fixture
