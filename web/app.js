@@ -46,6 +46,7 @@ function openCall(roomName) {
 
 function stateChanged({ detail: { state, reason, message } }) {
   showState();
+  render();
   if (state === "reconnecting") quietUntil = Infinity;
   if (state === "connected") quietUntil = Date.now() + returnTime;
   if (state !== "closed") return;
@@ -94,7 +95,7 @@ function showState() {
 // -- What is seen
 
 function render() {
-  if (!room) return;
+  if (!room || room.state === "closed") return; // what is over stays as it was
   const published = room.published;
   tiles.show(room, published);
   const count = room.participants.size + 1;

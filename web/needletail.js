@@ -145,6 +145,7 @@ export class Room extends EventTarget {
     if (this.#joining) return this.#refuseJoin("unreachable", "The server cannot be reached. Check its address and your network.");
     if (this.state === "closed") return;
     this.#isJoined = false;
+    this.#speaking([]);
     if (!this.#retry.lost()) return this.#close("unreachable", "The server is gone.");
     this.#updateState();
   }
@@ -186,6 +187,7 @@ export class Room extends EventTarget {
 
   #close(reason, message) {
     if (this.state === "closed") return;
+    this.state = "closed";
     this.#retry.stop();
     clearInterval(this.#probing);
     this.#watchdog.stop();
@@ -194,7 +196,8 @@ export class Room extends EventTarget {
     this.#subscriber.close();
     this.#own.release();
     rooms.delete(this);
-    this.state = "closed";
+    this.#speaking([]);
+    this.#roster.replace([]);
     this.#emit("state", { state: "closed", reason, message });
   }
 
@@ -253,6 +256,7 @@ export class Room extends EventTarget {
   }
 
   #speaking(participants) {
+    if (participants.length === 0 && this.speakers.length === 0) return;
     this.speakers = participants;
     this.#emit("speakers", { participants });
   }

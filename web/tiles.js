@@ -29,7 +29,8 @@ export class Tiles {
     for (const one of wanted) {
       const tile = this.#tiles.get(one.key) ?? this.#make(one);
       this.#update(tile, one);
-      tile.element.classList.toggle("speaking", !one.isScreen && room.speakers.includes(one.participant));
+      const isHeard = room.state === "connected" && !one.isSilent && !one.isScreen;
+      tile.element.classList.toggle("speaking", isHeard && room.speakers.includes(one.participant));
     }
     const isPresenting = wanted.some(({ isScreen }) => isScreen);
     this.#stage.hidden = !isPresenting;

@@ -105,6 +105,26 @@ def test_the_page_says_that_it_reconnects(server, new_page):
     expect(ada.locator("#banner")).to_be_hidden()
 
 
+def test_nobody_speaks_while_it_reconnects(server, new_page, new_participant):
+    ada, grace = new_participant().join("page", "Ada", quality=None), enter(new_page(), server, "Grace", microphone="off", camera="off")
+    expect(grace.locator(".tile.speaking[data-name=Ada]")).to_be_visible(timeout=20_000)
+    server.kill()
+    expect(grace.get_by_role("status")).to_have_text("Reconnecting")
+    expect(grace.locator(".tile.speaking")).to_have_count(0)
+    wait_for(lambda: ada.evaluate("() => [call.state, call.speakers]") == ["reconnecting", []], "nobody to speak for Ada either")
+
+
+def test_who_is_muted_does_not_speak(server, new_page):
+    page = new_page()
+    page.add_init_script(f"({WATCH_SOCKETS})()")
+    enter(page, server, "Ada", camera="off", microphone="off")
+    page.evaluate("""async () => {
+      const [{ self }] = (await import("/needletail.js")).rooms;
+      sockets[0].onmessage({ data: JSON.stringify({ type: "speakers", participants: [self.id] }) });
+    }""")
+    expect(page.locator(".tile.speaking")).to_have_count(0)
+
+
 def test_full_room(start_server, new_page):
     server = start_server(max_participants=1)
     enter(new_page(), server, "Ada")
