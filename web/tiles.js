@@ -2,7 +2,6 @@
 
 const gap = 10;
 const widest = 16 / 9;
-const tallest = 3 / 4;
 
 export class Tiles {
   #floor;
@@ -113,9 +112,10 @@ export class Tiles {
     element.classList.toggle("live", showsVideo && video.videoWidth > 0);
   }
 
-  // The largest tiles that fit, between 16:9 and 3:4.
+  // The largest tiles that fit. Cameras are wide: only where everybody has to fit on an upright screen are the tiles upright.
   #arrange() {
     const { clientWidth: width, clientHeight: height } = this.#grid;
+    const tallest = height > width && this.#stage.hidden ? 3 / 4 : 4 / 3;
     const count = this.#grid.childElementCount;
     let best = { area: 0, width: 0, height: 0 };
     for (let columns = 1; columns <= count; columns += 1) {

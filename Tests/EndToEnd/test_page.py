@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from test_recovery import WATCH_SOCKETS
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 
 def enter(page, server, name, room="page", **parameters):
@@ -42,6 +43,18 @@ def test_two_people_meet(server, new_page):
     ada.get_by_role("button", name="Leave").click()
     expect(ada.locator("#lobby")).to_be_visible()
     expect(grace.locator("[data-name=Ada]")).to_have_count(0)
+
+
+def test_nobody_is_cut_away(server, new_page):
+    """Cameras are wide: so are their tiles, except where an upright screen has none but the people to show."""
+    ada, grace, alan = (enter(new_page(**options), server, name) for name, options in (("Ada", DESKTOP), ("Grace", PHONE), ("Alan", {})))
+    shapes = lambda page: page.eval_on_selector_all(".grid .tile", "(tiles) => tiles.map((tile) => tile.offsetWidth / tile.offsetHeight)")
+    all_wide = lambda page: len(shapes(page)) == 3 and min(shapes(page)) > 1.3
+    wait_for(lambda: all_wide(ada), lambda: f"wide tiles; {shapes(ada)}")
+    alan.get_by_role("button", name="Share screen").click()
+    for page in (ada, grace):
+        expect(page.locator(".tile.screen")).to_be_visible()
+        wait_for(lambda: all_wide(page), lambda: f"wide tiles beside the screen; {shapes(page)}")
 
 
 def test_statistics_overlay(server, new_page):
