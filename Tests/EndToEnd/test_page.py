@@ -188,15 +188,34 @@ def test_the_address_names_the_room_alone(server, new_page):
     expect(page.locator("#microphone")).to_be_focused()
 
 
-@pytest.mark.parametrize("name, words", [("NotAllowedError", "may not use the camera"), ("NotFoundError", "No camera was found")])
-def test_no_camera(server, new_page, name, words):
+@pytest.mark.parametrize("name, both, one", [
+    ("NotAllowedError", "This page may not use the camera or microphone.", "This page may not use the camera."),
+    ("NotFoundError", "No camera or microphone was found.", "No camera was found."),
+])
+def test_no_camera(server, new_page, name, both, one):
+    """What the lobby has told, and turned off, is not told again."""
     page = new_page()
     page.add_init_script(f"""navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException("no", "{name}"); }};""")
     page.goto(f"{server.url}/?room=page&name=Ada")
-    expect(page.locator("#preview-note")).to_contain_text(words)
+    expect(page.locator("#preview-note")).to_have_text(re.compile(f"^{re.escape(both)} [^.]* try again.$"))
+    for device in ("microphone", "camera"):
+        expect(page.locator(f"#lobby-{device}")).to_have_attribute("aria-pressed", "false")
     page.get_by_role("button", name="Join").click()
-    expect(page.locator("#toasts")).to_contain_text(words)
     expect(tile(page, "Ada (you), camera off, microphone off")).to_be_visible()
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator(".toast")).to_contain_text([one])
+
+
+def test_a_chosen_camera_that_is_gone(server, new_page):
+    page = new_page()
+    page.goto(f"{server.url}/?room=page&name=Ada")
+    wait_for(lambda: page.evaluate("() => document.getElementById('preview').videoWidth > 0"), "the preview")
+    page.evaluate("() => document.getElementById('camera-device').add(new Option('Gone', 'gone'))")
+    page.locator("#camera-device").select_option("gone")
+    expect(page.locator("#preview-note")).to_have_text("The chosen camera is not there any more. Choose another.")
+    page.locator("#camera-device").select_option(index=1)
+    expect(page.locator("#preview-note")).to_be_empty()
+    expect(page.locator("#lobby-camera")).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_other_device_is_listed_and_seen(server, new_page):
