@@ -12,6 +12,7 @@ const parameters = new URLSearchParams(location.search);
 const playback = new Playback((isSilenced) => { $("silenced").hidden = !isSilenced; });
 const tiles = new Tiles({ floor: $("floor"), stage: $("stage"), grid: $("grid"), playback });
 const lobby = new Lobby({ parameters, onjoin: enter });
+const devices = ["microphone", "camera"];
 let room = null;
 
 if (parameters.get("autojoin") === "1") lobby.autojoin();
@@ -29,7 +30,7 @@ async function enter({ room: roomName, name, token }) {
   room.addEventListener("error", ({ detail }) => toast(errorWords(detail), "error"));
   rememberInAddress(roomName);
   openCall(roomName);
-  for (const device of ["microphone", "camera"]) if (lobby.isOn(device)) press(device);
+  for (const device of devices) if (lobby.isOn(device)) press(device);
 }
 
 function openCall(roomName) {
@@ -54,7 +55,16 @@ function stateChanged({ detail: { state, reason, message } }) {
   tiles.clear();
   room = null;
   document.title = "Needletail";
+  keepChoices(reason);
   lobby.show({ code: reason, message }, closingWords);
+}
+
+// The lobby is as the call was: leaving turns nothing on. Whom others put out is not filmed there until they ask for it.
+const othersDoing = new Set(["kicked", "room-closed", "replaced"]);
+
+function keepChoices(reason) {
+  for (const device of devices) lobby.setOn(device, $(device).getAttribute("aria-pressed") === "true");
+  if (othersDoing.has(reason)) lobby.setOn("camera", false);
 }
 
 // Who is interrupted together comes back one after the other: that is no news of who joined and left.
@@ -101,7 +111,7 @@ function render() {
   const count = room.participants.size + 1;
   $("count").textContent = count === 1 ? "only you" : `${count} people`;
   const isOn = (label) => published.has(label) && !published.get(label).muted;
-  for (const label of ["microphone", "camera", "screen"]) $(label).setAttribute("aria-pressed", String(isOn(label)));
+  for (const label of [...devices, "screen"]) $(label).setAttribute("aria-pressed", String(isOn(label)));
   $("screen").disabled = !navigator.mediaDevices?.getDisplayMedia;
 }
 
@@ -163,6 +173,11 @@ document.addEventListener("keydown", (event) => {
   if (!room || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const id = shortcuts[event.key.toLowerCase()];
   if (id) $(id).click();
+});
+
+// Enter that is held down leaves and does not join again.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.repeat) event.preventDefault();
 });
 
 addEventListener("pagehide", () => room?.leave());

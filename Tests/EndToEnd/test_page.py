@@ -333,3 +333,14 @@ def test_keyboard_alone(server, new_page):
     unnamed = page.evaluate("""[...document.querySelectorAll("button, input, select")].filter((e) =>
       e.checkVisibility() && !e.ariaLabel && !e.labels?.length && !e.textContent.trim()).map((e) => e.outerHTML)""")
     assert unnamed == []
+
+
+def test_enter_held_down(server, new_page):
+    """Leaves and does not join again, nor turns anything on or off."""
+    page = enter(new_page(), server, "Ada", camera="off", microphone="off")
+    page.get_by_role("button", name="Leave").focus()
+    for _ in range(5):
+        page.keyboard.down("Enter")
+    expect(page.locator("#lobby")).to_be_visible()
+    expect(page.get_by_role("button", name="Join")).to_be_enabled()
+    expect(page.locator("#call")).to_be_hidden()
