@@ -103,6 +103,13 @@ def test_a_track_of_the_page_stays_the_pages(ada):
     }""") == [["closed"], "live"]
 
 
+def test_a_quality_that_there_is_not(ada):
+    assert ada.evaluate("""async () => {
+      const codes = await outcomes(...["ultra", "toString"].map((quality) => call.publishCamera({ quality })));
+      return [codes, opened.length];
+    }""") == [["bad-quality", "bad-quality"], 0]
+
+
 def test_a_token_that_does_not_allow_publishing(start_server, new_person):
     server = start_server(auth="tokens", token_secret="a secret of at least 32 bytes, for this test")
     token = server.admin("/token", {"room": "devices", "canPublish": False})["token"]
