@@ -41,7 +41,7 @@ function openCall(roomName) {
   document.title = `${roomName} · Needletail`;
   showState();
   render();
-  $("microphone").focus();
+  $("room-name").focus();
   tick();
 }
 

@@ -45,7 +45,7 @@ export class Tiles {
   showFigures(statistics) {
     for (const tile of this.#tiles.values()) {
       const of = (kind) => statistics.find(({ track, kind: k }) => k === kind && tile.tracks.includes(track));
-      const video = of("video");
+      const video = tile.showsVideo ? of("video") : undefined;
       const audio = of("audio");
       tile.figures.replaceChildren(...figures(video, audio).flatMap(([name, value, note]) => {
         const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];

@@ -62,6 +62,8 @@ def test_statistics_overlay(server, new_page):
     ada.get_by_role("button", name="Statistics").click()
     figures = ada.locator("[data-name=Grace] .figures")
     expect(figures).to_contain_text(re.compile(r"size320×180.*fps.*bit/s.*loss\d.*lanexsk"), timeout=20_000)
+    grace.get_by_role("button", name="Camera").click()
+    expect(figures).to_contain_text(re.compile(r"^bits.*loss.*codecopus"))
 
 
 def test_sharing_the_screen(server, new_page):
@@ -185,7 +187,7 @@ def test_names_that_cannot_be(server, new_page):
 def test_the_address_names_the_room_alone(server, new_page):
     page = enter(new_page(), server, "Ada", camera="off", microphone="off", token="none")
     assert page.url == f"{server.url}/?room=page&quality=low&camera=off&microphone=off"
-    expect(page.locator("#microphone")).to_be_focused()
+    expect(page.locator("#room-name")).to_be_focused()
 
 
 @pytest.mark.parametrize("name, both, one", [
@@ -244,6 +246,21 @@ def test_insecure_context(start_server, new_page):
     page.get_by_role("button", name="Join").click()
     page.get_by_role("button", name="Copy invitation link").click()
     expect(page.locator("#toasts")).to_contain_text(f"{server.url}/?room=page")
+
+
+@pytest.mark.parametrize("width, height", [(320, 568), (390, 844), (667, 375), (844, 390)])
+def test_every_button_fits_on_a_phone(server, new_page, width, height):
+    page = new_page(viewport={"width": width, "height": height}, is_mobile=True, has_touch=True)
+    page.goto(f"{server.url}/?room=page&name=Ada")
+    expect(page.get_by_role("button", name="Join")).to_be_in_viewport(ratio=1)
+    if width > height:
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the preview and Join are not seen together"
+    page.get_by_role("button", name="Join").tap()
+    expect(page.locator("#call")).to_be_visible()
+    for button in page.locator(".toolbar button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    shapes = page.eval_on_selector_all(".toolbar .round:not(.leave)", "(all) => all.map((one) => one.offsetWidth - one.offsetHeight)")
+    assert shapes == [0] * 5, "the buttons are not round"
 
 
 def test_people_who_come_back_are_no_news(server, new_page):
