@@ -12,6 +12,7 @@ const parameters = new URLSearchParams(location.search);
 const playback = new Playback((isSilenced) => { $("silenced").hidden = !isSilenced; });
 const tiles = new Tiles({ floor: $("floor"), stage: $("stage"), grid: $("grid"), playback });
 const lobby = new Lobby({ parameters, onjoin: enter });
+const devices = ["microphone", "camera"];
 let room = null;
 
 if (parameters.get("autojoin") === "1") lobby.autojoin();
@@ -25,11 +26,11 @@ async function enter({ room: roomName, name, token }) {
   room.addEventListener("participantjoined", ({ detail }) => announce(`${detail.participant.name} joined`));
   room.addEventListener("participantleft", ({ detail }) => announce(`${detail.participant.name} left`));
   room.addEventListener("state", stateChanged);
-  room.addEventListener("moderated", ({ detail }) => toast(moderationWords(detail)));
+  room.addEventListener("moderated", moderated);
   room.addEventListener("error", ({ detail }) => toast(errorWords(detail), "error"));
   rememberInAddress(roomName);
   openCall(roomName);
-  for (const device of ["microphone", "camera"]) if (lobby.isOn(device)) press(device);
+  for (const device of devices) if (lobby.isOn(device)) press(device);
 }
 
 function openCall(roomName) {
@@ -40,12 +41,13 @@ function openCall(roomName) {
   document.title = `${roomName} · Needletail`;
   showState();
   render();
-  $("microphone").focus();
+  $("room-name").focus();
   tick();
 }
 
 function stateChanged({ detail: { state, reason, message } }) {
   showState();
+  render();
   if (state === "reconnecting") quietUntil = Infinity;
   if (state === "connected") quietUntil = Date.now() + returnTime;
   if (state !== "closed") return;
@@ -53,7 +55,16 @@ function stateChanged({ detail: { state, reason, message } }) {
   tiles.clear();
   room = null;
   document.title = "Needletail";
+  keepChoices(reason);
   lobby.show({ code: reason, message }, closingWords);
+}
+
+// The lobby is as the call was: leaving turns nothing on. Whom others put out is not filmed there until they ask for it.
+const othersDoing = new Set(["kicked", "room-closed", "replaced"]);
+
+function keepChoices(reason) {
+  for (const device of devices) lobby.setOn(device, $(device).getAttribute("aria-pressed") === "true");
+  if (othersDoing.has(reason)) lobby.setOn("camera", false);
 }
 
 // Who is interrupted together comes back one after the other: that is no news of who joined and left.
@@ -61,7 +72,25 @@ const returnTime = 12_000; // milliseconds: the client's longest pause, and some
 let quietUntil = 0;
 
 function announce(text) {
-  if (Date.now() > quietUntil) toast(text);
+  if (room.state !== "closed" && Date.now() > quietUntil) toast(text);
+}
+
+// What an operator does at one moment comes track by track, and is one piece of news.
+const moment = 250; // milliseconds
+let moderations = [];
+
+function moderated({ detail: { label, muted } }) {
+  // A screen that nobody may see is no longer shared: the next press shares one anew.
+  if (label === "screen" && muted) attempt(() => room.unpublish("screen"));
+  if (moderations.push({ label, muted }) === 1) setTimeout(tellModerations, moment);
+}
+
+function tellModerations() {
+  for (const muted of [true, false]) {
+    const labels = moderations.filter((one) => one.muted === muted).map(({ label }) => label);
+    if (labels.length > 0) toast(moderationWords(labels, muted), "notice");
+  }
+  moderations = [];
 }
 
 const stateWords = { connecting: "Connecting", connected: "Connected", reconnecting: "Reconnecting", closed: "Closed" };
@@ -76,13 +105,13 @@ function showState() {
 // -- What is seen
 
 function render() {
-  if (!room) return;
+  if (!room || room.state === "closed") return; // what is over stays as it was
   const published = room.published;
   tiles.show(room, published);
   const count = room.participants.size + 1;
   $("count").textContent = count === 1 ? "only you" : `${count} people`;
   const isOn = (label) => published.has(label) && !published.get(label).muted;
-  for (const label of ["microphone", "camera", "screen"]) $(label).setAttribute("aria-pressed", String(isOn(label)));
+  for (const label of [...devices, "screen"]) $(label).setAttribute("aria-pressed", String(isOn(label)));
   $("screen").disabled = !navigator.mediaDevices?.getDisplayMedia;
 }
 
@@ -109,7 +138,7 @@ const actions = {
   invite: async () => {
     const link = new URL(`?room=${encodeURIComponent(room.name)}`, location.href).href;
     if (await navigator.clipboard?.writeText(link).then(() => true, () => false)) toast("Invitation link copied");
-    else toast(link); // not all pages may write there
+    else toast(link, "link"); // not all pages may write there
   },
   leave: () => room.leave(),
 };
@@ -130,7 +159,7 @@ async function attempt(action) {
   try {
     await action();
   } catch (error) {
-    if (error.code !== "closed") toast(errorWords(error), "error");
+    if (error.code !== "closed" && error.code !== "cancelled") toast(errorWords(error), "error");
   }
   render();
 }
@@ -144,6 +173,11 @@ document.addEventListener("keydown", (event) => {
   if (!room || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const id = shortcuts[event.key.toLowerCase()];
   if (id) $(id).click();
+});
+
+// Enter that is held down leaves and does not join again.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.repeat) event.preventDefault();
 });
 
 addEventListener("pagehide", () => room?.leave());

@@ -11,6 +11,8 @@ export class Lobby {
   #onjoin;
   #preview = new Preview();
   #isShown = false;
+  // What is off only because it could not be opened.
+  #failed = new Set();
 
   // `onjoin(choice)` enters the call; when it throws, the lobby says why.
   constructor({ parameters, onjoin }) {
@@ -18,15 +20,15 @@ export class Lobby {
     $("room").value = parameters.get("room") ?? "lounge";
     $("name").value = parameters.get("name") ?? recall("localStorage", "name") ?? "";
     $("token").value = parameters.get("token") ?? recall("sessionStorage", "token") ?? "";
-    if (parameters.get("quality") in videoQualities) $("quality").value = parameters.get("quality");
+    if (Object.hasOwn(videoQualities, parameters.get("quality"))) $("quality").value = parameters.get("quality");
     for (const device of devices) {
-      this.#setOn(device, parameters.get(device) !== "off");
+      this.setOn(device, parameters.get(device) !== "off");
       $(`lobby-${device}`).onclick = () => this.#toggle(device);
     }
     $("camera-device").onchange = () => this.#showPreview();
     $("quality").onchange = () => this.#showPreview();
     $("join").onsubmit = (event) => { event.preventDefault(); this.#join(); };
-    navigator.mediaDevices?.addEventListener("devicechange", () => this.#isShown && this.#preview.devicesChanged(this.#wanted));
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.#isShown && this.#devicesChanged());
   }
 
   get choice() {
@@ -36,6 +38,11 @@ export class Lobby {
   get quality() { return $("quality").value; }
 
   isOn(device) { return $(`lobby-${device}`).getAttribute("aria-pressed") === "true"; }
+
+  setOn(device, isOn) {
+    this.#failed.delete(device);
+    $(`lobby-${device}`).setAttribute("aria-pressed", String(isOn));
+  }
 
   // Constraints for the microphone or camera that was chosen.
   constraints(device) {
@@ -54,7 +61,7 @@ export class Lobby {
 
   // Joins at once, as a link may ask; but a link turns on no camera and no microphone.
   autojoin() {
-    for (const device of devices) this.#setOn(device, false);
+    for (const device of devices) this.setOn(device, false);
     this.show();
     return this.#join();
   }
@@ -92,18 +99,30 @@ export class Lobby {
   }
 
   #toggle(device) {
-    this.#setOn(device, !this.isOn(device));
-    if (device === "camera") this.#showPreview();
+    const hasFailed = this.#failed.has(device);
+    this.setOn(device, !this.isOn(device));
+    if (device === "camera" || hasFailed) this.#showPreview();
   }
 
-  #setOn(device, isOn) { $(`lobby-${device}`).setAttribute("aria-pressed", String(isOn)); }
+  // Something was plugged in or out.
+  #devicesChanged() {
+    const isMissing = this.isOn("camera") && !this.#preview.isLive;
+    if (isMissing || this.#failed.size > 0) this.#showPreview();
+    else this.#preview.listDevices();
+  }
 
   get #wanted() {
     const [microphone, camera] = devices.map((device) => (this.isOn(device) ? this.constraints(device) : null));
     return { microphone, camera, quality: this.quality };
   }
 
-  #showPreview() { this.#preview.show(this.#wanted); }
+  // What failed before is tried again. What fails is off: the call need not find that out once more.
+  async #showPreview() {
+    for (const device of this.#failed) this.setOn(device, true);
+    const failed = await this.#preview.show(this.#wanted);
+    for (const device of failed) this.setOn(device, false);
+    for (const device of failed) this.#failed.add(device);
+  }
 }
 
 // Private windows may refuse storage; forgetting is no harm.

@@ -41,8 +41,6 @@ export class Room extends EventTarget {
   #retry;
   #probing = null;
   #watchdog = new Watchdog((target) => this.#isJoined && this.restart(target));
-  #quality = new Map();
-  #statistics = new Statistics();
   #publisher = new Publisher({ send: (...all) => this.#send(...all), onstate: () => this.#mediaChanged("publish") });
   #own = new OwnMedia(this.#publisher, {
     send: (message) => this.#send(message), onchange: (label) => this.#emit("published", { label }),
@@ -55,6 +53,7 @@ export class Room extends EventTarget {
     emit: (type, detail) => this.#rosterChanged(type, detail),
     mediaOf: (id) => this.#subscriber.receiving.get(id)?.receiver.track ?? null,
   });
+  #statistics = new Statistics({ publisher: this.#publisher, subscriber: this.#subscriber, roster: this.#roster });
   #wanted = null;
 
   constructor({ url, room, name, token = null, reconnectFor = 300_000 }) {
@@ -117,25 +116,7 @@ export class Room extends EventTarget {
   }
 
   // One entry per sent and received track: see README.md. Rates are over the time since about a second ago.
-  async stats() {
-    const sent = new Map([...this.#publisher.sources.values()].map((source) => [source.transceiver?.mid, source]));
-    const received = new Map([...this.#subscriber.receiving].map(([id, transceiver]) => [transceiver.mid, id]));
-    const describe = (direction, participant, { id, label }) => {
-      const { lane = null, laneReason = null, loss = null } = this.#quality.get(`${direction} ${id}`) ?? {};
-      return { participant, track: id, label, lane, laneReason, serverLoss: loss };
-    };
-    const entries = await Promise.all([
-      this.#statistics.of(this.#publisher.connection, ({ mid }) => {
-        const source = sent.get(mid);
-        return source?.id && describe("send", this.self.id, source);
-      }),
-      this.#statistics.of(this.#subscriber.connection, ({ mid }) => {
-        const track = this.#roster.track(received.get(mid));
-        return track && describe("receive", track.participant, track);
-      }),
-    ]);
-    return entries.flat();
-  }
+  stats() { return this.#statistics.all(this.self?.id); }
 
   // Finds a new network path for a peer ("publish" or "subscribe"; default both), keeping its connection. Happens by itself
   // when media stops; call it when the network is known to have changed.
@@ -164,6 +145,7 @@ export class Room extends EventTarget {
     if (this.#joining) return this.#refuseJoin("unreachable", "The server cannot be reached. Check its address and your network.");
     if (this.state === "closed") return;
     this.#isJoined = false;
+    this.#speaking([]);
     if (!this.#retry.lost()) return this.#close("unreachable", "The server is gone.");
     this.#updateState();
   }
@@ -179,7 +161,6 @@ export class Room extends EventTarget {
     this.#iceServers = iceServers ?? [];
     this.#isJoined = true;
     this.#retry.succeeded();
-    this.#quality.clear();
     this.#statistics.forget();
     this.#subscriber.open(this.#iceServers);
     this.#roster.replace(participants);
@@ -206,6 +187,7 @@ export class Room extends EventTarget {
 
   #close(reason, message) {
     if (this.state === "closed") return;
+    this.state = "closed";
     this.#retry.stop();
     clearInterval(this.#probing);
     this.#watchdog.stop();
@@ -214,7 +196,8 @@ export class Room extends EventTarget {
     this.#subscriber.close();
     this.#own.release();
     rooms.delete(this);
-    this.state = "closed";
+    this.#speaking([]);
+    this.#roster.replace([]);
     this.#emit("state", { state: "closed", reason, message });
   }
 
@@ -263,16 +246,17 @@ export class Room extends EventTarget {
   }
 
   #rosterChanged(type, detail) {
-    if (type === "trackremoved") this.#quality.delete(`receive ${detail.track.id}`);
+    if (type === "trackremoved") this.#statistics.ended(detail.track.id);
     this.#emit(type, detail);
   }
 
   #qualityChanged(tracks) {
-    for (const quality of tracks) this.#quality.set(`${quality.direction} ${quality.track}`, quality);
+    this.#statistics.told(tracks);
     this.#emit("quality", { tracks });
   }
 
   #speaking(participants) {
+    if (participants.length === 0 && this.speakers.length === 0) return;
     this.speakers = participants;
     this.#emit("speakers", { participants });
   }

@@ -29,6 +29,7 @@ export class OwnMedia {
   }
 
   async publishCamera({ quality, ...constraints }) {
+    requireQuality(quality);
     const { maxBitrate } = videoQualities[quality];
     const reopen = () => captureCamera({ quality, ...constraints });
     return this.#inTurn("camera", () => this.#open("camera", reopen, { encoding: { maxBitrate }, reopen }));
@@ -166,6 +167,11 @@ export class OwnMedia {
   #requireRoom() {
     if (this.#isClosed) throw new NeedletailError("closed", "The room was left.");
   }
+}
+
+function requireQuality(quality) {
+  if (Object.hasOwn(videoQualities, quality)) return;
+  throw new NeedletailError("bad-quality", `There is no quality “${quality}”. Choose one of ${Object.keys(videoQualities).join(", ")}.`);
 }
 
 const isOfScreen = (label) => label.startsWith("screen");

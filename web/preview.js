@@ -13,7 +13,7 @@ export class Preview {
   #hasHeard = false;
 
   // `camera`, `microphone`: constraints, or null for one that is off. The microphone is only asked for once, so that the
-  // browser asks for both at once and then tells what they are called.
+  // browser asks for both at once and then tells what they are called. Returns what could not be opened.
   async show({ camera, microphone, quality }) {
     this.stop();
     const turn = this.#turn;
@@ -26,20 +26,36 @@ export class Preview {
         ...(microphone && !this.#hasHeard && { audio: microphone }),
       });
       this.#hasHeard ||= stopAll(stream.getAudioTracks()) > 0;
-      if (turn !== this.#turn) return void stopAll(stream.getTracks());
+      await this.listDevices();
+      if (turn !== this.#turn) {
+        stopAll(stream.getTracks());
+        return [];
+      }
       this.#stream = stream;
       if (stream.active) $("preview").srcObject = stream;
-      if (failures.length > 0) $("preview-note").textContent = failures.map(errorWords).join(" ");
-      await listDevices();
+      if (failures.length > 0) $("preview-note").textContent = failureWords(failures);
+      return failures.map(({ device }) => device);
     } catch (error) {
       if (turn === this.#turn) $("preview-note").textContent = errorWords(error);
+      return [camera && "camera", microphone && "microphone"].filter(Boolean);
     }
   }
 
-  // Something was plugged in or out. `wanted` as for `show`.
-  devicesChanged(wanted) {
-    const isSeen = this.#stream?.getVideoTracks().some(({ readyState }) => readyState === "live");
-    return wanted.camera && !isSeen ? this.show(wanted) : listDevices();
+  // Whether the camera is seen.
+  get isLive() { return Boolean(this.#stream?.getVideoTracks().some(({ readyState }) => readyState === "live")); }
+
+  async listDevices() {
+    const all = await navigator.mediaDevices.enumerateDevices();
+    for (const [kind, device] of Object.entries(devices)) {
+      const list = $(`${device}-device`);
+      const chosen = list.value;
+      const present = all.filter((candidate) => candidate.kind === `${kind}input`);
+      const named = present.filter(({ deviceId }) => deviceId);
+      list.replaceChildren(
+        new Option(present.length > 0 ? `Default ${device}` : `No ${device} found`, ""),
+        ...named.map(({ label, deviceId }) => new Option(label || device, deviceId)));
+      if (named.some(({ deviceId }) => deviceId === chosen)) list.value = chosen;
+    }
   }
 
   stop() {
@@ -59,23 +75,16 @@ async function open(wanted) {
   const kinds = Object.keys(wanted);
   if (kinds.length > 1 && await add(wanted).then(() => true, () => false)) return { stream, failures };
   for (const kind of kinds) {
-    await add({ [kind]: wanted[kind] }).catch((error) => failures.push(captureFailure(error, devices[kind])));
+    await add({ [kind]: wanted[kind] }).catch((error) => failures.push({ device: devices[kind], error }));
   }
   return { stream, failures };
 }
 
-async function listDevices() {
-  const all = await navigator.mediaDevices.enumerateDevices();
-  for (const [kind, device] of Object.entries(devices)) {
-    const list = $(`${device}-device`);
-    const chosen = list.value;
-    const present = all.filter((candidate) => candidate.kind === `${kind}input`);
-    const named = present.filter(({ deviceId }) => deviceId);
-    list.replaceChildren(
-      new Option(present.length > 0 ? `Default ${device}` : `No ${device} found`, ""),
-      ...named.map(({ label, deviceId }) => new Option(label || device, deviceId)));
-    if (named.some(({ deviceId }) => deviceId === chosen)) list.value = chosen;
-  }
+// What failed in the same way is told in one sentence, else in a line each.
+function failureWords(failures) {
+  const told = failures.map(({ device, error }) => captureFailure(error, device));
+  if (new Set(told.map(({ code }) => code)).size > 1) return told.map(errorWords).join("\n");
+  return errorWords(captureFailure(failures[0].error, failures.map(({ device }) => device).join(" or ")));
 }
 
 function stopAll(tracks) {

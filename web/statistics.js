@@ -1,13 +1,61 @@
-// What RTCPeerConnection.getStats says, per track, as the numbers that people and tests look at.
+// What RTCPeerConnection.getStats says, per track, and the server with it, as the numbers that people and tests look at.
 
 const shortestInterval = 900; // milliseconds between the two samples that a rate is taken from
 
 export class Statistics {
+  #publisher;
+  #subscriber;
+  #roster;
   #samples = new Map();
+  // Direction and track id → what the server says of it: {lane, laneReason, loss}.
+  #quality = new Map();
 
-  // One entry per RTP stream of `connection` whose MediaStreamTrack or mid `find({mid, track, kind})` recognises.
-  // `find` returns what the entry is to be extended with, or nothing.
-  async of(connection, find) {
+  constructor({ publisher, subscriber, roster }) {
+    this.#publisher = publisher;
+    this.#subscriber = subscriber;
+    this.#roster = roster;
+  }
+
+  // One entry per sent and received track. `self` is one's own id.
+  async all(self) {
+    const sent = new Map([...this.#publisher.sources.values()].map((source) => [source.transceiver?.mid, source]));
+    const received = new Map([...this.#subscriber.receiving].map(([id, transceiver]) => [transceiver.mid, id]));
+    const entries = await Promise.all([
+      this.#of(this.#publisher.connection, ({ mid }) => {
+        const source = sent.get(mid);
+        return source?.id && this.#owner("send", self, source);
+      }),
+      this.#of(this.#subscriber.connection, ({ mid }) => {
+        const track = this.#roster.track(received.get(mid));
+        return track && this.#owner("receive", track.participant, track);
+      }),
+    ]);
+    return entries.flat();
+  }
+
+  // The server's `quality`: of the tracks where it changed.
+  told(tracks) {
+    for (const quality of tracks) this.#quality.set(`${quality.direction} ${quality.track}`, quality);
+  }
+
+  // A track that was received is no more.
+  ended(id) {
+    this.#quality.delete(`receive ${id}`);
+  }
+
+  forget() {
+    this.#samples.clear();
+    this.#quality.clear();
+  }
+
+  #owner(direction, participant, { id, label }) {
+    const { lane = null, laneReason = null, loss = null } = this.#quality.get(`${direction} ${id}`) ?? {};
+    return { participant, track: id, label, lane, laneReason, serverLoss: loss };
+  }
+
+  // One entry per RTP stream of `connection` whose report, getStats', `find` recognises: it returns what the entry is to be
+  // extended with, or nothing.
+  async #of(connection, find) {
     if (!connection) return [];
     const reports = await connection.getStats();
     const entries = [];
@@ -70,9 +118,5 @@ export class Statistics {
       return known.latest;
     }
     return known.previous;
-  }
-
-  forget() {
-    this.#samples.clear();
   }
 }

@@ -2,7 +2,6 @@
 
 const gap = 10;
 const widest = 16 / 9;
-const tallest = 3 / 4;
 
 export class Tiles {
   #floor;
@@ -29,7 +28,8 @@ export class Tiles {
     for (const one of wanted) {
       const tile = this.#tiles.get(one.key) ?? this.#make(one);
       this.#update(tile, one);
-      tile.element.classList.toggle("speaking", !one.isScreen && room.speakers.includes(one.participant));
+      const isHeard = room.state === "connected" && !one.isSilent && !one.isScreen;
+      tile.element.classList.toggle("speaking", isHeard && room.speakers.includes(one.participant));
     }
     const isPresenting = wanted.some(({ isScreen }) => isScreen);
     this.#stage.hidden = !isPresenting;
@@ -45,7 +45,7 @@ export class Tiles {
   showFigures(statistics) {
     for (const tile of this.#tiles.values()) {
       const of = (kind) => statistics.find(({ track, kind: k }) => k === kind && tile.tracks.includes(track));
-      const video = of("video");
+      const video = tile.showsVideo ? of("video") : undefined;
       const audio = of("audio");
       tile.figures.replaceChildren(...figures(video, audio).flatMap(([name, value, note]) => {
         const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
@@ -112,9 +112,10 @@ export class Tiles {
     element.classList.toggle("live", showsVideo && video.videoWidth > 0);
   }
 
-  // The largest tiles that fit, between 16:9 and 3:4.
+  // The largest tiles that fit. Cameras are wide: only where everybody has to fit on an upright screen are the tiles upright.
   #arrange() {
     const { clientWidth: width, clientHeight: height } = this.#grid;
+    const tallest = height > width && this.#stage.hidden ? 3 / 4 : 4 / 3;
     const count = this.#grid.childElementCount;
     let best = { area: 0, width: 0, height: 0 };
     for (let columns = 1; columns <= count; columns += 1) {
@@ -137,7 +138,7 @@ function ownTiles(self, published) {
       video: video?.muted ? null : video?.media, audio: null, tracks: [video?.id, audio?.id],
     };
   };
-  return published.has("screen") ? [tile(false), tile(true)] : [tile(false)];
+  return isSeen(published.get("screen")) ? [tile(false), tile(true)] : [tile(false)];
 }
 
 function theirTiles({ id, name, tracks }) {
@@ -150,8 +151,11 @@ function theirTiles({ id, name, tracks }) {
       video: video?.muted ? null : video?.media, audio: audio?.media, tracks: [video?.id, audio?.id],
     };
   };
-  return all.some(({ label }) => label === "screen") ? [tile(false), tile(true)] : [tile(false)];
+  return isSeen(all.find(({ label }) => label === "screen")) ? [tile(false), tile(true)] : [tile(false)];
 }
+
+// A muted screen gets no stage: there is nothing on it.
+const isSeen = (screen) => Boolean(screen) && !screen.muted;
 
 // Rows of the overlay: name, value, and what is to be said about it.
 function figures(video, audio) {

@@ -1,13 +1,16 @@
 // Short notes at the foot of the call, a few at a time.
 
-const most = 3;
+// How long each kind is shown. News makes room for the others.
+const seconds = { news: 3.5, notice: 8, error: 8, link: 30 };
+const isSmall = matchMedia("(max-width: 500px), (max-height: 500px)");
 
-export function toast(text, kind = "") {
+export function toast(text, kind = "news") {
   const toasts = document.getElementById("toasts");
   const note = document.createElement("div");
   note.className = `toast ${kind}`;
   note.textContent = text;
   toasts.append(note);
-  while (toasts.childElementCount > most) (toasts.querySelector(".toast:not(.error)") ?? toasts.firstChild).remove();
-  setTimeout(() => note.remove(), kind === "error" ? 8000 : 3500);
+  const most = isSmall.matches ? 2 : 3;
+  while (toasts.childElementCount > most) (toasts.querySelector(".news") ?? toasts.firstChild).remove();
+  setTimeout(() => note.remove(), seconds[kind] * 1000);
 }

@@ -22,6 +22,7 @@ const closings = {
 };
 
 const labels = { microphone: "microphone", camera: "camera", screen: "screen", "screen-audio": "screen's sound" };
+const list = new Intl.ListFormat("en-GB"); // no comma before the “and”
 
 export const errorWords = ({ code, message }) => errors[code] ?? message ?? "Something went wrong.";
 
@@ -33,5 +34,10 @@ export function refusalWords(failure) {
   return "The room or your name cannot be called this. Take 1 to 64 characters, no slashes or invisible ones, and not only dots.";
 }
 
-export const moderationWords = ({ label, muted }) =>
-  (muted ? `An operator turned off your ${labels[label]}.` : `An operator lets you turn on your ${labels[label]} again.`);
+// What an operator muted, or unmuted, at one moment: labels.
+export function moderationWords(moderated, muted) {
+  const named = Object.keys(labels).filter((label) => moderated.includes(label) && !(label === "screen-audio" && moderated.includes("screen")));
+  const all = list.format(named.map((label) => labels[label]));
+  if (muted) return `An operator turned off your ${all}.`;
+  return `An operator unmuted your ${all}. ${named.length > 1 ? "They stay off until you turn them on." : "It stays off until you turn it on."}`;
+}

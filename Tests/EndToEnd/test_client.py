@@ -33,6 +33,21 @@ def test_the_example_of_the_documentation(server, new_page, new_participant):
     wait_for(lambda: elements() == [], "the elements to go")
 
 
+def test_everybody_goes_when_the_room_is_left(new_participant):
+    ada, grace = (new_participant().join("lounge", name) for name in ("Ada", "Grace"))
+    for person in (ada, grace):
+        person.wait_for_media(2)
+    wait_for(lambda: grace.evaluate("() => call.speakers.length"), "somebody to speak")
+    assert grace.evaluate("""() => {
+      const told = [];
+      for (const type of ["trackremoved", "participantleft", "speakers", "state"]) {
+        call.addEventListener(type, () => told.push([type, call.state]));
+      }
+      call.leave();
+      return [told, call.participants.size, call.speakers];
+    }""") == [[[type, "closed"] for type in ("speakers", "trackremoved", "trackremoved", "participantleft", "state")], 0, []]
+
+
 def test_addresses_that_are_none(new_page, server):
     page = new_page()
     page.goto(f"{server.url}/healthz")

@@ -103,6 +103,13 @@ def test_a_track_of_the_page_stays_the_pages(ada):
     }""") == [["closed"], "live"]
 
 
+def test_a_quality_that_there_is_not(ada):
+    assert ada.evaluate("""async () => {
+      const codes = await outcomes(...["ultra", "toString"].map((quality) => call.publishCamera({ quality })));
+      return [codes, opened.length];
+    }""") == [["bad-quality", "bad-quality"], 0]
+
+
 def test_a_token_that_does_not_allow_publishing(start_server, new_person):
     server = start_server(auth="tokens", token_secret="a secret of at least 32 bytes, for this test")
     token = server.admin("/token", {"room": "devices", "canPublish": False})["token"]
@@ -180,6 +187,37 @@ def test_two_presses_of_a_button(server, new_page):
     wait_for(lambda: page.evaluate("() => opened.length") == 1, "the camera to have been opened")
     wait_for(lambda: page.evaluate("() => live()") == [], "the camera to be closed")
     expect(page.get_by_role("button", name="Camera")).to_have_attribute("aria-pressed", "false")
+
+
+def enter_watched(page, server, **parameters):
+    page.add_init_script(DEVICES)
+    return enter(page, server, "Ada", **parameters)
+
+
+def pressed(page, prefix=""):
+    return [page.locator(f"#{prefix}{device}").get_attribute("aria-pressed") == "true" for device in ("microphone", "camera")]
+
+
+@pytest.mark.parametrize("on, off", [("Microphone", "Camera"), ("Camera", "Microphone")])
+def test_leaving_turns_nothing_on(server, new_page, on, off):
+    page = enter_watched(new_page(), server, **{on.lower(): "off"})
+    wait_for(lambda: pressed(page) == [off == "Microphone", off == "Camera"], "what the lobby had on to be on")
+    for name in (on, off):
+        page.get_by_role("button", name=name).click()
+    wait_for(lambda: pressed(page) == [on == "Microphone", on == "Camera"], "both to be changed")
+    page.get_by_role("button", name="Leave").click()
+    expect(page.locator("#lobby")).to_be_visible()
+    assert pressed(page, "lobby-") == [on == "Microphone", on == "Camera"]
+    wait_for(lambda: page.evaluate("() => live()") == (["video"] if on == "Camera" else []), "the preview, or none")
+
+
+def test_who_was_put_out_is_not_filmed(server, new_page):
+    page = enter_watched(new_page(), server)
+    wait_for(lambda: pressed(page) == [True, True], "both devices to be on")
+    server.needlectl("kick", "page", "Ada")
+    expect(page.locator("#lobby-error")).to_contain_text("removed from the room")
+    expect(page.locator("#preview-note")).to_have_text("Camera is off")
+    assert (pressed(page, "lobby-"), page.evaluate("() => live()")) == ([True, False], [])
 
 
 def test_a_link_turns_nothing_on(server, new_page):

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from test_recovery import WATCH_SOCKETS
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 
 def enter(page, server, name, room="page", **parameters):
@@ -44,11 +45,25 @@ def test_two_people_meet(server, new_page):
     expect(grace.locator("[data-name=Ada]")).to_have_count(0)
 
 
+def test_nobody_is_cut_away(server, new_page):
+    """Cameras are wide: so are their tiles, except where an upright screen has none but the people to show."""
+    ada, grace, alan = (enter(new_page(**options), server, name) for name, options in (("Ada", DESKTOP), ("Grace", PHONE), ("Alan", {})))
+    shapes = lambda page: page.eval_on_selector_all(".grid .tile", "(tiles) => tiles.map((tile) => tile.offsetWidth / tile.offsetHeight)")
+    all_wide = lambda page: len(shapes(page)) == 3 and min(shapes(page)) > 1.3
+    wait_for(lambda: all_wide(ada), lambda: f"wide tiles; {shapes(ada)}")
+    alan.get_by_role("button", name="Share screen").click()
+    for page in (ada, grace):
+        expect(page.locator(".tile.screen")).to_be_visible()
+        wait_for(lambda: all_wide(page), lambda: f"wide tiles beside the screen; {shapes(page)}")
+
+
 def test_statistics_overlay(server, new_page):
     ada, grace = enter(new_page(), server, "Ada"), enter(new_page(), server, "Grace")
     ada.get_by_role("button", name="Statistics").click()
     figures = ada.locator("[data-name=Grace] .figures")
     expect(figures).to_contain_text(re.compile(r"size320×180.*fps.*bit/s.*loss\d.*lanexsk"), timeout=20_000)
+    grace.get_by_role("button", name="Camera").click()
+    expect(figures).to_contain_text(re.compile(r"^bits.*loss.*codecopus"))
 
 
 def test_sharing_the_screen(server, new_page):
@@ -59,6 +74,43 @@ def test_sharing_the_screen(server, new_page):
     expect(grace.locator(".tile.screen")).to_have_count(0)
 
 
+def test_a_muted_screen_gets_no_stage(server, new_page, new_participant):
+    ada, grace = new_participant().join("page", "Ada", quality=None, microphone=False), enter(new_page(), server, "Grace")
+    ada.evaluate("""() => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 180 });
+      const paint = canvas.getContext("2d");
+      setInterval(() => paint.fillRect(Math.random() * 300, 0, 9, 9), 50);
+      return call.publishTrack(canvas.captureStream(15).getVideoTracks()[0], "screen").then(() => {});
+    }""")
+    for muted in (False, True, False):
+        ada.evaluate("(muted) => call.setMuted('screen', muted)", muted)
+        expect(grace.locator(".tile.screen.live")).to_have_count(0 if muted else 1, timeout=15_000)
+        expect(grace.locator("#stage")).to_be_visible(visible=not muted)
+
+
+# Keeps every toast there ever was in `toasts`.
+WATCH_TOASTS = """() => {
+  globalThis.toasts = [];
+  const note = (changes) => toasts.push(...changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.textContent));
+  new MutationObserver(note).observe(document.getElementById("toasts"), { childList: true });
+}"""
+
+
+def test_no_screen_is_picked(server, new_page):
+    """That was the person's own choice, and no failure."""
+    page = new_page()
+    page.add_init_script("""navigator.mediaDevices.getDisplayMedia = async () => {
+      globalThis.asked = true;
+      throw new DOMException("Permission denied", "NotAllowedError");
+    };""")
+    enter(page, server, "Ada", camera="off", microphone="off")
+    page.evaluate(WATCH_TOASTS)
+    page.get_by_role("button", name="Share screen").click()
+    wait_for(lambda: page.evaluate("() => globalThis.asked"), "the page to ask for a screen")
+    page.get_by_role("button", name="Copy invitation link").click()
+    wait_for(lambda: len(page.evaluate("toasts")) == 1, "the note about the link, alone")
+
+
 def test_the_page_says_that_it_reconnects(server, new_page):
     ada = enter(new_page(), server, "Ada")
     server.kill()
@@ -66,6 +118,26 @@ def test_the_page_says_that_it_reconnects(server, new_page):
     server.start()
     expect(ada.get_by_role("status")).to_have_text("Connected", timeout=25_000)
     expect(ada.locator("#banner")).to_be_hidden()
+
+
+def test_nobody_speaks_while_it_reconnects(server, new_page, new_participant):
+    ada, grace = new_participant().join("page", "Ada", quality=None), enter(new_page(), server, "Grace", microphone="off", camera="off")
+    expect(grace.locator(".tile.speaking[data-name=Ada]")).to_be_visible(timeout=20_000)
+    server.kill()
+    expect(grace.get_by_role("status")).to_have_text("Reconnecting")
+    expect(grace.locator(".tile.speaking")).to_have_count(0)
+    wait_for(lambda: ada.evaluate("() => [call.state, call.speakers]") == ["reconnecting", []], "nobody to speak for Ada either")
+
+
+def test_who_is_muted_does_not_speak(server, new_page):
+    page = new_page()
+    page.add_init_script(f"({WATCH_SOCKETS})()")
+    enter(page, server, "Ada", camera="off", microphone="off")
+    page.evaluate("""async () => {
+      const [{ self }] = (await import("/needletail.js")).rooms;
+      sockets[0].onmessage({ data: JSON.stringify({ type: "speakers", participants: [self.id] }) });
+    }""")
+    expect(page.locator(".tile.speaking")).to_have_count(0)
 
 
 def test_full_room(start_server, new_page):
@@ -115,18 +187,37 @@ def test_names_that_cannot_be(server, new_page):
 def test_the_address_names_the_room_alone(server, new_page):
     page = enter(new_page(), server, "Ada", camera="off", microphone="off", token="none")
     assert page.url == f"{server.url}/?room=page&quality=low&camera=off&microphone=off"
-    expect(page.locator("#microphone")).to_be_focused()
+    expect(page.locator("#room-name")).to_be_focused()
 
 
-@pytest.mark.parametrize("name, words", [("NotAllowedError", "may not use the camera"), ("NotFoundError", "No camera was found")])
-def test_no_camera(server, new_page, name, words):
+@pytest.mark.parametrize("name, both, one", [
+    ("NotAllowedError", "This page may not use the camera or microphone.", "This page may not use the camera."),
+    ("NotFoundError", "No camera or microphone was found.", "No camera was found."),
+])
+def test_no_camera(server, new_page, name, both, one):
+    """What the lobby has told, and turned off, is not told again."""
     page = new_page()
     page.add_init_script(f"""navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException("no", "{name}"); }};""")
     page.goto(f"{server.url}/?room=page&name=Ada")
-    expect(page.locator("#preview-note")).to_contain_text(words)
+    expect(page.locator("#preview-note")).to_have_text(re.compile(f"^{re.escape(both)} [^.]* try again.$"))
+    for device in ("microphone", "camera"):
+        expect(page.locator(f"#lobby-{device}")).to_have_attribute("aria-pressed", "false")
     page.get_by_role("button", name="Join").click()
-    expect(page.locator("#toasts")).to_contain_text(words)
     expect(tile(page, "Ada (you), camera off, microphone off")).to_be_visible()
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator(".toast")).to_contain_text([one])
+
+
+def test_a_chosen_camera_that_is_gone(server, new_page):
+    page = new_page()
+    page.goto(f"{server.url}/?room=page&name=Ada")
+    wait_for(lambda: page.evaluate("() => document.getElementById('preview').videoWidth > 0"), "the preview")
+    page.evaluate("() => document.getElementById('camera-device').add(new Option('Gone', 'gone'))")
+    page.locator("#camera-device").select_option("gone")
+    expect(page.locator("#preview-note")).to_have_text("The chosen camera is not there any more. Choose another.")
+    page.locator("#camera-device").select_option(index=1)
+    expect(page.locator("#preview-note")).to_be_empty()
+    expect(page.locator("#lobby-camera")).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_other_device_is_listed_and_seen(server, new_page):
@@ -157,12 +248,19 @@ def test_insecure_context(start_server, new_page):
     expect(page.locator("#toasts")).to_contain_text(f"{server.url}/?room=page")
 
 
-# Keeps every toast there ever was in `toasts`.
-WATCH_TOASTS = """() => {
-  globalThis.toasts = [];
-  const note = (changes) => toasts.push(...changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.textContent));
-  new MutationObserver(note).observe(document.getElementById("toasts"), { childList: true });
-}"""
+@pytest.mark.parametrize("width, height", [(320, 568), (390, 844), (667, 375), (844, 390)])
+def test_every_button_fits_on_a_phone(server, new_page, width, height):
+    page = new_page(viewport={"width": width, "height": height}, is_mobile=True, has_touch=True)
+    page.goto(f"{server.url}/?room=page&name=Ada")
+    expect(page.get_by_role("button", name="Join")).to_be_in_viewport(ratio=1)
+    if width > height:
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the preview and Join are not seen together"
+    page.get_by_role("button", name="Join").tap()
+    expect(page.locator("#call")).to_be_visible()
+    for button in page.locator(".toolbar button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    shapes = page.eval_on_selector_all(".toolbar .round:not(.leave)", "(all) => all.map((one) => one.offsetWidth - one.offsetHeight)")
+    assert shapes == [0] * 5, "the buttons are not round"
 
 
 def test_people_who_come_back_are_no_news(server, new_page):
@@ -178,24 +276,36 @@ def test_people_who_come_back_are_no_news(server, new_page):
     assert ada.evaluate("toasts") == []
 
 
-def test_three_toasts_at_most(server, new_page):
-    ada = enter(new_page(), server, "Ada", camera="off", microphone="off")
-    ada.evaluate("async () => { const { toast } = await import('/toasts.js'); for (const text of 'abcde') toast(text); }")
-    expect(ada.locator(".toast")).to_have_text(["c", "d", "e"])
+@pytest.mark.parametrize("options, kept", [({}, ["a", "d", "e"]), (PHONE, ["a", "e"])])
+def test_a_few_toasts_at_most(server, new_page, options, kept):
+    """News makes room first."""
+    ada = enter(new_page(**options), server, "Ada", camera="off", microphone="off")
+    ada.evaluate("""async () => {
+      const { toast } = await import("/toasts.js");
+      for (const text of "abcde") toast(text, text === "a" ? "notice" : "news");
+    }""")
+    expect(ada.locator(".toast")).to_have_text(kept)
 
 
 def test_an_operator_mutes(server, new_page):
-    page = new_page()
-    page.add_init_script(f"({WATCH_SOCKETS})()")
-    enter(page, server, "Ada", camera="off")
-    expect(tile(page, "Ada (you), camera off, microphone on")).to_be_visible()
-    page.evaluate("""async () => {
-      const [room] = (await import("/needletail.js")).rooms;
-      const track = { ...room.published.get("microphone"), media: undefined, muted: true };
-      sockets[0].onmessage({ data: JSON.stringify({ type: "track", event: "muted", participant: room.self.id, track }) });
-    }""")
-    expect(page.locator("#toasts")).to_contain_text("An operator turned off your microphone")
-    expect(page.get_by_role("button", name="Microphone")).to_have_attribute("aria-pressed", "false")
+    """One note names everything. A share has ended then: the next press is a new one."""
+    ada, grace = enter(new_page(), server, "Ada"), enter(new_page(), server, "Grace")
+    share = ada.get_by_role("button", name="Share screen")
+    for _ in range(2):
+        share.click()
+        expect(grace.locator(".tile.screen.live")).to_be_visible(timeout=20_000)
+        server.needlectl("mute", "page", "Ada")
+        expect(ada.locator(".toast")).to_have_text(["An operator turned off your microphone, camera and screen."])
+        for name in ("Microphone", "Camera", "Share screen"):
+            expect(ada.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "false")
+        for page in (ada, grace):
+            expect(page.locator("#stage")).to_be_hidden()
+        server.needlectl("mute", "page", "Ada", "--unmute")
+        expect(ada.locator(".toast").last).to_have_text(
+            "An operator unmuted your microphone and camera. They stay off until you turn them on.")
+        for name in ("Microphone", "Camera"):
+            ada.get_by_role("button", name=name).click()
+        expect(ada.locator(".toast")).to_have_count(0, timeout=15_000)
 
 
 @pytest.fixture
@@ -240,3 +350,14 @@ def test_keyboard_alone(server, new_page):
     unnamed = page.evaluate("""[...document.querySelectorAll("button, input, select")].filter((e) =>
       e.checkVisibility() && !e.ariaLabel && !e.labels?.length && !e.textContent.trim()).map((e) => e.outerHTML)""")
     assert unnamed == []
+
+
+def test_enter_held_down(server, new_page):
+    """Leaves and does not join again, nor turns anything on or off."""
+    page = enter(new_page(), server, "Ada", camera="off", microphone="off")
+    page.get_by_role("button", name="Leave").focus()
+    for _ in range(5):
+        page.keyboard.down("Enter")
+    expect(page.locator("#lobby")).to_be_visible()
+    expect(page.get_by_role("button", name="Join")).to_be_enabled()
+    expect(page.locator("#call")).to_be_hidden()

@@ -276,7 +276,7 @@ import Wire
     }
     let restart = "a=ice-ufrag:newuf\r\na=ice-pwd:newpasswordnewpasswordnew\r\n"
     _ = try ask(
-      .patch(.publish, room: "live", participant: "camera", resource: resource, fragment: restart, ifMatch: "*"),
+      .patch(.publish, room: "live", participant: "camera", resource: resource, fragment: restart, ifMatch: ["*"]),
       of: world)
     try peer.check(by: answer)
     let hellos = world.commands.count {
