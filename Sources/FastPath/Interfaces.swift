@@ -27,8 +27,7 @@ struct Interfaces: ~Copyable {
   /// Those configured that are not there or not up.
   private var absent: [InterfaceStatus] = []
   private var loopback: LoopbackSettings?
-  /// Interfaces with devmaps, or why they have none.
-  private var broadcasts: [UInt32: String] = [:]
+  private var sending = SendingInterfaces()
 
   init(_ program: consuming XDPProgram, wanted: [String]?, log: @escaping FastPath.Log) {
     self.program = program
@@ -43,10 +42,7 @@ struct Interfaces: ~Copyable {
   func reasonAgainstXDP(_ link: Link) -> String? {
     guard let interface = attached[link.index] else { return reason(link) }
     guard interface.attachment.mode == .native else { return "\(link.name) has no native XDP" }
-    guard let reason = broadcasts[link.index] else {
-      return "\(link.name): XDP cannot send by it\(link.kind == "veth" ? " (GRO is off at its other end)" : "")"
-    }
-    return reason.isEmpty ? nil : "\(link.name): \(reason)"
+    return sending.reason(link)
   }
 
   func isNative(_ index: UInt32) -> Bool { attached[index]?.attachment.mode == .native }
@@ -54,25 +50,21 @@ struct Interfaces: ~Copyable {
   /// Everything the TC program is to be on.
   var attachedIndices: Set<UInt32> { Set(attached.keys) }
 
-  /// Makes devmaps where XDP can send now and takes them away where it cannot. Returns whether anything changed.
-  mutating func followSending() -> Bool {
-    let before = broadcasts
-    for (index, interface) in attached where interface.attachment.mode == .native {
-      guard XDPFeatures.canTransmit(index) else {
-        if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
-        continue
-      }
-      guard broadcasts[index] == nil else { continue }
-      do throws(LaneRefusal) {
-        try Broadcasts.open(index, in: program)
-        broadcasts[index] = ""
-      } catch {
-        broadcasts[index] = error.reason
-        log("notice", "interface \(interface.link.name): the kernel lane cannot use XDP", ["reason": error.reason])
-      }
+  /// Whether there is more to ready at once.
+  var isBusy: Bool { sending.isBusy }
+
+  /// Finds out where XDP can send now. Returns whether anything changed.
+  mutating func followSending(now: Instant) -> Bool {
+    var hasChanged = false
+    for interface in attached.values where interface.attachment.mode == .native {
+      hasChanged = sending.follow(interface.link, now: now) || hasChanged
     }
-    return broadcasts != before
+    return hasChanged
   }
+
+  /// Goes on with what `followSending` began in an earlier turn. Returns whether an interface can send that could not, or is
+  /// refused now.
+  mutating func proceedSending(now: Instant) -> Bool { sending.proceed(in: program, now: now, log: log) }
 
   /// Why there is no socket on an interface.
   func reason(_ link: Link) -> String {
@@ -94,6 +86,7 @@ struct Interfaces: ~Copyable {
         continue
       }
       detach(index, memory: &memory, sockets: &sockets)
+      _ = sending.remove(index)
       log("notice", "interface \(interface.link.name) left the fast path", [:])
       hasChanged = true
     }
@@ -224,7 +217,6 @@ struct Interfaces: ~Copyable {
     guard let interface = attached.removeValue(forKey: index) else { return }
     var key = index
     bpf_map_delete_elem(program.interfaces, &key)
-    if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
     interface.attachment.detach()
     for slot in interface.slots { sockets.close(slot, memory: &memory) }
     interface.umem.close()
@@ -238,6 +230,7 @@ struct Interfaces: ~Copyable {
     loopback = nil
   }
 
+  /// The devmaps go with the program's tables.
   mutating func detachAll(memory: inout PacketMemory, sockets: inout XSKTable) {
     for index in attached.keys { detach(index, memory: &memory, sockets: &sockets) }
   }

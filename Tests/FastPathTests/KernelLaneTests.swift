@@ -160,6 +160,27 @@ import Wire
     #expect(source.highestSequence == UInt32(first + 9_999))
   }
 
+  /// No packet takes a way of XDP's that is gone.
+  @Test func whereXDPCannotSendAnyMoreTCDoesUntilItCan() throws {
+    let scene = try Scene(.xdp, receivers: 2)
+    defer { scene.call.fastPath.stop() }
+    scene.waitForKernel(.xdp)
+    var sent = 0
+    func goes(by cable: Cable) -> Bool {
+      eventually(seconds: 15) {
+        scene.send(sent..<sent + 1)
+        sent += 1
+        return scene.source?.lane == .kernel && scene.source?.laneReason.hasPrefix(cable.rawValue) == true
+      }
+    }
+    for (gro, cable) in [("off", Cable.tc), ("on", .xdp)] {
+      try shell("ip netns exec \(scene.network.client) ethtool -K v1 gro \(gro)")
+      #expect(goes(by: cable), "\(String(describing: scene.source))")
+    }
+    #expect(scene.call.fastPath.statistics().count("xdp_drop_no_way") == 0)
+    #expect(eventually { scene.source?.packetsOnKernel == UInt64(sent) })
+  }
+
   @Test func aPauseLeavesNoGap() throws {
     let scene = try Scene(.xdp, receivers: 2)
     defer { scene.call.fastPath.stop() }
