@@ -160,6 +160,32 @@ import Wire
     #expect(source.highestSequence == UInt32(first + 9_999))
   }
 
+  /// The worker has heard it then, but not counted it.
+  @Test func aSourceKnownByItsPacketsIsCountedFromTheNext() throws {
+    let scene = try Scene(.xdp, receivers: 1)
+    defer { scene.call.fastPath.stop() }
+    scene.waitForKernel(.xdp)
+    scene.publisher.send(Call.packet(500, ssrc: 8), to: scene.media)
+    #expect(
+      eventually {
+        scene.call.told.all.contains { if case .unknownSource(_, let new) = $0 { new.ssrc == 8 } else { false } }
+      })
+    scene.call.fastPath.perform([
+      .addSource(
+        Source(
+          id: SourceID(rawValue: 2), transport: TransportID(rawValue: 1), ssrc: 8, kind: .video, clockRate: 90_000)),
+      .addSink(
+        Sink(
+          id: SinkID(rawValue: 2), source: SourceID(rawValue: 2), transport: TransportID(rawValue: 100), ssrc: 2,
+          payloadTypes: [96: 100])),
+    ])
+    func source() -> SourceStatistics? { scene.call.fastPath.statistics().sources.first { $0.id.rawValue == 2 } }
+    #expect(eventually { source()?.lane == .kernel })
+    for sequence in UInt16(501)..<511 { scene.publisher.send(Call.packet(sequence, ssrc: 8), to: scene.media) }
+    #expect(eventually { source()?.packetsOnKernel == 10 })
+    #expect(source()?.firstSequence == 501 && source()?.highestSequence == 510)
+  }
+
   /// No packet takes a way of XDP's that is gone.
   @Test func whereXDPCannotSendAnyMoreTCDoesUntilItCan() throws {
     let scene = try Scene(.xdp, receivers: 2)
