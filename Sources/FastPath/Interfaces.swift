@@ -134,7 +134,8 @@ struct Interfaces: ~Copyable {
     if link.vlan != nil { throw LaneRefusal(reason: "it is a VLAN; the interface beneath it can serve it") }
     let place = try freePlace()
     let slot = try sockets.slot()
-    let frames = try memory.framesPerQueue(EthernetTool.receiveQueues(of: link.name), sockets: sockets.freeCount)
+    let queues = EthernetTool.receiveQueues(of: link.name) ?? 1
+    let frames = try memory.framesPerQueue(queues, sockets: sockets.freeCount)
     try XSKMemory.check(memory)
     let attachment = try XDPAttachment.attach(program.program, interface: link.index)
     do throws(LaneRefusal) {
@@ -162,9 +163,9 @@ struct Interfaces: ~Copyable {
   /// Opens the sockets of receive queues that have none yet, if their number is news. One that cannot be had costs its
   /// queue and those after it. Returns whether the number was news.
   private mutating func followQueues(_ index: UInt32, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
-    guard var interface = attached[index] else { return false }
-    let queues = EthernetTool.receiveQueues(of: interface.link.name)
-    guard queues != interface.queues else { return false }
+    guard var interface = attached[index], let queues = EthernetTool.receiveQueues(of: interface.link.name),
+      queues != interface.queues
+    else { return false }
     interface.queues = queues
     interface.note = ""
     do throws(LaneRefusal) {

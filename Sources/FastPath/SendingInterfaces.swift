@@ -21,7 +21,9 @@ struct SendingInterfaces {
 
   /// Takes an interface up if its driver can send now, and gives it up if it cannot. Returns whether anything changed.
   mutating func follow(_ link: Link, now: Instant) -> Bool {
-    guard XDPFeatures.canTransmit(link.index) else { return remove(link.index) }
+    // Without an answer everything stays as it is.
+    guard let canTransmit = XDPFeatures.canTransmit(link.index) else { return false }
+    guard canTransmit else { return remove(link.index) }
     guard ready[link.index] == nil, opening[link.index] == nil, refused[link.index]?.isDue(link, now: now) ?? true
     else { return false }
     opening[link.index] = (link, Broadcasts(link.index))
