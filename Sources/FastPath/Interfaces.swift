@@ -117,7 +117,7 @@ struct Interfaces: ~Copyable {
     } catch {
       let last = refused[link.index]
       let isNews = last?.reason != error.reason
-      refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
+      refused[link.index] = RefusedInterface(link, error, after: last, now: now)
       if isNews { log("notice", "interface \(link.name): socket lane", ["reason": error.reason]) }
       return isNews
     }
@@ -132,6 +132,7 @@ struct Interfaces: ~Copyable {
       throw LaneRefusal(reason: "it does not carry Ethernet frames")
     }
     if link.vlan != nil { throw LaneRefusal(reason: "it is a VLAN; the interface beneath it can serve it") }
+    try leaveAlone(link.index)
     let place = try freePlace()
     let slot = try sockets.slot()
     let queues = EthernetTool.receiveQueues(of: link.name) ?? 1
@@ -150,6 +151,13 @@ struct Interfaces: ~Copyable {
       attachment.detach()
       throw error
     }
+  }
+
+  /// Throws if somebody else's program is on an interface. One that was there the last time has the reason that it had then.
+  private func leaveAlone(_ index: UInt32) throws(LaneRefusal) {
+    guard let program = ForeignProgram.id(onInterface: index) else { return }
+    if let last = refused[index]?.refusal, last.program == program { throw last }
+    throw ForeignProgram(id: program).refusal
   }
 
   private func freePlace() throws(LaneRefusal) -> UInt32 {

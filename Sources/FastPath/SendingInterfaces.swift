@@ -53,7 +53,7 @@ struct SendingInterfaces {
       ready[link.index] = broadcasts
     } catch {
       let last = refused[link.index]
-      refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
+      refused[link.index] = RefusedInterface(link, error, after: last, now: now)
       closing.append(broadcasts)
       if last?.reason != error.reason {
         log("notice", "interface \(link.name): the kernel lane cannot use XDP", ["reason": error.reason])
