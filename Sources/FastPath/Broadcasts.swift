@@ -6,7 +6,15 @@ import Glibc
 /// are needed are there from the start, so that who joins or leaves touches none: every one up to 64, and from there in
 /// steps of a sixteenth (the program drops the copies beyond the last sink).
 struct Broadcasts {
+  private let interface: UInt32
+  /// How many of `sizes` are in the table, and how many of `provenSizes` have passed.
+  private var made = 0
+  private var proven = 0
+
   static let exact = 64
+  /// Devmaps made in one step.
+  private static let atOnce = 16
+  private static let provenSizes = [2, 5, 33]
   private static let liveFrames: UInt32 = 2  // BPF_F_TEST_XDP_LIVE_FRAMES (Linux 5.18)
 
   static let sizes: [Int] = {
@@ -20,40 +28,52 @@ struct Broadcasts {
   /// The number of entries that serve `count` sinks; nil if there are more than allowed.
   static func entries(for count: Int) -> Int? { sizes.first { $0 >= count } }
 
-  /// Makes the devmaps, and proves that copies leave them in order.
-  static func open(_ interface: UInt32, in program: borrowing XDPProgram) throws(LaneRefusal) {
+  init(_ interface: UInt32) { self.interface = interface }
+
+  /// Makes some of the devmaps, or, once all are there, proves of one size that copies leave in order: a step, since the
+  /// whole takes long. Returns whether it was the last.
+  mutating func proceed(in program: borrowing XDPProgram) throws(LaneRefusal) -> Bool {
+    if made < Self.sizes.count {
+      try makeDevmaps(in: program)
+    } else {
+      try proveOrder(entries: Self.provenSizes[proven], program)
+      proven += 1
+    }
+    return proven == Self.provenSizes.count
+  }
+
+  private mutating func makeDevmaps(in program: borrowing XDPProgram) throws(LaneRefusal) {
     var keys: [fp_broadcast] = []
     var maps: [CInt] = []
     defer { for map in maps { Glibc.close(map) } }
-    for size in sizes {
-      maps.append(try devmap(interface, entries: size, program.copyProgram))
+    for size in Self.sizes[made...].prefix(Self.atOnce) {
+      maps.append(try devmap(entries: size, program.copyProgram))
       keys.append(fp_broadcast(interface: interface, entries: UInt32(size)))
     }
     // One call: the kernel waits for its programs after each.
     var count = UInt32(keys.count)
     if bpf_map_update_batch(program.broadcasts, &keys, &maps, &count, nil) != 0 {
-      for i in keys.indices where bpf_map_update_elem(program.broadcasts, &keys[i], &maps[i], UInt64(BPF_ANY)) != 0 {
-        let error = errno
-        close(interface, in: program)
-        throw LaneRefusal(reason: "no devmap for XDP broadcasts (\(SystemError.text(error)))")
+      for i in keys.indices {
+        guard bpf_map_update_elem(program.broadcasts, &keys[i], &maps[i], UInt64(BPF_ANY)) == 0 else {
+          throw LaneRefusal(reason: "no devmap for XDP broadcasts (\(SystemError.text(errno)))")
+        }
+        made += 1
       }
-    }
-    do throws(LaneRefusal) {
-      for size in [2, 5, 33] { try proveOrder(interface, entries: size, program) }
-    } catch {
-      close(interface, in: program)
-      throw error
+    } else {
+      made += keys.count
     }
   }
 
-  static func close(_ interface: UInt32, in program: borrowing XDPProgram) {
-    for size in sizes {
-      var key = fp_broadcast(interface: interface, entries: UInt32(size))
-      bpf_map_delete_elem(program.broadcasts, &key)
-    }
+  /// Takes away the devmaps made so far. No route may name them any more.
+  func close(in program: borrowing XDPProgram) {
+    var keys = Self.sizes.prefix(made).map { fp_broadcast(interface: interface, entries: UInt32($0)) }
+    // One call, as above.
+    var count = UInt32(keys.count)
+    guard bpf_map_delete_batch(program.broadcasts, &keys, &count, nil) != 0 else { return }
+    for i in keys.indices { bpf_map_delete_elem(program.broadcasts, &keys[i]) }
   }
 
-  private static func devmap(_ interface: UInt32, entries: Int, _ program: CInt) throws(LaneRefusal) -> CInt {
+  private func devmap(entries: Int, _ program: CInt) throws(LaneRefusal) -> CInt {
     let map = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "fp_broadcast", 4, 8, UInt32(entries), nil)
     guard map >= 0 else { throw LaneRefusal(reason: "no devmap for XDP broadcasts (\(SystemError.text(errno)))") }
     for entry in 0..<UInt32(entries) {
@@ -71,8 +91,7 @@ struct Broadcasts {
 
   /// Broadcasts frames that the devmap's program counts and drops: the copies of each must come together, all of them,
   /// and in the frames' order.
-  private static func proveOrder(_ interface: UInt32, entries: Int, _ program: borrowing XDPProgram) throws(LaneRefusal)
-  {
+  private func proveOrder(entries: Int, _ program: borrowing XDPProgram) throws(LaneRefusal) {
     var key: UInt32 = 0
     var seen = fp_self_test()
     bpf_map_update_elem(program.selfTest, &key, &seen, UInt64(BPF_ANY))

@@ -4,10 +4,10 @@ enum EthernetTool {
   /// SIOCETHTOOL
   private static let channelsRequest: UInt = 0x8946
 
-  /// The receive queues in use, as `ethtool -l` tells; 1 where the driver does not say.
-  static func receiveQueues(of interface: String) -> UInt32 {
+  /// The receive queues in use, as `ethtool -l` tells; 1 where the driver does not say, nil if it cannot be asked.
+  static func receiveQueues(of interface: String) -> UInt32? {
     let descriptor = socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return 1 }
+    guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     // struct ethtool_channels: the command ETHTOOL_GCHANNELS, four maxima, and receive, send, other and combined
     // counts.

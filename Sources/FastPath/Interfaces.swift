@@ -28,8 +28,7 @@ struct Interfaces: ~Copyable {
   /// Those configured that are not there or not up.
   private var absent: [InterfaceStatus] = []
   private var loopback: LoopbackSettings?
-  /// Interfaces with devmaps, or why they have none.
-  private var broadcasts: [UInt32: String] = [:]
+  private var sending = SendingInterfaces()
 
   init(_ program: consuming XDPProgram, _ configuration: FastPathConfiguration, log: @escaping FastPath.Log) {
     self.program = program
@@ -45,10 +44,7 @@ struct Interfaces: ~Copyable {
   func reasonAgainstXDP(_ link: Link) -> String? {
     guard let interface = attached[link.index] else { return reason(link) }
     guard interface.attachment.mode == .native else { return "\(link.name) has no native XDP" }
-    guard let reason = broadcasts[link.index] else {
-      return "\(link.name): XDP cannot send by it\(link.kind == "veth" ? " (GRO is off at its other end)" : "")"
-    }
-    return reason.isEmpty ? nil : "\(link.name): \(reason)"
+    return sending.reason(link)
   }
 
   func isNative(_ index: UInt32) -> Bool { attached[index]?.attachment.mode == .native }
@@ -56,25 +52,21 @@ struct Interfaces: ~Copyable {
   /// Everything the TC program is to be on.
   var attachedIndices: Set<UInt32> { Set(attached.keys) }
 
-  /// Makes devmaps where XDP can send now and takes them away where it cannot. Returns whether anything changed.
-  mutating func followSending() -> Bool {
-    let before = broadcasts
-    for (index, interface) in attached where interface.attachment.mode == .native {
-      guard XDPFeatures.canTransmit(index) else {
-        if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
-        continue
-      }
-      guard broadcasts[index] == nil else { continue }
-      do throws(LaneRefusal) {
-        try Broadcasts.open(index, in: program)
-        broadcasts[index] = ""
-      } catch {
-        broadcasts[index] = error.reason
-        log("notice", "the kernel lane cannot use XDP", ["interface": interface.link.name, "reason": error.reason])
-      }
+  /// Whether there is more to ready at once.
+  var isBusy: Bool { sending.isBusy }
+
+  /// Finds out where XDP can send now. Returns whether anything changed.
+  mutating func followSending(now: Instant) -> Bool {
+    var hasChanged = false
+    for interface in attached.values where interface.attachment.mode == .native {
+      hasChanged = sending.follow(interface.link, now: now) || hasChanged
     }
-    return broadcasts != before
+    return hasChanged
   }
+
+  /// Goes on with what `followSending` began in an earlier turn. Returns whether an interface can send that could not, or is
+  /// refused now.
+  mutating func proceedSending(now: Instant) -> Bool { sending.proceed(in: program, now: now, log: log) }
 
   /// Why there is no socket on an interface.
   func reason(_ link: Link) -> String {
@@ -96,6 +88,7 @@ struct Interfaces: ~Copyable {
         continue
       }
       detach(index, memory: &memory, sockets: &sockets)
+      _ = sending.remove(index)
       hasChanged = true
     }
     for index in refused.keys {
@@ -124,7 +117,7 @@ struct Interfaces: ~Copyable {
       return true
     } catch {
       let last = refused[link.index]
-      refused[link.index] = RefusedInterface(link, error.reason, after: last, now: now)
+      refused[link.index] = RefusedInterface(link, error, after: last, now: now)
       return last?.reason != error.reason
     }
   }
@@ -138,9 +131,11 @@ struct Interfaces: ~Copyable {
       throw LaneRefusal(reason: "it does not carry Ethernet frames")
     }
     if link.vlan != nil { throw LaneRefusal(reason: "it is a VLAN; the interface beneath it can serve it") }
+    try leaveAlone(link.index)
     let place = try freePlace()
     let slot = try sockets.slot()
-    let frames = try memory.framesPerQueue(EthernetTool.receiveQueues(of: link.name), sockets: sockets.freeCount)
+    let queues = EthernetTool.receiveQueues(of: link.name) ?? 1
+    let frames = try memory.framesPerQueue(queues, sockets: sockets.freeCount)
     try XSKMemory.check(memory)
     let attachment = try XDPAttachment.attach(program.program, interface: link.index)
     do throws(LaneRefusal) {
@@ -157,6 +152,13 @@ struct Interfaces: ~Copyable {
     }
   }
 
+  /// Throws if somebody else's program is on an interface. One that was there the last time has the reason that it had then.
+  private func leaveAlone(_ index: UInt32) throws(LaneRefusal) {
+    guard let program = ForeignProgram.id(onInterface: index) else { return }
+    if let last = refused[index]?.refusal, last.program == program { throw last }
+    throw ForeignProgram(id: program).refusal
+  }
+
   private func freePlace() throws(LaneRefusal) -> UInt32 {
     let taken = Set(attached.values.map(\.place))
     guard let place = (0..<UInt32(FP_MAX_INTERFACES.rawValue)).first(where: { !taken.contains($0) }) else {
@@ -168,9 +170,9 @@ struct Interfaces: ~Copyable {
   /// Opens the sockets of receive queues that have none yet, if their number is news. One that cannot be had costs its
   /// queue and those after it. Returns whether the number was news.
   private mutating func followQueues(_ index: UInt32, memory: inout PacketMemory, sockets: inout XSKTable) -> Bool {
-    guard var interface = attached[index] else { return false }
-    let queues = EthernetTool.receiveQueues(of: interface.link.name)
-    guard queues != interface.queues else { return false }
+    guard var interface = attached[index], let queues = EthernetTool.receiveQueues(of: interface.link.name),
+      queues != interface.queues
+    else { return false }
     interface.queues = queues
     interface.note = ""
     do throws(LaneRefusal) {
@@ -217,7 +219,6 @@ struct Interfaces: ~Copyable {
     guard let interface = attached.removeValue(forKey: index) else { return }
     var key = index
     bpf_map_delete_elem(program.interfaces, &key)
-    if broadcasts.removeValue(forKey: index) == "" { Broadcasts.close(index, in: program) }
     interface.attachment.detach()
     for slot in interface.slots { sockets.close(slot, memory: &memory) }
     interface.umem.close()
@@ -231,6 +232,7 @@ struct Interfaces: ~Copyable {
     loopback = nil
   }
 
+  /// The devmaps go with the program's tables.
   mutating func detachAll(memory: inout PacketMemory, sockets: inout XSKTable) {
     for index in attached.keys { detach(index, memory: &memory, sockets: &sockets) }
   }

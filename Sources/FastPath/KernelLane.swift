@@ -131,6 +131,8 @@ final class KernelLane {
     let place = tables.states.base + state
     place.pointee.has_started = route.highestSequence == nil ? 0 : 1
     place.pointee.highest_sequence = route.highestSequence ?? 0
+    // Matters where the worker has heard the source but not counted it: before it was anybody's.
+    place.pointee.first_sequence = route.highestSequence.map { $0 &+ 1 } ?? 0
     place.pointee.jitter = route.jitter
     place.pointee.has_transit = route.transit == nil ? 0 : 1
     place.pointee.transit = route.transit ?? 0

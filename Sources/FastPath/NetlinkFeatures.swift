@@ -13,14 +13,15 @@ enum XDPFeatures {
   private static let features = 3  // NETDEV_A_DEV_XDP_FEATURES
   private static let transmits: UInt64 = 1 << 2  // NETDEV_XDP_ACT_NDO_XMIT
 
-  /// Whether XDP can send by the interface. On a veth this depends on the other end: it must have GRO on or a program.
-  static func canTransmit(_ interface: UInt32) -> Bool {
-    guard var netlink = NetlinkSocket(protocol: genericNetlink), let family = family(&netlink) else { return false }
+  /// Whether XDP can send by the interface; nil if there is no answer. On a veth this depends on the other end: it must have
+  /// GRO on or a program.
+  static func canTransmit(_ interface: UInt32) -> Bool? {
+    guard var netlink = NetlinkSocket(protocol: genericNetlink), let family = family(&netlink) else { return nil }
     var request = NetlinkRequest(type: Int(family), flags: 0)
     request.append(getDevice)
     request.attribute(interfaceIndex, withUnsafeBytes(of: interface, Array.init))
     guard let answer = netlink.ask(request).first, let features = answer.attributes(after: 4)[features] else {
-      return false
+      return nil
     }
     return (UInt64(features.u32(0)) | UInt64(features.u32(4)) << 32) & transmits != 0
   }

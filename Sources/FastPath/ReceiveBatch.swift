@@ -41,15 +41,15 @@ struct ReceiveBatch: ~Copyable {
     data.deallocate()
   }
 
-  /// The number of datagrams read; 0 if none waits.
-  mutating func receive(from socket: CInt) -> Int {
-    for i in 0..<Self.capacity {
+  /// Reads up to `most` datagrams. Returns how many; 0 if none waits.
+  mutating func receive(_ most: Int, from socket: CInt) -> Int {
+    for i in 0..<min(most, Self.capacity) {
       headers[i].msg_hdr.msg_namelen = socklen_t(MemoryLayout<sockaddr_in6>.size)
       headers[i].msg_hdr.msg_controllen = Self.controlCapacity
       headers[i].msg_hdr.msg_flags = 0
     }
     let count = SystemError.retrying {
-      Int(linux_recvmmsg(socket, headers, UInt32(Self.capacity), CInt(MSG_DONTWAIT), nil))
+      Int(linux_recvmmsg(socket, headers, UInt32(min(most, Self.capacity)), CInt(MSG_DONTWAIT), nil))
     }
     return max(0, count)
   }

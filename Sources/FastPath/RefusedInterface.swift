@@ -4,16 +4,18 @@ import Wire
 /// drivers restart the link when a program comes or goes.
 struct RefusedInterface {
   let link: Link
-  let reason: String
+  let refusal: LaneRefusal
   private let pause: Interval
   private let retryDue: Instant
 
   private static let shortestPause = Interval.seconds(5)
   private static let longestPause = Interval.seconds(120)
 
-  init(_ link: Link, _ reason: String, after last: RefusedInterface?, now: Instant) {
+  var reason: String { refusal.reason }
+
+  init(_ link: Link, _ refusal: LaneRefusal, after last: RefusedInterface?, now: Instant) {
     self.link = link
-    self.reason = reason
+    self.refusal = refusal
     if let last, last.link == link {
       pause = min(Interval(nanoseconds: last.pause.nanoseconds * 2), Self.longestPause)
     } else {

@@ -4,23 +4,33 @@ import Wire
 
 // The socket lane.
 extension Worker {
-  /// Takes what waits at a UDP socket, up to so much that the other sockets get their turn.
-  mutating func receive(from socket: CInt) {
-    guard socket >= 0 else { return }
-    for _ in 0..<8 {
-      let count = received.receive(from: socket)
-      guard count > 0 else { return }
+  /// Takes what waits at a UDP socket, `batch` datagrams at once, until the turn is over. Datagrams read cannot be put
+  /// back, so how many to read follows from how many copies the last ones had: returns how many are right the next time.
+  mutating func receive(_ batch: Int, from socket: CInt) -> Int {
+    guard socket >= 0 else { return batch }
+    let end = Instant.current().advanced(by: Self.turn)
+    var batch = batch
+    while true {
+      let count = received.receive(batch, from: socket)
+      guard count > 0 else { return batch }
       carryOutCommands()
-      process(count)
-      guard count == ReceiveBatch.capacity else { return }
+      let now = Instant.current()
+      let copies = process(count, now: now)
+      let isFull = count == batch
+      if copies > Self.copiesPerBatch {
+        batch = max(1, batch / 2)
+      } else if isFull {
+        batch = min(batch * 2, ReceiveBatch.capacity)
+      }
+      guard isFull, now < end else { return batch }
     }
   }
 
-  private mutating func process(_ count: Int) {
-    let now = Instant.current()
+  /// Returns how many copies were made at most.
+  private mutating func process(_ count: Int, now: Instant) -> Int {
     let isCapturing = forwarder.isCapturing
     if forwarder.gainsFromAnnouncing { announce(count) }
-    var forwarded = 0
+    var (forwarded, copies) = (0, 0)
     for i in 0..<count {
       guard let payload = received.payload(i), let tuple = received.tuple(i, port: setup.sockets.port) else {
         counters.truncated &+= 1
@@ -33,6 +43,7 @@ extension Worker {
           : forwarder.receive(payload, on: tuple, lane: .socket, now: now)
         if wanted > 0 {
           forwarded &+= 1
+          copies &+= wanted
           makeCopies(now: now)
         }
       } else if payload.count > 0, forwarder.admitsControl(on: tuple, now: now) {
@@ -41,6 +52,7 @@ extension Worker {
     }
     forwarder.forgetAnnounced()
     finishBatch(packets: forwarded, since: now)
+    return copies
   }
 
   private mutating func announce(_ count: Int) {

@@ -3,13 +3,22 @@ import Wire
 
 // The xsk lane.
 extension Worker {
-  /// Takes what waits at every AF_XDP socket.
+  /// Takes what waits at the AF_XDP sockets, what comes meanwhile included, a batch of each in turn, until the turn is
+  /// over. The next turn goes on after the socket that this one ended with.
   @inline(__always)
   mutating func receiveFromXSKs() {
-    for slot in 0..<xsks.end where xsks.isUsed(slot) {
-      xsks.sockets[slot].reclaim(into: &memory)
-      receive(fromXSK: slot)
-      if xsks.sockets[slot].hasUnsent { xsks.sockets[slot].submit() }
+    guard xsks.end > 0 else { return }
+    submitXSKs()
+    let end = Instant.current().advanced(by: Self.turn)
+    var empty = 0
+    while empty < xsks.end {
+      lastXSK = lastXSK &+ 1 < xsks.end ? lastXSK &+ 1 : 0
+      guard xsks.isUsed(lastXSK), let begun = receiveBatch(fromXSK: lastXSK) else {
+        empty &+= 1
+        continue
+      }
+      guard begun < end else { return }
+      empty = 0
     }
   }
 
@@ -20,20 +29,25 @@ extension Worker {
     return false
   }
 
-  /// Batch by batch, what comes meanwhile included, up to so much that the other sockets get their turn.
-  private mutating func receive(fromXSK slot: Int) {
-    for _ in 0..<16 {
-      let (first, count) = xsks.sockets[slot].peek(64)
-      guard count > 0 else { return }
-      carryOutCommands()
-      let now = Instant.current()
-      if forwarder.gainsFromAnnouncing { announce(first, count, slot) }
-      var forwarded = 0
-      for i in 0..<UInt32(truncatingIfNeeded: count) where receive(first &+ i, slot, now: now) { forwarded &+= 1 }
-      forwarder.forgetAnnounced()
-      finishBatch(packets: forwarded, since: now)
-      giveBack(first, count, slot)
+  /// Up to 64 packets, fewer where they have very many copies. Returns when it began; nil if no packet waits.
+  private mutating func receiveBatch(fromXSK slot: Int) -> Instant? {
+    let (first, found) = xsks.sockets[slot].peek(64)
+    guard found > 0 else { return nil }
+    carryOutCommands()
+    let now = Instant.current()
+    if forwarder.gainsFromAnnouncing { announce(first, found, slot) }
+    var (count, forwarded, wanted) = (0, 0, 0)
+    while count < found, wanted < Self.copiesPerBatch {
+      let copies = receive(first &+ UInt32(truncatingIfNeeded: count), slot, now: now)
+      if copies > 0 { forwarded &+= 1 }
+      wanted &+= copies
+      count &+= 1
     }
+    forwarder.forgetAnnounced()
+    finishBatch(packets: forwarded, since: now)
+    giveBack(first, count, slot)
+    xsks.sockets[slot].putBack(found &- count)
+    return now
   }
 
   private mutating func announce(_ first: UInt32, _ count: Int, _ slot: Int) {
@@ -46,23 +60,22 @@ extension Worker {
     forwarder.beginAnnounced()
   }
 
-  /// One packet; true if copies of it were made.
+  /// One packet. Returns how many copies of it are made at most.
   @inline(__always)
-  private mutating func receive(_ position: UInt32, _ slot: Int, now: Instant) -> Bool {
+  private mutating func receive(_ position: UInt32, _ slot: Int, now: Instant) -> Int {
     guard let (offset, length) = xsks.sockets[slot].received(position),
       let frame = ReceivedFrame(memory.base + offset, length: length)
     else {
       counters.malformedFrame &+= 1
-      return false
+      return 0
     }
     // Closures, not `frame.isIntact`: a method as a value takes memory.
     let wanted =
       forwarder.isCapturing
       ? forwarder.receiveCapturing(frame.payload, on: frame.tuple, lane: .xsk, now: now, isIntact: { frame.isIntact() })
       : forwarder.receive(frame.payload, on: frame.tuple, lane: .xsk, now: now, isIntact: { frame.isIntact() })
-    guard wanted > 0 else { return false }
-    makeCopies(now: now)
-    return true
+    if wanted > 0 { makeCopies(now: now) }
+    return wanted
   }
 
   /// The frames go back to where packets to come are written.

@@ -34,6 +34,10 @@ struct Worker: ~Copyable {
   var traceDue = Instant.zero
   var counters = LaneCounters()
   var times = TimeHistogram()
+  /// The slot of the AF_XDP socket that a batch was last taken from.
+  var lastXSK = 0
+  /// How many datagrams are read from each UDP socket at once.
+  private var datagramsAtOnce = (v4: ReceiveBatch.capacity, v6: ReceiveBatch.capacity)
   private var waiting = WaitSet()
   private var statisticsDue: Instant
   private var isStopping = false
@@ -41,6 +45,10 @@ struct Worker: ~Copyable {
   private static let statisticsInterval = Interval.seconds(1)
   /// Longest sleep, so that what is due is told in time, in milliseconds.
   private static let longestWait: CInt = 25
+  /// How long packets are taken from the AF_XDP sockets, or from a UDP socket, before everything else gets its turn.
+  static let turn = Interval.milliseconds(5)
+  /// So many copies end a batch of packets, which a turn waits for.
+  static let copiesPerBatch = 2048
 
   init(_ setup: Setup) throws(FastPathError) {
     self.setup = setup
@@ -62,8 +70,8 @@ struct Worker: ~Copyable {
       waiting.wait(milliseconds: isBusy ? 0 : hasUnsentFrames ? 1 : Self.longestWait)
       carryOutCommands()
       receiveFromXSKs()
-      if waiting.isReadable(1) { receive(from: setup.sockets.v4) }
-      if waiting.isReadable(2) { receive(from: setup.sockets.v6) }
+      if waiting.isReadable(1) { datagramsAtOnce.v4 = receive(datagramsAtOnce.v4, from: setup.sockets.v4) }
+      if waiting.isReadable(2) { datagramsAtOnce.v6 = receive(datagramsAtOnce.v6, from: setup.sockets.v6) }
       let now = Instant.current()
       followHost(now: now)
       deliver(now: now)

@@ -11,9 +11,6 @@ struct XDPAttachment {
 
   /// Attaches in the driver, else in the network stack. Another XDP program on the interface is left alone.
   static func attach(_ program: CInt, interface: UInt32) throws(LaneRefusal) -> XDPAttachment {
-    if let other = ForeignProgram.find(onInterface: interface) {
-      throw LaneRefusal(reason: "\(other) is attached to it")
-    }
     if let link = link(program, interface, flags: UInt32(XDP_FLAGS_DRV_MODE)) {
       return XDPAttachment(link: link, mode: .native)
     }
@@ -22,9 +19,7 @@ struct XDPAttachment {
     }
     let error = errno
     // Attached by somebody else since we looked.
-    if let other = ForeignProgram.find(onInterface: interface) {
-      throw LaneRefusal(reason: "\(other) is attached to it")
-    }
+    if let other = ForeignProgram.id(onInterface: interface) { throw ForeignProgram(id: other).refusal }
     throw LaneRefusal(reason: "it has no XDP support (\(SystemError.text(error)))")
   }
 
@@ -46,18 +41,26 @@ struct ForeignProgram: CustomStringConvertible {
   /// Processes that hold it or its link.
   let owners: [String]
 
+  /// Looks for its owners everywhere, which takes long.
+  init(id: UInt32) {
+    self.id = id
+    name = Self.name(of: id)
+    owners = Self.holders(of: id)
+  }
+
   var description: String {
     let who = owners.isEmpty ? "" : " of \(owners.joined(separator: ", "))"
     return "another XDP program (\(name.isEmpty ? "without name" : name), id \(id)\(who))"
   }
 
-  static func find(onInterface interface: UInt32) -> ForeignProgram? {
+  var refusal: LaneRefusal { LaneRefusal(reason: "\(self) is attached to it", program: id) }
+
+  /// The number of the program on an interface; nil if there is none.
+  static func id(onInterface interface: UInt32) -> UInt32? {
     var query = bpf_xdp_query_opts()
     query.sz = MemoryLayout<bpf_xdp_query_opts>.size
     guard bpf_xdp_query(CInt(truncatingIfNeeded: interface), 0, &query) == 0 else { return nil }
-    let ids = [query.prog_id, query.drv_prog_id, query.hw_prog_id, query.skb_prog_id]
-    guard let id = ids.first(where: { $0 != 0 }) else { return nil }
-    return ForeignProgram(id: id, name: name(of: id), owners: holders(of: id))
+    return [query.prog_id, query.drv_prog_id, query.hw_prog_id, query.skb_prog_id].first { $0 != 0 }
   }
 
   private static func name(of id: UInt32) -> String {

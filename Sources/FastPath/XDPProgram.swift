@@ -7,6 +7,8 @@ import Glibc
 /// Why a lane cannot be had, for people.
 struct LaneRefusal: Error {
   var reason: String
+  /// The kernel's number of somebody else's program that is in the way.
+  var program: UInt32?
 }
 
 /// The XDP program and its tables, as the kernel has them. All go with this value.

@@ -87,8 +87,8 @@ struct XSKLane: ~Copyable {
 
   /// Readable when the host's tables have changed.
   var monitorDescriptor: CInt { monitor.descriptor }
-  /// Whether there is more to look up at once.
-  var isBusy: Bool { hops.isBusy }
+  /// Whether there is more to look up or to ready at once.
+  var isBusy: Bool { hops.isBusy || interfaces.isBusy }
 
   // MARK: Commands
 
@@ -168,6 +168,7 @@ struct XSKLane: ~Copyable {
     now: Instant, hasNews: Bool, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
   ) -> Bool {
     if hasNews { readNotifications() }
+    if interfaces.proceedSending(now: now) { kernel?.markAllDirty() }
     var hasChanged = false
     let isRetry = now >= retryDue
     if linksAreOld || isRetry {
@@ -176,7 +177,7 @@ struct XSKLane: ~Copyable {
       let before = links
       links = netlink.links()
       hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, now: now)
-      let hasSendingChanged = followKernel()
+      let hasSendingChanged = followKernel(now: now)
       if hasChanged || hasSendingChanged || links != before {
         setAllFrames(&paths)
         hopsAreOld = true
@@ -192,10 +193,10 @@ struct XSKLane: ~Copyable {
   }
 
   /// Readies interfaces for the kernel lane. Returns whether any can do more or less than before.
-  private mutating func followKernel() -> Bool {
+  private mutating func followKernel(now: Instant) -> Bool {
     guard kernel != nil else { return false }
     if let refusals = kernel?.tc?.follow(interfaces.attachedIndices) { kernel?.tcRefusals = refusals }
-    return interfaces.followSending()
+    return interfaces.followSending(now: now)
   }
 
   private mutating func readNotifications() {

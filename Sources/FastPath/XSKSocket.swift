@@ -117,6 +117,10 @@ struct XSKSocket {
     return (Int(truncatingIfNeeded: descriptor.pointee.addr), Int(descriptor.pointee.len))
   }
 
+  /// Has the last `count` packets that were peeked at peeked at again.
+  @inline(__always)
+  func putBack(_ count: Int) { xsk_ring_cons__cancel(rx, UInt32(truncatingIfNeeded: count)) }
+
   @inline(__always)
   func release(_ count: Int) { xsk_ring_cons__release(rx, UInt32(truncatingIfNeeded: count)) }
 

@@ -224,28 +224,19 @@ def test_an_interface_that_is_not_there_is_no_silent_slow_path(network, start_se
         network.server.run("ip", "link", "del", "nope0")
 
 
-def test_without_descriptors_connections_wait_and_nothing_spins(network, start_server):
+def test_without_descriptors_connections_wait_and_nothing_spins(start_server):
     server = start_server(lane="socket")
     process = server.process.pid
-    limit = resource.prlimit(process, resource.RLIMIT_NOFILE)
-    assert limit[0] == limit[1], "the server takes all it may have"
-    taken = set(os.listdir(f"/proc/{process}/fd"))
-    lowest_free = next(n for n in range(limit[0]) if str(n) not in taken)
-    resource.prlimit(process, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
-    # Several: the admin API's last connection may leave its descriptor to one of them.
-    with network.clients.inside():
-        waiting = [socket.create_connection((SERVER_ADDRESS, 8443), timeout=10) for _ in range(8)]
-    before, start = cpu_seconds(process), time.monotonic()
-    wait_for(lambda: server.log.read_text().count("no connection can be accepted for a second") >= 3, "the server to try again, twice")
-    took = time.monotonic() - start
-    assert took > 1 and cpu_seconds(process) - before < 0.2 * took
-    assert "interface gone" not in server.log.read_text()
-    resource.prlimit(process, resource.RLIMIT_NOFILE, limit)
-    with ssl._create_unverified_context().wrap_socket(waiting.pop()) as connection:
+    with server.without_descriptors() as waiting:
+        before, start = cpu_seconds(process), time.monotonic()
+        server.wait_for_refusals(3)
+        took = time.monotonic() - start
+        assert took > 1 and cpu_seconds(process) - before < 0.2 * took
+        assert "interface gone" not in server.log.read_text()
+        waited = waiting.pop()
+    with ssl._create_unverified_context().wrap_socket(waited) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-    for connection in waiting:
-        connection.close()
 
 
 def cpu_seconds(process):

@@ -244,6 +244,22 @@ def test_kill_while_the_kernel_forwards(network, start_server, sender, new_recei
     assert network.server.run("cat", *settings) == "0\n0\n"
 
 
+def test_without_descriptors_the_lane_stays(server, sender, new_receiver):
+    """Longer than the fast path goes without asking the host what its interfaces can do."""
+    receivers = [new_receiver(), new_receiver()]
+    types = call_of_clear(server, sender, receivers)
+    wait_for_lane(server, ["kernel"], "XDP", sinks=2)
+    with sender.stream():
+        with server.without_descriptors():
+            server.wait_for_refusals(7)
+            index = sender.sent
+        wait_for_packets(receivers, index + 100)
+    wait_for_packets(receivers, sender.sent - 1)
+    assert_whole(receivers, types, 0, sender.sent - 1)
+    wait_for(lambda: source_of(server)["packets"] == sender.sent, "the kernel's counters")
+    assert verdict(server, "xdp_copy_sent") == 2 * sender.sent and source_of(server)["laneReason"] == "XDP"
+
+
 def test_a_source_beyond_its_rate_is_limited(network, start_server, program, sender, new_receiver):
     """A quarter of a second's worth may come at once; what is dropped is counted; others go on."""
     server = start_server()

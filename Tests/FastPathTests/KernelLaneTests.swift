@@ -160,6 +160,53 @@ import Wire
     #expect(source.highestSequence == UInt32(first + 9_999))
   }
 
+  /// The worker has heard it then, but not counted it.
+  @Test func aSourceKnownByItsPacketsIsCountedFromTheNext() throws {
+    let scene = try Scene(.xdp, receivers: 1)
+    defer { scene.call.fastPath.stop() }
+    scene.waitForKernel(.xdp)
+    scene.publisher.send(Call.packet(500, ssrc: 8), to: scene.media)
+    #expect(
+      eventually {
+        scene.call.told.all.contains { if case .unknownSource(_, let new) = $0 { new.ssrc == 8 } else { false } }
+      })
+    scene.call.fastPath.perform([
+      .addSource(
+        Source(
+          id: SourceID(rawValue: 2), transport: TransportID(rawValue: 1), ssrc: 8, kind: .video, clockRate: 90_000)),
+      .addSink(
+        Sink(
+          id: SinkID(rawValue: 2), source: SourceID(rawValue: 2), transport: TransportID(rawValue: 100), ssrc: 2,
+          payloadTypes: [96: 100])),
+    ])
+    func source() -> SourceStatistics? { scene.call.fastPath.statistics().sources.first { $0.id.rawValue == 2 } }
+    #expect(eventually { source()?.lane == .kernel })
+    for sequence in UInt16(501)..<511 { scene.publisher.send(Call.packet(sequence, ssrc: 8), to: scene.media) }
+    #expect(eventually { source()?.packetsOnKernel == 10 })
+    #expect(source()?.firstSequence == 501 && source()?.highestSequence == 510)
+  }
+
+  /// No packet takes a way of XDP's that is gone.
+  @Test func whereXDPCannotSendAnyMoreTCDoesUntilItCan() throws {
+    let scene = try Scene(.xdp, receivers: 2)
+    defer { scene.call.fastPath.stop() }
+    scene.waitForKernel(.xdp)
+    var sent = 0
+    func goes(by cable: Cable) -> Bool {
+      eventually(seconds: 15) {
+        scene.send(sent..<sent + 1)
+        sent += 1
+        return scene.source?.lane == .kernel && scene.source?.laneReason.hasPrefix(cable.rawValue) == true
+      }
+    }
+    for (gro, cable) in [("off", Cable.tc), ("on", .xdp)] {
+      try shell("ip netns exec \(scene.network.client) ethtool -K v1 gro \(gro)")
+      #expect(goes(by: cable), "\(String(describing: scene.source))")
+    }
+    #expect(scene.call.fastPath.statistics().count("xdp_drop_no_way") == 0)
+    #expect(eventually { scene.source?.packetsOnKernel == UInt64(sent) })
+  }
+
   @Test func aPauseLeavesNoGap() throws {
     let scene = try Scene(.xdp, receivers: 2)
     defer { scene.call.fastPath.stop() }

@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -110,6 +112,30 @@ class Server:
                                 capture_output=True, text=True, timeout=10)
         assert result.returncode == 0, f"needlectl {arguments}: {result.stderr or result.stdout}"
         return json.loads(result.stdout)
+
+    @contextmanager
+    def without_descriptors(self, waiting=8):
+        """The server can open nothing and accept nobody, and says every second that it cannot. Yields connections that wait."""
+        process = self.process.pid
+        limit = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        assert limit[0] == limit[1], "the server takes all it may have"
+        taken = set(os.listdir(f"/proc/{process}/fd"))
+        lowest_free = next(n for n in range(limit[0]) if str(n) not in taken)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        # Several: the admin API's last connection may leave its descriptor to one of them.
+        with self.network.clients.inside():
+            connections = [socket.create_connection((SERVER_ADDRESS, 8443), timeout=10) for _ in range(waiting)]
+        try:
+            yield connections
+        finally:
+            resource.prlimit(process, resource.RLIMIT_NOFILE, limit)
+            for connection in connections:
+                connection.close()
+
+    def wait_for_refusals(self, count):
+        """So many seconds without a descriptor."""
+        wait_for(lambda: self.log.read_text().count("no connection can be accepted for a second") >= count,
+                 "the server to try again", seconds=count + 5)
 
     def tail(self, lines=30):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.is_file() else ""
