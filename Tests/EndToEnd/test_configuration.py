@@ -271,6 +271,6 @@ def test_the_log_knows_where_a_participant_is_and_whose_token_was_refused(networ
     events = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     (joined,) = [event for event in events if event["message"] == "participant joined"]
     (opened,) = [event for event in events if event["message"] == "WebSocket opened"]
-    assert joined["connection"] == opened["connection"] and opened["client"].startswith(f"{CLIENT_ADDRESS} port ")
+    assert joined["connection"] == opened["connection"] and opened["client"].startswith(f"{CLIENT_ADDRESS}:")
     (refused,) = [event for event in events if event["message"] == "token refused"]
-    assert refused["path"] == "/whip/logged/Eve" and refused["reason"]
+    assert refused["path"] == "/whip/logged/Eve" and refused["reason"] and refused["client"].startswith(f"{CLIENT_ADDRESS}:")

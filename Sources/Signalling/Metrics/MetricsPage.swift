@@ -100,6 +100,8 @@ public struct MetricsPage {
   /// A series that began with its first event would hide it from `increase()`: those that are `known` are there from the
   /// start.
   private func byName(_ label: String, _ counts: [String: UInt64], _ known: [String] = []) -> Samples {
-    counts.merging(known.map { ($0, 0) }) { count, _ in count }.sorted { $0.key < $1.key }.map { (labels: [(label, $0.key)], value: $0.value) }
+    counts.merging(known.map { ($0, 0) }) { count, _ in count }.sorted { $0.key < $1.key }.map {
+      (labels: [(label, $0.key)], value: $0.value)
+    }
   }
 }
