@@ -7,7 +7,7 @@ import Wire
 final class OpenSSLTool {
   static let path = "/usr/bin/openssl"
   static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: path) }
-  static let patience = 10.0
+  static let patience = 30.0
 
   private let process = Process()
   private let input = Pipe()

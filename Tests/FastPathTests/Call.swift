@@ -86,7 +86,7 @@ final class Call: Sendable {
 }
 
 /// Waits until `condition` holds; false if it does not within the time.
-func eventually(seconds: Double = 5, _ condition: () -> Bool) -> Bool {
+func eventually(seconds: Double = 30, _ condition: () -> Bool) -> Bool {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   let end = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9 + seconds

@@ -81,7 +81,7 @@ extension Call.Told {
     }
     send(100)
     for receiver in 0..<3 {
-      let got = scene.received(receiver)
+      let got = scene.received(receiver, sequence)
       #expect(got.count == sequence && Set(got) == Set(0..<sequence), "receiver \(receiver): \(got.count)")
     }
     #expect(eventually { scene.call.told.records.filter(\.isLast).count == 10 })
@@ -104,6 +104,6 @@ extension Call.Told {
     #expect(
       captured.allSatisfy { $0.packet.direction == .left && $0.packet.tuple.remote == scene.receivers[1].address })
     let sequences: [Int] = captured.map { captured in Int(captured.bytes[2]) << 8 | Int(captured.bytes[3]) }
-    #expect(sequences == scene.received(1))
+    #expect(sequences == scene.received(1, 5))
   }
 }

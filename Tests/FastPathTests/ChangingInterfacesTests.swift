@@ -26,7 +26,7 @@ import Wire
     let before = scene.call.fastPath.statistics().sentOnXSK
     var sequence = 42_000
     #expect(
-      eventually(seconds: 8) {
+      eventually(seconds: 30) {
         scene.send(sequence..<sequence + 1)
         sequence += 1
         _ = scene.receivers[0].receive(milliseconds: 50)
@@ -52,15 +52,17 @@ import Wire
       publisher.send(Call.packet(sequence, ssrc: 7), to: media)
       sequence += 1
     }
-    func received(_ client: UDPClient) -> Bool { client.receive(milliseconds: 200) != nil }
+    func received(_ client: UDPClient, within milliseconds: CInt = 30_000) -> Bool {
+      client.receive(milliseconds: milliseconds) != nil
+    }
 
     #expect(
       eventually {
         send()
-        _ = (received(near), received(far))
+        _ = (received(near, within: 50), received(far, within: 50))
         return call.fastPath.statistics().sinks.map(\.lane) == [.xsk, .xsk]
       }, "\(call.fastPath.statistics().sinks)")
-    while received(near) || received(far) {}
+    while received(near, within: 200) || received(far, within: 200) {}
     for _ in 0..<100 { send() }
     #expect((0..<100).allSatisfy { _ in received(near) && received(far) })
 

@@ -31,7 +31,7 @@ import Wire
     defer { call.fastPath.stop() }
     #expect(call.fastPath.statistics().interfaces.first?.queues == 1)
     try shell("ip netns exec \(network.server) ethtool -L v0 rx 4; ip netns exec \(network.client) ethtool -L v1 tx 4")
-    #expect(eventually(seconds: 12) { call.fastPath.statistics().interfaces.first?.queues == 4 })
+    #expect(eventually(seconds: 30) { call.fastPath.statistics().interfaces.first?.queues == 4 })
     // A veth runs no program on queues that were added under it, so their packets come by the UDP socket.
     try expectFlows(32, network, call) { _ in true }
   }

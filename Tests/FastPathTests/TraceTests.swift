@@ -15,7 +15,7 @@ import Wire
     defer { scene.call.fastPath.stop() }
     scene.waitForKernel(cable)
     scene.send(0..<5)
-    #expect(scene.received(0).count == 5)
+    #expect(scene.received(0, 5).count == 5)
     #expect(scene.call.told.traced.isEmpty, "nobody looks yet")
     try expectPackets(1000..<1010, of: scene.call, from: scene.publisher, to: scene.media) { scene.send($0) }
     for packet in scene.call.told.traced {
@@ -106,7 +106,7 @@ import Wire
     defer { scene.call.fastPath.stop() }
     scene.waitForKernel(.xdp)
     scene.send(0..<5)
-    #expect(scene.received(0).count == 5)
+    #expect(scene.received(0, 5).count == 5)
     #expect(eventually { scene.call.fastPath.statistics().sinks.allSatisfy { $0.packets == 5 } })
     let statistics = scene.call.fastPath.statistics()
     #expect(statistics.programs.map(\.name) == ["needletail_xdp", "needletail_copy", "needletail_tc"])

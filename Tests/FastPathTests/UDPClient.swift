@@ -45,7 +45,7 @@ final class UDPClient {
   }
 
   /// The next datagram and who sent it; nil if none comes in time.
-  func receive(milliseconds: CInt = 2000) -> (bytes: [UInt8], from: SocketAddress)? {
+  func receive(milliseconds: CInt = 30_000) -> (bytes: [UInt8], from: SocketAddress)? {
     var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     guard poll(&waiting, 1, milliseconds) == 1 else { return nil }
     var buffer = [UInt8](repeating: 0, count: 65536)

@@ -173,7 +173,7 @@ import Wire
     #expect(interface.reason.contains("needletail_xdp") && interface.reason.contains("(process \(getpid()))"))
 
     close(link)
-    #expect(eventually(seconds: 12) { call.fastPath.statistics().interfaces.first?.lane == .xsk })
+    #expect(eventually(seconds: 30) { call.fastPath.statistics().interfaces.first?.lane == .xsk })
   }
 
   @Test func aFullTableCostsTheLaneAlone() throws {

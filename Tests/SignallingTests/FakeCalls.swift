@@ -148,9 +148,9 @@ final class TestServer: Sendable {
 
   func stop() throws { try group.next().flatSubmit { [parts] in parts.value.1.stop() }.wait() }
 
-  /// Waits until `condition` holds, five seconds at most.
+  /// Waits until `condition` holds, thirty seconds at most.
   func eventually(_ condition: @escaping @Sendable (FakeCalls) -> Bool) throws -> Bool {
-    for _ in 0..<500 {
+    for _ in 0..<3000 {
       if try withCalls(condition) { return true }
       usleep(10_000)
     }

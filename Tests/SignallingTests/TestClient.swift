@@ -50,7 +50,7 @@ final class TestClient {
   }
 
   private func connect<Address>(_ address: inout Address) throws {
-    var timeout = timeval(tv_sec: 5, tv_usec: 0)
+    var timeout = timeval(tv_sec: 30, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     let result = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -83,7 +83,7 @@ final class TestClient {
   private func fill() throws -> Bool {
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     let count = read(descriptor, &chunk, chunk.count)
-    guard count >= 0 || errno == ECONNRESET else { throw TestFailure(reason: "nothing came within 5 s") }
+    guard count >= 0 || errno == ECONNRESET else { throw TestFailure(reason: "nothing came within 30 s") }
     if count > 0 { buffer += chunk[..<count] }
     return count > 0
   }
