@@ -94,7 +94,7 @@ import Wire
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     let age = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec) - event.time
-    #expect(age < 1_000_000_000)
+    #expect(age < 60_000_000_000)
   }
 
   @Test(arguments: [(TestProgram.Object.xdp, FP_ACTION_XDP), (.tc, FP_ACTION_TC)])

@@ -73,7 +73,7 @@ import Testing
     var limits = SignallingLimits()
     limits.bodyBytes = 1000
     limits.connections = 2
-    limits.requestTimeout = .milliseconds(500)
+    limits.requestTimeout = .seconds(2)
     let server = try TestServer(limits: limits)
     let client = try TestClient(port: server.port)
     let names = try client.request("POST", "/whip/%20/n", headers: sdp, body: "v=0")

@@ -210,12 +210,12 @@ import Testing
 
   @Test func pingsAndGivesUpOnSilence() throws {
     var limits = SignallingLimits()
-    limits.pingInterval = .milliseconds(50)
-    limits.silenceTimeout = .milliseconds(400)
+    limits.pingInterval = .milliseconds(100)
+    limits.silenceTimeout = .seconds(2)
     let server = try TestServer(limits: limits)
     let alive = try open(server)
     let dead = try open(server)
-    for _ in 0..<16 {
+    for _ in 0..<30 {
       let ping = try alive.frame()
       #expect(ping.opcode == 9)
       alive.send(frame: 10, ping.payload)
@@ -230,7 +230,7 @@ import Testing
 
   @Test func closesWhoDoesNotJoin() throws {
     var limits = SignallingLimits()
-    limits.joinTimeout = .milliseconds(300)
+    limits.joinTimeout = .seconds(2)
     let server = try TestServer(limits: limits)
     let (joined, idle) = (try open(server), try open(server))
     for client in [joined, idle] { client.send(message: client === joined ? join : "{}") }
@@ -243,7 +243,7 @@ import Testing
 
   @Test func closesWhoLeavesAndStays() throws {
     var limits = SignallingLimits()
-    limits.joinTimeout = .milliseconds(300)
+    limits.joinTimeout = .seconds(2)
     let server = try TestServer(limits: limits)
     let (back, gone) = (try open(server), try open(server))
     for client in [back, gone] {
