@@ -10,13 +10,16 @@ from harness.firefox import Firefox  # noqa: E402
 from harness.network import Network  # noqa: E402
 from harness.participant import Participant  # noqa: E402
 from harness.server import Server  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from harness.waiting import PATIENCE  # noqa: E402
+from playwright.sync_api import expect, sync_playwright  # noqa: E402
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--ignore-certificate-errors",
     "--autoplay-policy=no-user-gesture-required", "--auto-select-desktop-capture-source=Entire screen",
     "--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
 ]
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="session")

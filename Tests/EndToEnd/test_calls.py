@@ -111,9 +111,9 @@ def test_needlectl_shows_every_stream_with_its_lane(server, new_participant):
     people = [new_participant().join("operator", name) for name in ("Ada", "Grace")]
     for person in people:
         person.wait_for_media(2)
-    streams = server.needlectl("streams")
-    live = [s for s in streams["sources"] if s["packets"] > 0]
-    assert {s["name"] for s in live} == {"Ada", "Grace"}
-    assert {(s["lane"], s["laneReason"]) for s in live} == {("xsk", "not in the kernel: the source is encrypted")}
-    assert {(s["lane"], s["laneReason"]) for s in streams["sinks"]} == {("xsk", "not in the kernel: the sink is encrypted")}
+    live = lambda kind: [s for s in server.needlectl("streams")[kind] if s["packets"] > 0]
+    wait_for(lambda: {s["name"] for s in live("sources")} == {"Ada", "Grace"}, "packets of both to be counted")
+    wait_for(lambda: len(live("sinks")) >= 4, "two sinks of each")
+    assert {(s["lane"], s["laneReason"]) for s in live("sources")} == {("xsk", "not in the kernel: the source is encrypted")}
+    assert {(s["lane"], s["laneReason"]) for s in live("sinks")} == {("xsk", "not in the kernel: the sink is encrypted")}
     assert server.needlectl("fastpath")["interfaces"][0]["xdpMode"] in ("native", "generic")

@@ -92,7 +92,7 @@ def test_as_on_the_wire_and_in_clear(server, network, aiortc, tmp_path):
         wait_for(lambda: player.frames["audio"] >= 25, "sound to arrive")
         paths = [tmp_path / "wire.pcapng", tmp_path / "clear.pcapng"]
         running = [start_capture(server, paths[0], "--seconds", "4"), start_capture(server, paths[1], "--seconds", "4", "--decrypted")]
-        said = ["".join(process.communicate(timeout=20)) for process in running]
+        said = ["".join(process.communicate(timeout=45)) for process in running]
         aiortc.run(player.delete())
     assert [process.returncode for process in running] == [0, 0], said
     assert "in clear" in said[1] and "in clear" not in said[0]
@@ -154,7 +154,7 @@ def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server
         before = sent[0]
         wait_for(lambda: sent[0] > before + 50, "a second of sound")
         running.send_signal(signal.SIGINT)
-        said = "".join(running.communicate(timeout=10))
+        said = "".join(running.communicate(timeout=30))
         assert running.returncode == 0 and "0 dropped: stopped" in said, said
         wait_for(lambda: lane()[0] == "kernel", lambda: f"the kernel lane again; {lane()}")
     file = CaptureFile(tmp_path / "a.pcapng")
@@ -178,7 +178,7 @@ def test_a_server_that_stops_leaves_the_file_whole(start_server, network, tmp_pa
         before = sent[0]
         wait_for(lambda: sent[0] > before + 50, "a second of sound")
         assert server.stop() == 0
-        said = "".join(running.communicate(timeout=10))
+        said = "".join(running.communicate(timeout=30))
     assert running.returncode == 3 and "what came" in said and "no server answers" in said, (running.returncode, said)
     file = CaptureFile(path)
     assert len(file.rtp("in")) > 20
@@ -217,5 +217,5 @@ def test_refusals(server, tmp_path):
     wait_for(lambda: "nobody reads it" in server.log.read_text(), "the first to end")
     server.needlectl("close", "studio")
     for process in running[1:]:
-        said = "".join(process.communicate(timeout=10))
+        said = "".join(process.communicate(timeout=30))
         assert process.returncode == 0 and "the room is closed" in said, said

@@ -63,7 +63,7 @@ def wait_for_silence(listener):
         flow.before = {t: e for t, e in flow.before.items() if e["kind"] == "video"}
         flow.wait(30)
         return audio() == before
-    wait_for(quiet, "no more sound", seconds=15)
+    wait_for(quiet, "no more sound")
 
 
 def test_muting_the_microphone(server, new_participant):

@@ -26,7 +26,7 @@ class DevelopmentServer:
         environment = environment_without_keys() | {"NEEDLETAIL_ADMIN_SOCKET": str(self.admin_socket)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
-        wait_for(lambda: " ready " in self.said, lambda: f"the server to be ready:\n{self.said}", seconds=15)
+        wait_for(lambda: " ready " in self.said, lambda: f"the server to be ready:\n{self.said}")
 
     @property
     def said(self):
@@ -56,7 +56,7 @@ def development_server(network, user):
 def get(network, url):
     """What a browser would be shown after it accepted the certificate."""
     with network.clients.inside():
-        return urllib.request.urlopen(url, context=ssl._create_unverified_context(), timeout=5).read().decode()
+        return urllib.request.urlopen(url, context=ssl._create_unverified_context(), timeout=20).read().decode()
 
 
 def test_the_development_server(network, development_server, user):

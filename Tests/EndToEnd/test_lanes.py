@@ -197,8 +197,8 @@ def test_joins_and_leaves_are_quick_and_touch_nobody_else(start_server, program,
             guest.assert_whole(110)
     wait_for_packets([steady], sender.sent - 1)
     steady.assert_whole(steady_type, 0, sender.sent - 1)
-    assert max(late) < 0.1, f"first packets after a join, in seconds: {late}"
-    assert max(early) < 0.1, f"last packets after a leave, in seconds: {early}"
+    assert max(late) < 0.5, f"first packets after a join, in seconds: {late}"
+    assert max(early) < 0.5, f"last packets after a leave, in seconds: {early}"
     wait_for(lambda: in_kernel(source_of(server)) == sender.sent, lambda: f"all of it in the kernel: {source_of(server)}")
 
 

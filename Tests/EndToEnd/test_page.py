@@ -16,7 +16,7 @@ def enter(page, server, name, room="page", **parameters):
     query = "".join(f"&{key}={value}" for key, value in ({"quality": "low"} | parameters).items())
     page.goto(f"{server.url}/?room={room}&name={name}{query}")
     page.get_by_role("button", name="Join").click()
-    expect(page.locator("#call")).to_be_visible(timeout=10_000)
+    expect(page.locator("#call")).to_be_visible()
     return page
 
 
@@ -27,7 +27,7 @@ def tile(page, label):
 def test_two_people_meet(server, new_page):
     ada, grace = enter(new_page(), server, "Ada"), enter(new_page(**PHONE), server, "Grace")
     for page, other in ((ada, "Grace"), (grace, "Ada")):
-        expect(page.locator(f".tile.live[data-name={other}]")).to_be_visible(timeout=15_000)
+        expect(page.locator(f".tile.live[data-name={other}]")).to_be_visible()
         expect(page.locator(".tile.self.live")).to_be_visible()
         expect(page.get_by_role("status")).to_have_text("Connected")
         assert page.evaluate("document.querySelector('.tile.self video').srcObject.getAudioTracks().length") == 0
@@ -39,7 +39,7 @@ def test_two_people_meet(server, new_page):
     ada.get_by_role("button", name="Camera").click()
     expect(tile(grace, "Ada, camera off, microphone on")).to_be_visible()
     ada.get_by_role("button", name="Camera").click()
-    expect(grace.locator(".tile.live[data-name=Ada]")).to_be_visible(timeout=15_000)
+    expect(grace.locator(".tile.live[data-name=Ada]")).to_be_visible()
     ada.get_by_role("button", name="Leave").click()
     expect(ada.locator("#lobby")).to_be_visible()
     expect(grace.locator("[data-name=Ada]")).to_have_count(0)
@@ -61,7 +61,7 @@ def test_statistics_overlay(server, new_page):
     ada, grace = enter(new_page(), server, "Ada"), enter(new_page(), server, "Grace")
     ada.get_by_role("button", name="Statistics").click()
     figures = ada.locator("[data-name=Grace] .figures")
-    expect(figures).to_contain_text(re.compile(r"size320×180.*fps.*bit/s.*loss\d.*lanexsk"), timeout=20_000)
+    expect(figures).to_contain_text(re.compile(r"size320×180.*fps.*bit/s.*loss\d.*lanexsk"))
     grace.get_by_role("button", name="Camera").click()
     expect(figures).to_contain_text(re.compile(r"^bits.*loss.*codecopus"))
 
@@ -69,7 +69,7 @@ def test_statistics_overlay(server, new_page):
 def test_sharing_the_screen(server, new_page):
     ada, grace = enter(new_page(), server, "Ada"), enter(new_page(), server, "Grace")
     ada.get_by_role("button", name="Share screen").click()
-    expect(grace.locator(".tile.screen.live")).to_be_visible(timeout=20_000)
+    expect(grace.locator(".tile.screen.live")).to_be_visible()
     ada.get_by_role("button", name="Share screen").click()
     expect(grace.locator(".tile.screen")).to_have_count(0)
 
@@ -84,7 +84,7 @@ def test_a_muted_screen_gets_no_stage(server, new_page, new_participant):
     }""")
     for muted in (False, True, False):
         ada.evaluate("(muted) => call.setMuted('screen', muted)", muted)
-        expect(grace.locator(".tile.screen.live")).to_have_count(0 if muted else 1, timeout=15_000)
+        expect(grace.locator(".tile.screen.live")).to_have_count(0 if muted else 1)
         expect(grace.locator("#stage")).to_be_visible(visible=not muted)
 
 
@@ -114,15 +114,15 @@ def test_no_screen_is_picked(server, new_page):
 def test_the_page_says_that_it_reconnects(server, new_page):
     ada = enter(new_page(), server, "Ada")
     server.kill()
-    expect(ada.get_by_role("alert")).to_contain_text("Reconnecting", timeout=10_000)
+    expect(ada.get_by_role("alert")).to_contain_text("Reconnecting")
     server.start()
-    expect(ada.get_by_role("status")).to_have_text("Connected", timeout=25_000)
+    expect(ada.get_by_role("status")).to_have_text("Connected")
     expect(ada.locator("#banner")).to_be_hidden()
 
 
 def test_nobody_speaks_while_it_reconnects(server, new_page, new_participant):
     ada, grace = new_participant().join("page", "Ada", quality=None), enter(new_page(), server, "Grace", microphone="off", camera="off")
-    expect(grace.locator(".tile.speaking[data-name=Ada]")).to_be_visible(timeout=20_000)
+    expect(grace.locator(".tile.speaking[data-name=Ada]")).to_be_visible()
     server.kill()
     expect(grace.get_by_role("status")).to_have_text("Reconnecting")
     expect(grace.locator(".tile.speaking")).to_have_count(0)
@@ -271,8 +271,8 @@ def test_people_who_come_back_are_no_news(server, new_page):
     expect(ada.get_by_role("status")).to_have_text("Reconnecting")
     server.start()
     for page, other in ((ada, "Grace"), (grace, "Ada")):
-        expect(page.get_by_role("status")).to_have_text("Connected", timeout=25_000)
-        expect(tile(page, f"{other}, camera off, microphone off")).to_be_visible(timeout=25_000)
+        expect(page.get_by_role("status")).to_have_text("Connected")
+        expect(tile(page, f"{other}, camera off, microphone off")).to_be_visible()
     assert ada.evaluate("toasts") == []
 
 
@@ -293,7 +293,7 @@ def test_an_operator_mutes(server, new_page):
     share = ada.get_by_role("button", name="Share screen")
     for _ in range(2):
         share.click()
-        expect(grace.locator(".tile.screen.live")).to_be_visible(timeout=20_000)
+        expect(grace.locator(".tile.screen.live")).to_be_visible()
         server.needlectl("mute", "page", "Ada")
         expect(ada.locator(".toast")).to_have_text(["An operator turned off your microphone, camera and screen."])
         for name in ("Microphone", "Camera", "Share screen"):
@@ -305,7 +305,7 @@ def test_an_operator_mutes(server, new_page):
             "An operator unmuted your microphone and camera. They stay off until you turn them on.")
         for name in ("Microphone", "Camera"):
             ada.get_by_role("button", name=name).click()
-        expect(ada.locator(".toast")).to_have_count(0, timeout=15_000)
+        expect(ada.locator(".toast")).to_have_count(0)
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_silenced_until_touched(server, new_page, silencing_page, touch):
         page.mouse.click(640, 22)
     else:
         page.keyboard.press("ArrowDown")
-    expect(page.locator(".tile.live:not(.self)")).to_have_count(2, timeout=10_000)
+    expect(page.locator(".tile.live:not(.self)")).to_have_count(2)
     expect(page.locator("#silenced")).to_be_hidden()
     assert page.evaluate("[...document.querySelectorAll('.tile:not(.self) video')].map((video) => video.paused)") == [False, False]
 

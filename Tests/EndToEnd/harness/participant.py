@@ -1,6 +1,6 @@
 """Someone in a call: a browser page that uses the client module, web/needletail.js, through its public interface alone."""
 
-from .waiting import wait_for
+from .waiting import PATIENCE, wait_for
 
 # The page keeps its Room in `call` and every RTCPeerConnection it makes in `connections`.
 WATCH = """
@@ -89,7 +89,7 @@ class Participant:
     def leave(self):
         self.evaluate("() => call.leave()")
 
-    def wait_for_media(self, tracks, seconds=25, frames=15):
+    def wait_for_media(self, tracks, seconds=PATIENCE, frames=15):
         """Until exactly `tracks` tracks arrive and each of them flows."""
         def flows():
             entries = [entry for entry in self.stats() if entry["packets"] > 0]
@@ -112,7 +112,7 @@ class Flow:
     def _now(self):
         return {entry["track"]: entry for entry in self.participant.stats()}
 
-    def wait(self, frames=60, seconds=30):
+    def wait(self, frames=60, seconds=PATIENCE):
         """Until every track it had at first has gone on for `frames` frames, or as many seconds of sound at 30 a second."""
         def done():
             now = self._now()

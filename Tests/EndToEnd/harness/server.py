@@ -59,7 +59,7 @@ class Server:
         command = ["ip", "netns", "exec", self.network.server.name, *self.command, "--config", str(path)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=self.environment)
-        wait_for(self._is_ready, "the server to start", seconds=15)
+        wait_for(self._is_ready, "the server to start")
         return self
 
     def _is_ready(self):
@@ -88,11 +88,21 @@ class Server:
             self.process.wait()
             self.process = None
 
+    def hang(self):
+        """From when this returns the server does nothing, until `go_on`: a signal takes a moment to reach every thread."""
+        self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        states = lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in threads.glob("*/stat")}
+        wait_for(lambda: states() == {"T"}, lambda: f"every thread to stop; {states()}", pause=0.01)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def admin(self, path, body=None):
         """What the admin API says, as `needlectl` gets it."""
-        connection = http.client.HTTPConnection("admin", timeout=5)
+        connection = http.client.HTTPConnection("admin", timeout=20)
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(5)
+        connection.sock.settimeout(20)
         connection.sock.connect(self.keys["admin-socket"])
         try:
             if body is None:
@@ -109,7 +119,7 @@ class Server:
     def needlectl(self, *arguments):
         binary = BINARY.parent / "needlectl"
         result = subprocess.run([binary, *arguments, "--json", "--socket", self.keys["admin-socket"]],
-                                capture_output=True, text=True, timeout=10)
+                                capture_output=True, text=True, timeout=30)
         assert result.returncode == 0, f"needlectl {arguments}: {result.stderr or result.stdout}"
         return json.loads(result.stdout)
 
@@ -142,24 +152,31 @@ class Server:
 
 
 class LaneCount:
-    """Media packets by lane, of every source and sink there is, from one moment to another."""
+    """Media packets by lane, of every source and sink there is, from one moment to another, while media flows."""
 
     def __init__(self, server):
         self.server = server
-        self.before = self._now()
-
-    def _now(self):
-        streams = self.server.admin("/streams")
-        return {
-            (kind, stream["id"]): (stream["packetsOnXSK"], stream["packetsOnSocket"])
-            for kind in ("sources", "sinks") for stream in streams[kind]
-        }
+        self.before = self._counted()
 
     def since(self):
         """{"sources": (xsk, socket), "sinks": (xsk, socket)} since it was made."""
         total = {"sources": [0, 0], "sinks": [0, 0]}
-        for key, counts in self._now().items():
+        for key, counts in self._counted().items():
             earlier = self.before.get(key, (0, 0))
             for lane in (0, 1):
                 total[key[0]][lane] += counts[lane] - earlier[lane]
         return {kind: tuple(counts) for kind, counts in total.items()}
+
+    def _counted(self):
+        """Counted after the call. The server counts once a second: what it says first may be from before, when a stream had
+        only begun and nothing of it was counted yet."""
+        earlier = self._told()
+        return wait_for(lambda: (now := self._told()) != earlier and now, "the server to count again")
+
+    def _told(self):
+        """By (kind, id) of each stream that had packets: those on the xsk lane, those on the socket lane."""
+        streams = self.server.admin("/streams")
+        return {
+            (kind, stream["id"]): (stream["packetsOnXSK"], stream["packetsOnSocket"])
+            for kind in ("sources", "sinks") for stream in streams[kind] if stream["packets"] > 0
+        }

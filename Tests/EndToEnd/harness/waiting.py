@@ -2,8 +2,11 @@
 
 import time
 
+# Seconds after which what has not happened is taken not to: far more than it needs, for a busy machine proves nothing.
+PATIENCE = 45
 
-def wait_for(condition, what, seconds=20, pause=0.1):
+
+def wait_for(condition, what, seconds=PATIENCE, pause=0.1):
     """Returns the first true value of `condition()`; fails, naming `what` (or `what()`) and the last value, after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
