@@ -62,6 +62,10 @@ def test_a_good_configuration(check):
      "keys.yaml:4: rtp-participants: "),
     ("rtp-participants:\n" + "  - room: r\n    name: camera\n    remote: 192.0.2.7:5004\n    codec: vp8\n    payload-type: 96\n" * 2,
      "keys.yaml:8: rtp-participants: name: there is a participant camera in room r already (keys.yaml:2)"),
+    ("rtp-participants:\n"
+     "  - {room: r, name: camera, direction: send, remote: 192.0.2.7:5004, codec: vp8, payload-type: 96}\n"
+     "  - room: q\n    name: other\n    direction: send\n    remote: 192.0.2.7:5005\n    codec: vp8\n    payload-type: 96\n",
+     "keys.yaml:6: rtp-participants: remote: 192.0.2.7:5005 is camera's in room r already (keys.yaml:2)"),
 ])
 def test_what_is_wrong_in_the_file_is_named_with_its_line(check, yaml, problem):
     code, said = check(yaml)

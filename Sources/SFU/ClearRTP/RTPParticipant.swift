@@ -40,6 +40,16 @@ public struct RTPParticipant: Hashable, Sendable {
     }
     return media
   }
+
+  /// An address from which both would talk to the same one of ours: nobody could tell whose its packets are.
+  public func remote(sharedWith other: RTPParticipant) -> SocketAddress? {
+    guard localAddress == other.localAddress else { return nil }
+    let taken = other.remotes
+    return remotes.first { taken.contains($0) }
+  }
+
+  /// Where its media and its RTCP come from.
+  private var remotes: [SocketAddress] { media.flatMap { [$0.remote, rtcp.address(for: $0.remote) ?? $0.remote] } }
 }
 
 /// Which way a clear-RTP participant's media goes, as the participant sees it.

@@ -75,10 +75,17 @@ struct RTPParticipantsReader {
   }
 
   private func checkIsNew(_ new: RTPParticipant) throws(RTPParticipantError) {
-    let twin = participants.first { $0.participant.room == new.room && $0.participant.name == new.name }
-    guard let twin else { return }
-    throw RTPParticipantError(
-      .name, "there is a participant \(new.name) in room \(new.room) already (\(twin.places.whole))", reason: .conflict)
+    for other in participants {
+      let (old, place) = (other.participant, other.places.whole)
+      if old.room == new.room, old.name == new.name {
+        throw RTPParticipantError(
+          .name, "there is a participant \(new.name) in room \(new.room) already (\(place))", reason: .conflict)
+      }
+      if let remote = new.remote(sharedWith: old) {
+        throw RTPParticipantError(
+          .remote, "\(remote) is \(old.name)'s in room \(old.room) already (\(place))", reason: .conflict)
+      }
+    }
   }
 
   private mutating func readCodecs(
