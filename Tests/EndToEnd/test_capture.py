@@ -12,8 +12,9 @@ import time
 import pytest
 from harness.aiortc_client import Session
 from harness.capture import CaptureFile, capture, start_capture
+from harness.clear_rtp import bound_socket
 from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
-from harness.waiting import wait_for
+from harness.waiting import PATIENCE, wait_for
 
 SSRC = 4711
 CAMERA, RECORDER = (CLIENT_ADDRESS, 15004), (CLIENT_ADDRESS, 15006)
@@ -72,7 +73,7 @@ def assert_others_open_it(path, file):
         "tshark", "-r", path, "-d", "udp.port==3478,rtp", "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
         "-T", "fields", "-e", "frame.interface_name", "-e", "rtp.seq", "-e", "rtp.ssrc", "-e", "ip.checksum.status",
         "-e", "udp.checksum.status", "-e", "_ws.malformed", "-e", "frame.comment"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     seen = [line.split("\t") for line in result.stdout.splitlines()]
     assert len(seen) == len(file.packets)
@@ -91,12 +92,12 @@ def test_as_on_the_wire_and_in_clear(server, network, aiortc, tmp_path):
         player = aiortc.run(Session.play(f"{server.url}/whep/studio/camera"))
         wait_for(lambda: player.frames["audio"] >= 25, "sound to arrive")
         paths = [tmp_path / "wire.pcapng", tmp_path / "clear.pcapng"]
-        running = [start_capture(server, paths[0], "--seconds", "4"), start_capture(server, paths[1], "--seconds", "4", "--decrypted")]
-        said = ["".join(process.communicate(timeout=45)) for process in running]
+        running = [start_capture(server, paths[0], "--seconds", "6"), start_capture(server, paths[1], "--seconds", "6", "--decrypted")]
+        said = ["".join(process.communicate(timeout=PATIENCE)) for process in running]
         aiortc.run(player.delete())
     assert [process.returncode for process in running] == [0, 0], said
     assert "in clear" in said[1] and "in clear" not in said[0]
-    assert "0 dropped: 4 s are over" in said[0]
+    assert "0 dropped: 6 s are over" in said[0]
     assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600, 0o600]
     wire, clear = map(CaptureFile, paths)
     assert "as on the wire" in wire.comment and "DECRYPTED" in clear.comment
@@ -138,23 +139,21 @@ def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server
     server = start_server(kernel_program=program)
     add_camera(server)
     add_recorder(server)
-    with network.clients.inside():
-        recorder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        recorder.bind(RECORDER)
-        recorder.settimeout(2)
+    recorder = bound_socket(network.clients, *RECORDER)
+    recorder.settimeout(5)
 
     def lane():
         (source,) = server.admin("/streams")["sources"]
         return source["lane"], source["laneReason"]
 
+    wait_for(lambda: lane()[0] == "kernel", lambda: f"the kernel lane; {lane()}")
     with tone(network) as sent:
-        wait_for(lambda: lane()[0] == "kernel", lambda: f"the kernel lane; {lane()}")
         running = start_capture(server, tmp_path / "a.pcapng", "--seconds", "60")
         wait_for(lambda: lane() == ("xsk", "not in the kernel: it is being captured"), lambda: f"the worker; {lane()}")
         before = sent[0]
         wait_for(lambda: sent[0] > before + 50, "a second of sound")
         running.send_signal(signal.SIGINT)
-        said = "".join(running.communicate(timeout=30))
+        said = "".join(running.communicate(timeout=PATIENCE))
         assert running.returncode == 0 and "0 dropped: stopped" in said, said
         wait_for(lambda: lane()[0] == "kernel", lambda: f"the kernel lane again; {lane()}")
     file = CaptureFile(tmp_path / "a.pcapng")
@@ -164,7 +163,7 @@ def test_what_the_kernel_forwards_comes_by_the_worker_and_goes_back(start_server
     while not got or got[-1] != sent[0] - 1:
         got.append(struct.unpack_from("!H", recorder.recv(2000), 17)[0])
     recorder.close()
-    assert got == list(range(got[0], sent[0])) and got[0] < 25, "loss at a change of lanes"
+    assert got == list(range(sent[0])), "loss at a change of lanes"
     assert {p.payload[12:] for p in file.rtp("out")} <= {sample(number) for number in range(sent[0])}
 
 
@@ -178,7 +177,7 @@ def test_a_server_that_stops_leaves_the_file_whole(start_server, network, tmp_pa
         before = sent[0]
         wait_for(lambda: sent[0] > before + 50, "a second of sound")
         assert server.stop() == 0
-        said = "".join(running.communicate(timeout=30))
+        said = "".join(running.communicate(timeout=PATIENCE))
     assert running.returncode == 3 and "what came" in said and "no server answers" in said, (running.returncode, said)
     file = CaptureFile(path)
     assert len(file.rtp("in")) > 20
@@ -217,5 +216,5 @@ def test_refusals(server, tmp_path):
     wait_for(lambda: "nobody reads it" in server.log.read_text(), "the first to end")
     server.needlectl("close", "studio")
     for process in running[1:]:
-        said = "".join(process.communicate(timeout=30))
+        said = "".join(process.communicate(timeout=PATIENCE))
         assert process.returncode == 0 and "the room is closed" in said, said

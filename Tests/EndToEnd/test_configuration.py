@@ -15,7 +15,7 @@ import pytest
 from harness.clear_rtp import ClearSender
 from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
 from harness.server import BINARY, ROOT, copy_for_anybody, environment_without_keys
-from harness.waiting import wait_for
+from harness.waiting import PATIENCE, wait_for
 from websockets.sync.client import connect
 
 
@@ -26,7 +26,7 @@ def check(tmp_path):
 
     def check(yaml="", *flags, **environment):
         file.write_text(yaml)
-        result = subprocess.run([BINARY, "--check", "--config", file, *flags], capture_output=True, text=True, timeout=30,
+        result = subprocess.run([BINARY, "--check", "--config", file, *flags], capture_output=True, text=True, timeout=PATIENCE,
                                 env=environment_without_keys() | environment)
         return result.returncode, (result.stdout + result.stderr).replace(f"{tmp_path}/", "")
 
@@ -94,7 +94,7 @@ def test_flags_that_take_no_value(check, flag):
 
 
 def test_no_file_is_named_by_an_empty_word():
-    run = lambda *flags: subprocess.run([BINARY, "--check", *flags], capture_output=True, text=True, timeout=30,
+    run = lambda *flags: subprocess.run([BINARY, "--check", *flags], capture_output=True, text=True, timeout=PATIENCE,
                                         env=environment_without_keys() | {"NEEDLETAIL_CONFIG": ""})
     assert (run().returncode, run().stderr) == (2, 'needletail: NEEDLETAIL_CONFIG: "" is not allowed; it must be a path\n')
     assert run("--config=").stderr == 'needletail: --config: "" is not allowed; it must be a path\n'
@@ -116,7 +116,7 @@ def test_files_that_cannot_be_read_say_why():
         (folder / "secret").write_text("s" * 32)
         (folder / "secret").chmod(0o600)
         (folder / "latin1.yaml").write_bytes(b"# caf\xe9\n")
-        run = lambda name, *user: subprocess.run([*user, program, "--check", "--config", folder / name], capture_output=True, text=True, timeout=30,
+        run = lambda name, *user: subprocess.run([*user, program, "--check", "--config", folder / name], capture_output=True, text=True, timeout=PATIENCE,
                                                  env=environment_without_keys())
         said = lambda *how: run(*how).stderr.replace(f"{folder}/", "")
         nobody = "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"
@@ -156,7 +156,7 @@ def test_files_that_the_configuration_names(check, certificate, tmp_path):
 
 def test_a_folder_where_no_certificate_can_be_made(tmp_path):
     (tmp_path / "certs").write_text("a file")
-    result = subprocess.run([BINARY, "--port", "0", "--media-port", "0", "--lane", "socket"], cwd=tmp_path, capture_output=True, text=True, timeout=30,
+    result = subprocess.run([BINARY, "--port", "0", "--media-port", "0", "--lane", "socket"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE,
                             env=environment_without_keys())
     assert result.returncode == 1
     assert f"needletail: certificate: no development certificate can be made: certs/development-key.pem in {tmp_path}: Not a directory; set " in result.stderr
@@ -168,7 +168,7 @@ def start_in_vain(network, tmp_path):
     def start(*flags, run_as=(), program=BINARY, folder=tmp_path):
         command = ["ip", "netns", "exec", network.server.name, *run_as, program, "--auth", "none", "--plain-http", "--interfaces", "eth0",
                    "--admin-socket", folder / "admin.sock", *flags]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=45, env=environment_without_keys())
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, env=environment_without_keys())
         assert result.returncode == 1 and not (folder / "admin.sock").exists()
         return result.stderr.splitlines()[-1]
 
@@ -219,7 +219,7 @@ def test_hang_up_reads_the_certificate_anew(network, start_server, certificate):
 
 
 def test_the_documented_reference_is_the_programs():
-    reference = subprocess.run([BINARY, "--reference"], capture_output=True, text=True, timeout=30, check=True).stdout
+    reference = subprocess.run([BINARY, "--reference"], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     documented = re.search(r"This table is `needletail --reference`:\n\n(.+?\n)\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
     assert documented[1] == reference
 
@@ -266,8 +266,8 @@ def test_the_log_knows_where_a_participant_is_and_whose_token_was_refused(networ
     with network.clients.inside():
         with connect(f"wss://{SERVER_ADDRESS}:8443/ws", ssl=tls, proxy=None) as socket:
             socket.send(json.dumps({"type": "join", "room": "logged", "name": "Ada", "token": token}))
-            assert json.loads(socket.recv(timeout=20))["type"] == "joined"
-        client = http.client.HTTPSConnection(SERVER_ADDRESS, 8443, timeout=20, context=tls)
+            assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "joined"
+        client = http.client.HTTPSConnection(SERVER_ADDRESS, 8443, timeout=PATIENCE, context=tls)
         client.request("POST", "/whip/logged/Eve", "v=0", {"content-type": "application/sdp"})
         assert client.getresponse().status == 401
         client.close()

@@ -9,7 +9,7 @@ import pytest
 from harness.network import CLIENT_ADDRESS, SERVER_ADDRESS
 from harness.participant import Participant
 from harness.server import BINARY, ROOT
-from harness.waiting import wait_for
+from harness.waiting import PATIENCE, wait_for
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def test_browser_to_recorder(start_server, new_page):
     with example(server, "browser-to-recorder", 4, "recording", server.folder / "out.mkv") as run:
         wait_for(lambda: clear_participants(server) == ["Recorder"], lambda: f"the recorder to join; {run.said()}")
         Participant(new_page(), server).join("recording", "Ada")
-        wait_for(lambda: run.poll() is not None, lambda: f"the recording to end; {run.said()}", seconds=45)
+        wait_for(lambda: run.poll() is not None, lambda: f"the recording to end; {run.said()}", seconds=2 * PATIENCE)
         assert run.returncode == 0, run.said()
     assert "codec_name=opus" in run.said() and "codec_name=vp8" in run.said()
     assert clear_participants(server) == []
@@ -65,7 +65,7 @@ def test_an_example_needs_no_server_and_leaves_nothing(network, tmp_path):
         "TMPDIR": str(tmp_path)}
     result = subprocess.run(
         ["ip", "netns", "exec", network.server.name, str(ROOT / "Examples/gstreamer-to-browser/run"), "3"],
-        capture_output=True, text=True, env=environment, timeout=40)
+        capture_output=True, text=True, env=environment, timeout=2 * PATIENCE)
     assert result.returncode == 0, result.stdout + result.stderr
     assert ":9443/?room=gstreamer" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -76,7 +76,7 @@ def test_an_example_needs_no_server_and_leaves_nothing(network, tmp_path):
 def test_scapy_on_lo(start_server, participants):
     server = start_server(interfaces=["eth0", "lo"])
     with example(server, "scapy", "lo", participants, 50) as run:
-        wait_for(lambda: run.poll() is not None, lambda: f"the example to end; {run.said()}", seconds=40)
+        wait_for(lambda: run.poll() is not None, lambda: f"the example to end; {run.said()}", seconds=2 * PATIENCE)
     assert run.returncode == 0, run.said()
     copies = 50 * participants * (participants - 1)
     assert f"\n{copies} of {copies} copies were made in the kernel" in run.said()
@@ -95,7 +95,7 @@ def scapy_in_namespaces(folder, *arguments):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
     assert namespaces_of(process) == [] and list(folder.iterdir()) == []
 
 
@@ -107,7 +107,7 @@ def namespaces_of(process):
 @pytest.mark.parametrize("participants", [2, 10])
 def test_scapy_across_namespaces(tmp_path, participants):
     with scapy_in_namespaces(tmp_path, participants, 50) as run:
-        said, _ = run.communicate(timeout=50)
+        said, _ = run.communicate(timeout=2 * PATIENCE)
     assert run.returncode == 0, said
     copies = 50 * participants * (participants - 1)
     assert f"\n{copies} of {copies} copies were made in the kernel" in said
@@ -147,7 +147,7 @@ def test_players_open_the_sdp_file_of_a_receiver(start_server, network, player):
         f"host={SERVER_ADDRESS}", f"bind-address={CLIENT_ADDRESS}"])
     try:
         result = subprocess.run(
-            [*there, *PLAYERS[player].format(sdp=sdp).split()], capture_output=True, text=True, timeout=60,
+            [*there, *PLAYERS[player].format(sdp=sdp).split()], capture_output=True, text=True, timeout=2 * PATIENCE,
             env=os.environ | {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"})
     finally:
         camera.kill()

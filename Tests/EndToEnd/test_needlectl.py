@@ -81,7 +81,7 @@ def test_mute_stops_the_packets_and_unmute_brings_them_back(server, needlectl, c
         before, sent = len(receiver.packets), sender.sent
         wait_for(lambda: sender.sent >= sent + 50, "50 packets more to be sent")
         return len(receiver.packets) == before
-    wait_for(is_quiet, "no more packets", seconds=30)
+    wait_for(is_quiet, "no more packets")
     taken = source()["packets"]
     wait_for(lambda: source()["packets"] > taken, "what is sent to be taken all the same")
 
@@ -218,6 +218,6 @@ def test_output_that_cannot_be_written(server, arguments):
     # Python ignores SIGPIPE, and so do its children: the write fails.
     reader, writer = os.pipe()
     os.close(reader)
-    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=20, restore_signals=False)
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=45, restore_signals=False)
     os.close(writer)
     assert (result.returncode, result.stderr) == (REFUSED, "")

@@ -325,7 +325,10 @@ def test_silenced_until_touched(server, new_page, silencing_page, touch):
         expect(enter(new_page(), server, name).locator(".tile.self.live")).to_be_visible()
     page = silencing_page
     page.goto(f"{server.url}/?room=page&name=Alan&autojoin=1")
-    page.wait_for_timeout(5000)  # to ask the page anything, were it whether it waits, would count as a touch
+    # To ask the page anything, were it whether it waits, would count as a touch.
+    sinks = lambda: [sink for sink in server.admin("/streams")["sinks"] if sink["name"] == "Alan" and sink["packets"] > 0]
+    wait_for(lambda: len(sinks()) == 4, "media on its way to the page")
+    page.wait_for_timeout(5000)
     button = page.locator("#sound")
     expect(button).to_be_visible()
     box = button.bounding_box()

@@ -54,7 +54,7 @@ def test_a_stop_ends_the_connections_at_once(network, server, aiortc):
     states = lambda: [session.connection.connectionState for session in (publisher, viewer)]
     assert states() == ["connected", "connected"]
     assert server.stop() == 0
-    wait_for(lambda: states() == ["closed", "closed"], "the connections to end", seconds=2)
+    wait_for(lambda: states() == ["closed", "closed"], "the connections to end", seconds=10)
     goodbye = struct.pack("!BBHI", 0x81, 203, 1, sink["ssrc"])
     last = [packet for packet in drain(control)][-1]
     assert last.endswith(goodbye), last.hex()

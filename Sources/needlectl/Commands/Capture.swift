@@ -111,22 +111,3 @@ struct Capture: ParsableCommand {
       "\(Reading.count(result.packets, "packet")) in \(file) (\(size)), \(result.dropped) dropped: \(result.ended)")
   }
 }
-
-/// SIGINT and SIGTERM, which would otherwise leave the file without its end.
-private struct Interruptions {
-  private var signals = sigset_t()
-
-  init() {
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
-  }
-
-  /// Whether one came within the time.
-  func wait(milliseconds: Int) -> Bool {
-    var signals = signals
-    var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)
-    return sigtimedwait(&signals, nil, &time) > 0
-  }
-}

@@ -37,11 +37,13 @@ struct Trace: ParsableCommand {
 
   func run() throws {
     let end = seconds.map { Date().addingTimeInterval($0) }
+    let signals = Interruptions()
+    var isInterrupted = false
     var after: UInt64?
     var shown = 0
     var gaps = TraceGaps(every: every)
     while true {
-      let isLast = end.map { $0 <= Date() } ?? false
+      let isLast = isInterrupted || end.map { $0 <= Date() } ?? false
       let answer = try poll(Order(source: source, every: every, after: after))
       for packet in answer.packets.prefix(count.map { $0 - shown } ?? .max) {
         try show(packet)
@@ -50,7 +52,7 @@ struct Trace: ParsableCommand {
       }
       after = answer.next
       if isLast || shown == count { break }
-      usleep(200_000)
+      isInterrupted = signals.wait(milliseconds: 200)
     }
     guard gaps.missing > 0 else { return }
     standardError(

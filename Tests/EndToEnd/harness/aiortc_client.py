@@ -12,6 +12,8 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
+from .waiting import PATIENCE
+
 
 class NamespaceLoop:
     """An asyncio loop on a thread of its own inside a network namespace."""
@@ -29,7 +31,7 @@ class NamespaceLoop:
         self._thread.start()
         started.wait()
 
-    def run(self, coroutine, seconds=20):
+    def run(self, coroutine, seconds=PATIENCE):
         return asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, seconds), self.loop).result(seconds + 5)
 
     def close(self):

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 
 from .server import BINARY
+from .waiting import PATIENCE
 
 
 def start_capture(server, file, *arguments, room="studio"):
@@ -15,7 +16,7 @@ def start_capture(server, file, *arguments, room="studio"):
 def capture(server, file, *arguments, room="studio"):
     """Its exit code and everything it says."""
     process = start_capture(server, file, *arguments, room=room)
-    said = "".join(process.communicate(timeout=20))
+    said = "".join(process.communicate(timeout=PATIENCE))
     return process.returncode, said
 
 

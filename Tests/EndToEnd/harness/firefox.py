@@ -54,7 +54,7 @@ class Firefox:
             ["firefox-esr", "--headless", "--no-remote", "--profile", self._folder.name, "--remote-debugging-port", "0"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
-        address = wait_for(self._address, "Firefox to start", seconds=30)
+        address = wait_for(self._address, "Firefox to start")
         self._socket = self._resources.enter_context(connect(f"{address}/session", max_size=None, proxy=None))
         self.command("session.new", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
         self.context = self.command("browsingContext.getTree", {})["contexts"][0]["context"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from .network import SERVER_ADDRESS
-from .waiting import wait_for
+from .waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("NEEDLETAIL_BIN", ROOT / ".build/release/needletail"))
@@ -69,7 +69,7 @@ class Server:
         except OSError:
             return None
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=20):
         """Ends it as Ctrl-C does; returns the exit code."""
         if self.process is None:
             return None
@@ -100,9 +100,9 @@ class Server:
 
     def admin(self, path, body=None):
         """What the admin API says, as `needlectl` gets it."""
-        connection = http.client.HTTPConnection("admin", timeout=20)
+        connection = http.client.HTTPConnection("admin", timeout=PATIENCE)
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(20)
+        connection.sock.settimeout(PATIENCE)
         connection.sock.connect(self.keys["admin-socket"])
         try:
             if body is None:
@@ -119,7 +119,7 @@ class Server:
     def needlectl(self, *arguments):
         binary = BINARY.parent / "needlectl"
         result = subprocess.run([binary, *arguments, "--json", "--socket", self.keys["admin-socket"]],
-                                capture_output=True, text=True, timeout=30)
+                                capture_output=True, text=True, timeout=PATIENCE)
         assert result.returncode == 0, f"needlectl {arguments}: {result.stderr or result.stdout}"
         return json.loads(result.stdout)
 
@@ -145,7 +145,7 @@ class Server:
     def wait_for_refusals(self, count):
         """So many seconds without a descriptor."""
         wait_for(lambda: self.log.read_text().count("no connection can be accepted for a second") >= count,
-                 "the server to try again", seconds=count + 5)
+                 "the server to try again", seconds=count + PATIENCE)
 
     def tail(self, lines=30):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.is_file() else ""
