@@ -199,6 +199,7 @@ final class KernelLane {
       counts.rateLimited = now.limited &- before.limited
       counts.firstSequence = now.first_sequence
       counts.highestSequence = now.highest_sequence
+      // By restarts of the source; the kernel only adds, so the difference is this time's even across an overflow.
       counts.skipped = now.skipped &- before.skipped
       counts.lastArrival = Instant(nanoseconds: now.last_arrival)
       (counts.jitter, counts.transit) = (now.jitter, now.transit)

@@ -128,6 +128,8 @@ extension Forwarder {
     if stream.pointee.statistics.packets == 0 {
       stream.pointee.statistics.firstSequence = counts.firstSequence &- UInt32(truncatingIfNeeded: base)
     }
+    // Nobody sent what a restart of the source left out: were it in the range, receiver reports would call it lost. The
+    // range only counts by its length, so it may as well be taken off at its start.
     stream.pointee.statistics.firstSequence &+= counts.skipped
     if stream.pointee.inbound.isEmpty {
       stream.pointee.inbound.record(UInt64(counts.highestSequence))

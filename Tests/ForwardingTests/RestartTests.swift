@@ -73,6 +73,7 @@ import Wire
     forwarder.apply([.addSink(makeSink())])
     _ = try send([50_000, 50_001], to: &forwarder)
     var counts = KernelSourceCounts()
+    // The source restarted behind 50 001 and went on with 9 of the next rollover: between the two nothing was sent.
     (counts.packets, counts.skipped) = (10, 0x1_0000 + 9 - 50_001 - 1)
     counts.highestSequence = 0x2_0000 + 18
     forwarder.absorb(counts, of: source)
