@@ -12,25 +12,6 @@ public struct RequestID: Hashable, Sendable {
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
-/// What the bearer of a token may do; the signalling layer has verified it.
-public struct Grants: Hashable, Sendable {
-  /// The only room it opens; nil: any.
-  public var room: String?
-  /// The only participant name it may use; nil: any.
-  public var identity: String?
-  public var canPublish: Bool
-  public var canSubscribe: Bool
-
-  public init(room: String? = nil, identity: String? = nil, canPublish: Bool = true, canSubscribe: Bool = true) {
-    self.room = room
-    self.identity = identity
-    self.canPublish = canPublish
-    self.canSubscribe = canSubscribe
-  }
-
-  public static let everything = Grants()
-}
-
 /// Everything that can happen to the SFU.
 public enum SFUInput: Sendable {
   /// A client's message. `grants` come from the token of its `join` and are repeated with every later message.

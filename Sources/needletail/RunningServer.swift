@@ -36,7 +36,7 @@ final class RunningServer: Sendable {
     if let certificate { log.info("\(certificate.note)") }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let eventLoop = group.next()
-    let tokens = try SessionSecret.tokens(configuration, eventLoop: eventLoop, log: log)
+    let tokens = SessionSecret.tokens(configuration, log: log)
     // The fast path takes a second and touches every interface: not for a port that is taken. Whoever connects waits.
     let (listeners, port) = try Self.listen(
       configuration, tls: certificate?.identity, tokens: tokens, eventLoop: eventLoop, log: log)

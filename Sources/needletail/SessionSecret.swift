@@ -1,14 +1,11 @@
 import Foundation
 import Logging
-import NIOCore
 import Signalling
 
 /// The secret that signs tokens: configured, or made up for this run.
 enum SessionSecret {
   /// nil when auth is none.
-  static func tokens(
-    _ configuration: ServerConfiguration, eventLoop: any EventLoop, log: Logger
-  ) throws -> SessionTokens? {
+  static func tokens(_ configuration: ServerConfiguration, log: Logger) -> SessionTokens? {
     guard configuration.auth == "tokens" else { return nil }
     let secret = configuration.tokenSecret ?? random()
     if configuration.tokenSecret == nil {
@@ -16,7 +13,7 @@ enum SessionSecret {
         "no token-secret: tokens are signed with a random one, which ends with this run",
         metadata: ["command": "needlectl token create"])
     }
-    return try eventLoop.makeFutureWithTask { try await SessionTokens(secret: secret) }.wait()
+    return SessionTokens(secret: secret)
   }
 
   private static func random() -> String {

@@ -270,9 +270,9 @@ final class TestAdmin: Sendable {
     #expect(try admin.request("POST", "/capture/5").headers["allow"] == "GET, DELETE")
   }
 
-  @Test func makesTokens() async throws {
+  @Test func makesTokens() throws {
     #expect(try TestAdmin().request("POST", "/token").status == 409)
-    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let tokens = SessionTokens(secret: "0123456789abcdef0123456789abcdef")
     let admin = try TestAdmin(tokens: tokens)
     let response = try admin.request(
       "POST", "/token", body: #"{"room":"r","identity":"n","canPublish":false,"ttl":60}"#)

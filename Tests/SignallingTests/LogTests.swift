@@ -34,9 +34,9 @@ final class LogRecord: Sendable {
 
 /// Keys, tokens and what clients say do not reach the log.
 @Suite struct LogTests {
-  @Test func leavesOutTheSessionsSecret() async throws {
+  @Test func leavesOutTheSessionsSecret() throws {
     let record = LogRecord()
-    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let tokens = SessionTokens(secret: "0123456789abcdef0123456789abcdef")
     let server = try TestServer(tokens: tokens, log: record.logger)
     let client = try TestClient(port: server.port)
     #expect(try client.request("DELETE", "/whip/room/name/s3cr3t").status == 401)

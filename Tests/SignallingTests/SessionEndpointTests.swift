@@ -120,8 +120,8 @@ import Testing
       ])
   }
 
-  @Test func wantsTokens() async throws {
-    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+  @Test func wantsTokens() throws {
+    let tokens = SessionTokens(secret: "0123456789abcdef0123456789abcdef")
     let server = try TestServer(tokens: tokens)
     let client = try TestClient(port: server.port)
     let none = try client.request("POST", "/whip/r/n", headers: sdp, body: "v=0")

@@ -278,8 +278,8 @@ import Testing
     #expect(try other.message()["type"] as? String == "joined")
   }
 
-  @Test func wantsTokens() async throws {
-    let tokens = try await SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+  @Test func wantsTokens() throws {
+    let tokens = SessionTokens(secret: "0123456789abcdef0123456789abcdef")
     let server = try TestServer(tokens: tokens)
     let client = try open(server)
     client.send(message: join)
