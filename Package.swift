@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "SDP", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "PCAPNG", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "RTP", dependencies: ["Wire"], swiftSettings: swift),
-    .target(name: "SRTP", dependencies: ["COpenSSL", "CSRTP", "CIPsecMB"], swiftSettings: swift),
+    .target(name: "SRTP", dependencies: ["COpenSSL", "CIPsecMB"], swiftSettings: swift),
     .target(name: "DTLS", dependencies: ["Wire", "SRTP", "COpenSSL"], swiftSettings: swift),
 
     // 2: one connection
@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(
       name: "SignallingTests",
       dependencies: [
-        "Signalling", "SFU", "Forwarding", "Wire",
+        "Signalling", "SFU", "Forwarding", "Wire", "COpenSSL",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),

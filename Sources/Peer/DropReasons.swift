@@ -30,7 +30,7 @@ enum Dropped {
     case .replayed: .dropped(reason: "srtcp-replayed")
     case .malformed: .dropped(reason: "srtcp-malformed")
     case .tooManySSRCs: .dropped(reason: "srtcp-too-many-ssrcs")
-    case .failed: .dropped(reason: "srtcp-failed")
+    case .notEncrypted: .dropped(reason: "srtcp-not-encrypted")
     }
   }
 }

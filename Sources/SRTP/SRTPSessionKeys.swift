@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// The session keys that protect RTP, derived from one direction's master key and salt (RFC 3711 section 4.3 with a key
+/// The session keys that protect RTP or RTCP, derived from one direction's master key and salt (RFC 3711 section 4.3 with a key
 /// derivation rate of zero, RFC 7714 section 11). Its description shows none of them.
 public struct SRTPSessionKeys: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
   public let profile: SRTPProfile
@@ -11,17 +11,25 @@ public struct SRTPSessionKeys: Hashable, Sendable, CustomStringConvertible, Cust
   /// 20 octets for HMAC-SHA1, none for GCM.
   public let authenticationKey: [UInt8]
 
-  /// Key derivation labels of RTP (RFC 3711 section 4.3.1).
+  /// Key derivation labels of RTP (RFC 3711 section 4.3.1); those of RTCP follow in the same order.
   private enum Label: UInt8 {
     case encryption = 0
     case authentication = 1
     case salt = 2
+
+    static let count: UInt8 = 3
   }
 
-  /// Derives the session keys; nil only if OpenSSL has no AES-CTR.
-  public init?(deriving keys: SRTPKeys) {
+  /// Derives the session keys of RTP; nil only if OpenSSL has no AES-CTR.
+  public init?(deriving keys: SRTPKeys) { self.init(deriving: keys, firstLabel: 0) }
+
+  /// Derives the session keys of RTCP; nil only if OpenSSL has no AES-CTR.
+  init?(derivingSRTCP keys: SRTPKeys) { self.init(deriving: keys, firstLabel: Label.count) }
+
+  private init?(deriving keys: SRTPKeys, firstLabel: UInt8) {
     func derive(_ label: Label, _ count: Int) -> [UInt8]? {
-      Self.pseudoRandom(masterKey: keys.masterKey, masterSalt: keys.masterSalt, label: label.rawValue, count: count)
+      Self.pseudoRandom(
+        masterKey: keys.masterKey, masterSalt: keys.masterSalt, label: firstLabel + label.rawValue, count: count)
     }
     let authenticationLength = keys.profile == .aes128CMHMACSHA180 ? 20 : 0
     guard let encryption = derive(.encryption, keys.profile.keyLength),

@@ -123,7 +123,7 @@ final class LibSRTPSession {
   let session: srtp_t
 
   init(_ keys: SRTPKeys, ssrc: srtp_ssrc_type_t) throws {
-    guard SRTCPSession.isLibSRTPReady else { throw BenchFailure("libsrtp does not start") }
+    guard LibSRTP.isReady else { throw BenchFailure("libsrtp does not start") }
     var policy = srtp_policy_t()
     for part in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {

@@ -266,7 +266,7 @@ private final class SRTPReference {
   let session: srtp_t
 
   init(keys: SRTPKeys) throws {
-    guard SRTCPSession.isLibSRTPReady else { throw WorkerBench.Failure(description: "libsrtp does not start") }
+    guard LibSRTP.isReady else { throw WorkerBench.Failure(description: "libsrtp does not start") }
     self.keys = keys
     var policy = srtp_policy_t()
     Self.setCrypto(&policy.rtp, keys.profile)

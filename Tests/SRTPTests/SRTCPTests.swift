@@ -66,4 +66,34 @@ import Testing
       if case .success = theirs.unprotect([UInt8](repeating: 0x80, count: count)) { Issue.record("\(count) octets") }
     }
   }
+
+  /// Reports of several senders, several octets long.
+  private static let reports: [[UInt8]] = (0..<300).map { number in
+    var random = FixedRandom(UInt64(number))
+    let words = UInt8(number % 40 + 1)
+    return [0x80, 0xc9, 0, words, 0, 0, 0, UInt8(number % 7)] + random.bytes(Int(words - 1) * 4)
+  }
+
+  @Test("libsrtp opens what we protect, and we what it protects", arguments: SRTPProfile.allCases)
+  func interoperation(profile: SRTPProfile) throws {
+    var random = FixedRandom(22)
+    let (a, b) = (try random.keys(profile), try random.keys(profile))
+    let ours = try SRTCPSession(inbound: a, outbound: b)
+    let (sender, receiver) = (try Oracle(a, inbound: false), try Oracle(b, inbound: true))
+    for report in Self.reports {
+      #expect(receiver.unprotectRTCP(try #require(ours.protect(report))) == report)
+      #expect(ours.unprotect(try #require(sender.protectRTCP(report))) == .success(report))
+    }
+  }
+
+  @Test("Late packets pass once, within 128; what is older is a replay", arguments: SRTPProfile.allCases)
+  func reordering(profile: SRTPProfile) throws {
+    let (ours, theirs) = try pair(profile)
+    let sealed = try (0..<200).map { _ in try #require(ours.protect(Self.report)) }
+    for late in [150, 149, 23, 100] { #expect(theirs.unprotect(sealed[late]) == .success(Self.report)) }
+    for seen in [150, 23, 22, 0] { #expect(theirs.unprotect(sealed[seen]) == .failure(.replayed), "\(seen)") }
+    #expect(theirs.unprotect(sealed[199]) == .success(Self.report))
+    #expect(theirs.unprotect(sealed[72]) == .success(Self.report))
+    #expect(theirs.unprotect(sealed[71]) == .failure(.replayed))
+  }
 }

@@ -46,9 +46,11 @@ func rtpPacket(sequence: UInt16, ssrc: UInt32, payload: [UInt8]) -> (packet: [UI
 /// libsrtp, the reference.
 final class Oracle {
   private let session: srtp_t
+  /// Runs srtp_init, which must happen exactly once in a process.
+  private static let isLibSRTPReady = srtp_init() == srtp_err_status_ok
 
   init(_ keys: SRTPKeys, inbound: Bool) throws {
-    guard SRTCPSession.isLibSRTPReady else { throw TestFailure() }
+    guard Self.isLibSRTPReady else { throw TestFailure() }
     var policy = srtp_policy_t()
     for path in [\srtp_policy_t.rtp, \srtp_policy_t.rtcp] {
       switch keys.profile {
@@ -74,6 +76,8 @@ final class Oracle {
 
   func protect(_ rtp: [UInt8]) -> [UInt8]? { run(rtp, srtp_protect) }
   func unprotect(_ srtp: [UInt8]) -> [UInt8]? { run(srtp, srtp_unprotect) }
+  func protectRTCP(_ rtcp: [UInt8]) -> [UInt8]? { run(rtcp, srtp_protect_rtcp) }
+  func unprotectRTCP(_ srtcp: [UInt8]) -> [UInt8]? { run(srtcp, srtp_unprotect_rtcp) }
 
   private func run(
     _ packet: [UInt8],
