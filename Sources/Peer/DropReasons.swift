@@ -21,6 +21,7 @@ enum Dropped {
     case .missingCredentials: .dropped(reason: "stun-missing-credentials")
     case .wrongUsername: .dropped(reason: "stun-wrong-username")
     case .badIntegrity: .dropped(reason: "stun-bad-integrity")
+    case .replayed: .dropped(reason: "stun-replayed")
     }
   }
 

@@ -94,13 +94,14 @@ public final class Peer {
     }
   }
 
-  /// Time passed: call every 20 to 50 ms, once connected every second.
-  public func tick(now: Instant) -> [PeerOutput] {
+  /// Time passed: call every 20 to 50 ms, once connected every second. `judges`: whether silence counts. It says nothing
+  /// while what the client sent may still wait to be read.
+  public func tick(now: Instant, judges: Bool = true) -> [PeerOutput] {
     guard state != .closed else { return [] }
-    if let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }
+    if judges, let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }
     let pending = advance(now)
     guard state != .closed, let dtls else { return pending }
-    return pending + perform(dtls.timeout(now: now))
+    return pending + perform(dtls.timeout(now: now, givesUp: judges))
   }
 
   /// RTCP for the client, as one SRTCP datagram to the selected pair; nil unless connected, or for no packets.

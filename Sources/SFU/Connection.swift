@@ -52,9 +52,9 @@ enum Connection {
     }
   }
 
-  func tick(now: Instant) -> [PeerOutput] {
+  func tick(now: Instant, judges: Bool) -> [PeerOutput] {
     switch self {
-    case .webRTC(let peer): peer.tick(now: now)
+    case .webRTC(let peer): peer.tick(now: now, judges: judges)
     case .clear: []
     }
   }

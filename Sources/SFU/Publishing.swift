@@ -13,7 +13,7 @@ extension SFU {
       return refuse(connection, .forbidden, "the token does not allow publishing", about: .publish)
     }
     do throws(SDPError) {
-      let session = try negotiatePublish(sdp, labels, by: id, now: now)
+      let session = try negotiatePublish(SessionDescription.parse(sdp), labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
       guard !session.surplus.isEmpty else { return }
       refuse(
@@ -27,23 +27,20 @@ extension SFU {
 
   /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
   mutating func negotiatePublish(
-    _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
+    _ offer: SessionDescription, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
-    let offer = try SessionDescription.parse(sdp)
     let former = participants[id]?.publishPeer
     let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
-    let placeholder = LocalTransportDescription(
-      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
-      candidates: [])
-    let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
+    let accepted = try AcceptedOffer(offer, capabilities: capabilities, previous: previous)
     if let former, existing == nil { removePeer(former, now: now) }
     let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
-    if trial.iceRestart, existing != nil { restartICE(of: peer) }
-    guard let local = peers[peer].flatMap(localDescription) else { return trial }
-    let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
+    if accepted.iceRestart, existing != nil { restartICE(of: peer) }
+    // A publish peer is of WebRTC, so it has one.
+    guard let local = peers[peer].flatMap(localDescription) else { throw .noOffer }
+    let session = accepted.answered(by: local)
     peers[peer]?.publication?.session = session
     setRemote(session.remote, localSetup: session.localSetup, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)

@@ -28,13 +28,14 @@ extension SFU {
     guard grants.canPublish else {
       return .failed(status: 403, .forbidden, detail: "the token does not allow publishing")
     }
-    do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
-    let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
+    let parsed: SessionDescription
+    do throws(SDPError) { parsed = try SessionDescription.parse(offer) } catch { return .failed(error) }
+    let previous = publisher(named: name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
       let id = try admit(
         name: name, room: room, doorway: .whip, grants: grants, replacing: previous, client: client, now: now)
       do throws(SDPError) {
-        let session = try negotiatePublish(offer, [:], by: id, now: now)
+        let session = try negotiatePublish(parsed, [:], by: id, now: now)
         // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
         guard session.media.contains(where: \.isSending) else { throw .nothingSent }
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
@@ -152,10 +153,18 @@ extension SFU {
     return session.id
   }
 
-  /// A participant that publishes, by id or by name (the newest of that name).
-  private func publisher(_ name: String, in room: String) -> Participant? {
-    let present = (rooms[room]?.participants ?? []).compactMap { participants[$0] }.filter(\.isVisible)
-    return present.last { $0.id.rawValue == name } ?? present.last { $0.name == name }
+  /// What a viewer asked for: a participant by id or by name. Nobody's name is somebody's id (`checkName`).
+  private func publisher(_ idOrName: String, in room: String) -> Participant? {
+    if let present = participants[ParticipantID(rawValue: idOrName)], present.room == room, present.isVisible {
+      return present
+    }
+    return publisher(named: idOrName, in: room)
+  }
+
+  /// The newest of that name.
+  private func publisher(named name: String, in room: String) -> Participant? {
+    (rooms[room]?.participants ?? []).lazy.reversed().compactMap { participants[$0] }
+      .first { $0.name == name && $0.isVisible }
   }
 }
 

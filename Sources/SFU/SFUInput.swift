@@ -22,6 +22,8 @@ public enum SFUInput: Sendable {
   case fastPath(FastPathEvent)
   /// Time passed. Sent every 20 to 50 ms.
   case tick
+
+  var isTick: Bool { if case .tick = self { true } else { false } }
 }
 
 /// A WHIP (RFC 9725) or WHEP request that passed HTTP's own checks.

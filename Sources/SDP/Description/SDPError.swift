@@ -5,6 +5,7 @@ public enum SDPError: Error, Hashable, Sendable {
   case tooManyLines(limit: Int)
   case lineTooLong(line: Int, limit: Int)
   case tooManySessionLines(limit: Int)
+  case tooManyMediaLines(line: Int, limit: Int)
   case tooManyMedia(line: Int, limit: Int)
   case malformedLine(line: Int)
   case unknownType(line: Int, type: String)
@@ -20,6 +21,7 @@ public enum SDPError: Error, Hashable, Sendable {
   case noRTCPMux(mid: String)
   case noMid(index: Int)
   case duplicateMid(String)
+  case duplicateSSRC(UInt32)
   case sdesUnsupported
   case unencrypted(protocolName: String)
   case planB(mid: String)
@@ -39,7 +41,7 @@ public enum SDPError: Error, Hashable, Sendable {
   /// Whether the text itself is wrong, rather than what it asks for.
   public var isSyntax: Bool {
     switch self {
-    case .tooLarge, .tooManyLines, .lineTooLong, .tooManySessionLines, .tooManyMedia, .malformedLine, .unknownType,
+    case .tooLarge, .tooManyLines, .lineTooLong, .tooManySessionLines, .tooManyMediaLines, .tooManyMedia, .malformedLine, .unknownType,
       .badField, .missingField:
       true
     default: false
@@ -59,6 +61,7 @@ extension SDPError: CustomStringConvertible {
     case .tooManyLines(let limit): "the SDP has more than \(limit) lines"
     case .lineTooLong(let line, let limit): "line \(line) is longer than \(limit) bytes"
     case .tooManySessionLines(let limit): "more than \(limit) lines come before the first m-line"
+    case .tooManyMediaLines(let line, let limit): "line \(line): more than \(limit) lines are under one m-line"
     case .tooManyMedia(let line, let limit): "line \(line): more than \(limit) m-lines"
     case .malformedLine(let line): "line \(line) is not of the form <letter>=<value>, or holds control characters"
     case .unknownType(let line, let type): "line \(line): \"\(type)=\" is no SDP field (RFC 8866)"
@@ -79,6 +82,7 @@ extension SDPError: CustomStringConvertible {
     case .noRTCPMux(let mid): "m-line \"\(mid)\" has no a=rtcp-mux; RTP and RTCP must share one port"
     case .noMid(let index): "m-line \(index) (counted from 0) has no usable a=mid"
     case .duplicateMid(let mid): "a=mid:\(mid) names more than one m-line"
+    case .duplicateSSRC(let ssrc): "a=ssrc:\(ssrc) is on more than one m-line; an SSRC names one source (RFC 3550 section 8)"
     case .sdesUnsupported: "a=crypto (SDES) is not supported; use DTLS-SRTP: UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .unencrypted(let name): "transport \"\(name)\" is not supported; use UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .planB(let mid): "m-line \"\(mid)\" carries several tracks (plan B); use one m-line per track (unified plan)"

@@ -4,17 +4,21 @@ public struct SDPLimits: Hashable, Sendable {
   public var lines: Int
   /// Bytes of one line, without its end.
   public var lineBytes: Int
-  /// Lines before the first m-line. They say something of every m-line, and are read anew for each; browsers write ten.
+  /// Lines before the first m-line; browsers write ten.
   public var sessionLines: Int
+  /// Lines under one m-line; browsers write less than 200.
+  public var mediaLines: Int
   public var media: Int
 
   public init(
-    bytes: Int = 256 * 1024, lines: Int = 16384, lineBytes: Int = 8192, sessionLines: Int = 64, media: Int = 256
+    bytes: Int = 256 * 1024, lines: Int = 8192, lineBytes: Int = 8192, sessionLines: Int = 64, mediaLines: Int = 1024,
+    media: Int = 256
   ) {
     self.bytes = bytes
     self.lines = lines
     self.lineBytes = lineBytes
     self.sessionLines = sessionLines
+    self.mediaLines = mediaLines
     self.media = media
   }
 
@@ -22,7 +26,7 @@ public struct SDPLimits: Hashable, Sendable {
 
   /// For the answer to a subscribe offer, which may have hundreds of m-lines of many codecs each; only from a
   /// participant.
-  public static let subscribeAnswer = SDPLimits(bytes: 2 * 1024 * 1024, lines: 65536)
+  public static let subscribeAnswer = SDPLimits(bytes: 1024 * 1024, lines: 32768)
 }
 
 extension SessionDescription {
@@ -77,6 +81,9 @@ private struct SessionDescriptionParser {
       guard lines.count < limits.sessionLines else { throw .tooManySessionLines(limit: limits.sessionLines) }
       lines.append(SDPLine(field, value))
     } else {
+      guard media[media.count - 1].lines.count < limits.mediaLines else {
+        throw .tooManyMediaLines(line: number, limit: limits.mediaLines)
+      }
       media[media.count - 1].lines.append(SDPLine(field, value))
     }
   }
@@ -129,6 +136,8 @@ private struct SessionDescriptionParser {
     for (field, name) in [(SDPField.version, "v="), (.origin, "o="), (.sessionName, "s="), (.timing, "t=")] {
       guard lines.contains(where: { $0.field == field }) else { throw .missingField(name) }
     }
-    return SessionDescription(lines: lines, media: media)
+    var session = SessionDescription(lines: lines, media: media)
+    session.index()
+    return session
   }
 }

@@ -19,10 +19,10 @@ struct CheckedOffer {
       usable.append(index)
     }
     try Self.checkMids(media)
-    let bundle = session.bundle
+    let bundle = session.bundle.map { mids in Dictionary(zip(mids, 0...)) { first, _ in first } }
     if let bundle {
-      let outside = usable.first { !bundle.contains(media[$0].mid ?? "") }
-      usable.removeAll { !bundle.contains(media[$0].mid ?? "") }
+      let outside = usable.first { bundle[media[$0].mid ?? ""] == nil }
+      usable.removeAll { bundle[media[$0].mid ?? ""] == nil }
       if usable.isEmpty, let outside { throw .notInBundle(mid: media[outside].mid ?? "") }
     } else if usable.count > 1 {
       throw .noBundle
@@ -31,7 +31,7 @@ struct CheckedOffer {
     for index in usable where media[index].isPlanB { throw .planB(mid: media[index].mid ?? "\(index)") }
     isBundled = bundle != nil
     self.usable = Set(usable)
-    tagged = Self.tagged(bundle ?? [], usable, session)
+    tagged = Self.tagged(bundle ?? [:], usable, session)
   }
 
   private static func checkKinds(_ media: [MediaDescription], isFirst: Bool) throws(SDPError) {
@@ -70,10 +70,11 @@ struct CheckedOffer {
   }
 
   /// The first of the bundle that carries transport attributes of its own, or shares the session's.
-  private static func tagged(_ bundle: [String], _ usable: [Int], _ session: SessionDescription) -> Int? {
+  /// `bundle`: the place of each mid in the group.
+  private static func tagged(_ bundle: [String: Int], _ usable: [Int], _ session: SessionDescription) -> Int? {
     let media = session.media
-    let position = { (index: Int) in bundle.firstIndex(of: media[index].mid ?? "") ?? 0 }
-    let ordered = usable.sorted { position($0) < position($1) }
+    let positions = usable.map { bundle[media[$0].mid ?? ""] ?? 0 }
+    let ordered = zip(usable, positions).sorted { $0.1 < $1.1 }.map(\.0)
     return ordered.first { media[$0].hasAttribute("ice-ufrag") } ?? ordered.first
   }
 }

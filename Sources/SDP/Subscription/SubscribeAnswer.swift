@@ -34,7 +34,9 @@ struct SubscribeAnswer {
 
   private static func checkBundle(_ accepted: [MediaDescription], in answer: SessionDescription) throws(SDPError) {
     guard let first = accepted.first else { return }
-    guard let bundle = answer.bundle ?? (accepted.count == 1 ? [first.mid ?? ""] : nil) else { throw .noBundle }
+    guard let bundle = (answer.bundle ?? (accepted.count == 1 ? [first.mid ?? ""] : nil)).map(Set.init) else {
+      throw .noBundle
+    }
     for section in accepted {
       guard bundle.contains(section.mid ?? "") else { throw .notInBundle(mid: section.mid ?? "") }
       guard section.hasRTCPMux else { throw .noRTCPMux(mid: section.mid ?? "") }
