@@ -17,14 +17,30 @@ public func negotiate(
   }
   for index in media.indices where media[index].codecs.isEmpty { media[index].isRejected = true }
   if !checked.usable.isEmpty, media.allSatisfy(\.isRejected) { throw .noCommonCodec }
-  let surplus = media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks)
+  let surplus = Set(media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks))
   for index in surplus { media[index] = NegotiatedMedia(rejecting: offer.media[index], index: index) }
   let writer = AnswerWriter(checked: checked, capabilities: capabilities, local: local, setup: transport.setup)
   let contents = media.map { $0.isRejected ? nil : writer.content(of: $0, sending: nil, answers: []) }
   return NegotiatedSession(
     answer: writer.answer(contents, previous: previous), remote: transport.remote, media: media,
     iceRestart: previous.map { !$0.remote.hasSameCredentials(as: transport.remote) } ?? false,
-    localSetup: transport.setup, surplus: surplus.map { media[$0].mid })
+    localSetup: transport.setup, refused: checked.refused(media, surplus, limit: capabilities.maximumTracks))
+}
+
+extension CheckedOffer {
+  /// Those of `media` that were to send and are rejected, with the reason.
+  fileprivate func refused(_ media: [NegotiatedMedia], _ surplus: Set<Int>, limit: Int) -> [RefusedMedia] {
+    zip(media, session.media).compactMap { media, section in
+      guard media.isRejected, section.isRTP, !section.isDisabled, section.direction(in: session).sends else {
+        return nil
+      }
+      let reason: RefusedMedia.Reason =
+        if surplus.contains(media.index) {
+          .surplus(limit: limit)
+        } else if usable.contains(media.index) { .noCommonCodec(section.codecs.mediaNames) } else { .outsideBundle }
+      return RefusedMedia(mid: media.mid, kind: media.kind, reason: reason)
+    }
+  }
 }
 
 /// The other side's transport and the DTLS role that follows from it.
