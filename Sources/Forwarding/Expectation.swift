@@ -29,19 +29,23 @@ struct Expectations {
   private var entries: [TransportID: Entry] = [:]
   /// By hash.
   private var byFragment: [Int: TransportID] = [:]
-  private var byTuple: [FiveTuple: TransportID] = [:]
+  /// Several clients behind one NAT may claim the same; the first has the others' datagrams counted to it.
+  private var byTuple: [FiveTuple: [TransportID]] = [:]
 
   /// From now on `peer` is expected so; not at all if it is empty.
   mutating func expect(_ expectation: Expectation, of peer: TransportID) {
     let former = entries[peer]
     for fragment in former?.expectation.usernameFragments ?? [] { byFragment[Self.hash(of: fragment)] = nil }
-    for tuple in former?.expectation.tuples ?? [] where byTuple[tuple] == peer { byTuple[tuple] = nil }
+    for tuple in former?.expectation.tuples ?? [] {
+      byTuple[tuple]?.removeAll { $0 == peer }
+      if byTuple[tuple]?.isEmpty == true { byTuple[tuple] = nil }
+    }
     guard !expectation.isEmpty else {
       entries[peer] = nil
       return
     }
     for fragment in expectation.usernameFragments { byFragment[Self.hash(of: fragment)] = peer }
-    for tuple in expectation.tuples { byTuple[tuple] = peer }
+    for tuple in Set(expectation.tuples) { byTuple[tuple, default: []].append(peer) }
     entries[peer] = Entry(expectation: expectation, meter: former?.meter ?? RateMeter())
   }
 
@@ -49,7 +53,7 @@ struct Expectations {
   mutating func admits(
     _ datagram: UnsafeRawBufferPointer, on tuple: FiveTuple, _ rate: Rate, now: Instant
   ) -> Admission {
-    guard let peer = peer(datagram) ?? byTuple[tuple] else { return .unexpected }
+    guard let peer = peer(datagram) ?? byTuple[tuple]?.first else { return .unexpected }
     return entries[peer]?.meter.admits(rate, now: now) == true ? .admitted : .tooMany
   }
 

@@ -31,6 +31,9 @@ public final class Peer {
   /// Whether the selected pair may have been left: see `ICEAgent.isSilent`.
   public func isSilent(now: Instant) -> Bool { ice.isSilent(now: now) }
 
+  /// Whether a check was good on `tuple` lately, so that what comes there may be the client's.
+  public func hasValidated(_ tuple: FiveTuple) -> Bool { tuple == ice.selected || validated.contains(tuple) }
+
   private let certificate: DTLSCertificate
   private var ice: ICEAgent
   private var validated = ValidatedTuples()
@@ -88,7 +91,7 @@ public final class Peer {
     switch DatagramKind(datagram) {
     case .stun: return pending + receivedSTUN(datagram, on: tuple, now: now)
     case .dtls: return pending + receivedDTLS(datagram, on: tuple, now: now)
-    case .rtcp: return pending + [receivedRTCP(datagram, on: tuple, now: now)]
+    case .rtcp: return pending + receivedRTCP(datagram, on: tuple, now: now)
     case .rtp: return pending + [Dropped.rtp]
     case .turnChannel, .unknown: return pending + [Dropped.unknownKind]
     }
@@ -140,8 +143,6 @@ extension Peer {
     validated.insert(tuple)
     if state == .new { state = .checking }
   }
-
-  private func isVerified(_ tuple: FiveTuple) -> Bool { tuple == ice.selected || validated.contains(tuple) }
 }
 
 // MARK: DTLS
@@ -167,7 +168,7 @@ extension Peer {
   }
 
   private func receivedDTLS(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
-    guard isVerified(tuple) else { return [Dropped.unverifiedAddress] }
+    guard hasValidated(tuple) else { return [Dropped.unverifiedAddress] }
     if let dtls { return perform(dtls.received(datagram, now: now)) }
     guard early.count < Self.earlyLimit, datagram.count <= DTLSAssociation.longestDatagram else {
       return [Dropped.tooManyEarlyDatagrams]
@@ -220,17 +221,22 @@ extension Peer {
 // MARK: RTCP
 
 extension Peer {
-  private func receivedRTCP(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> PeerOutput {
-    guard isVerified(tuple) else { return Dropped.unverifiedAddress }
-    guard let srtcp else { return Dropped.rtcpBeforeKeys }
+  private func receivedRTCP(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
+    guard hasValidated(tuple) else { return [Dropped.unverifiedAddress] }
+    guard let srtcp else { return [Dropped.rtcpBeforeKeys] }
     switch srtcp.unprotect(datagram) {
-    case .failure(let error): return Dropped.srtcp(error)
-    case .success(let bytes):
-      do throws(RTCPError) {
-        return .rtcp(try RTCPPacket.decode(compound: bytes), receivedAt: now)
-      } catch {
-        return Dropped.malformedRTCP
-      }
+    case .failure(let error): return [Dropped.srtcp(error)]
+    case .success(let bytes): return .rtcp(in: bytes, receivedAt: now)
     }
+  }
+}
+
+extension [PeerOutput] {
+  /// What could be read of a datagram of RTCP in clear. What could not is counted, once a datagram.
+  public static func rtcp(in datagram: [UInt8], receivedAt now: Instant) -> [PeerOutput] {
+    let compound = RTCPCompound(datagram)
+    let read: [PeerOutput] = compound.packets.isEmpty ? [] : [.rtcp(compound.packets, receivedAt: now)]
+    guard !compound.faults.isEmpty else { return read }
+    return read + [read.isEmpty ? Dropped.malformedRTCP : Dropped.malformedRTCPPart]
   }
 }

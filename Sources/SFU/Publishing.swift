@@ -15,25 +15,27 @@ extension SFU {
     do throws(SDPError) {
       let session = try negotiatePublish(SessionDescription.parse(sdp), labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
-      guard !session.surplus.isEmpty else { return }
-      refuse(
-        connection, .limitExceeded,
-        "sdp: a=mid \(session.surplus.joined(separator: ", ")) refused; a participant may publish at most "
-          + "\(capabilities.maximumTracks) tracks (max-tracks)", about: .publish)
+      for (code, refused) in session.refusedByCode {
+        refuse(connection, code, "sdp: \(refused.map(\.description).joined(separator: "; "))", about: .publish)
+      }
     } catch {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
   }
 
   /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
+  ///
+  /// `needsAll`: refuses it if it sends nothing, or if all the audio or all the video in it would be refused.
   mutating func negotiatePublish(
-    _ offer: SessionDescription, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
+    _ offer: SessionDescription, _ labels: [String: TrackLabel], by id: ParticipantID,
+    needsAll: Bool = false, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
     let former = participants[id]?.publishPeer
     let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
     let accepted = try AcceptedOffer(offer, capabilities: capabilities, previous: previous)
+    if needsAll { try accepted.checkKinds() }
     if let former, existing == nil { removePeer(former, now: now) }
     let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
@@ -155,5 +157,24 @@ extension SFU {
     }
     if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
     announce(muted ? .muted : .unmuted, track, alsoToOwner: byOperator)
+  }
+}
+
+extension AcceptedOffer {
+  /// An encoder does not look at single m-lines: it takes success for all of it.
+  fileprivate func checkKinds() throws(SDPError) {
+    let lost = refused.filter { lostKinds.contains($0.kind) }
+    guard lost.isEmpty else { throw .refused(lost) }
+    // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
+    guard media.contains(where: \.isSending) else { throw .nothingSent }
+  }
+}
+
+extension NegotiatedSession {
+  /// What a client is told of the m-lines that were refused beside others.
+  fileprivate var refusedByCode: [(ErrorCode, [RefusedMedia])] {
+    let surplus = refused.filter { if case .surplus = $0.reason { true } else { false } }
+    let others = refused.filter { !surplus.contains($0) }
+    return [(.limitExceeded, surplus), (.unsupportedSDP, others)].filter { !$0.1.isEmpty }
   }
 }

@@ -77,7 +77,7 @@ extension SFU {
       clockRate: UInt32(clamping: track.mainCodec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
-    sources[source.id] = SourceState(source: source, track: id, addedAt: now)
+    sources[source.id] = SourceState(source: source, track: track, addedAt: now)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))
     // Whoever subscribed before the source was known waits for it.

@@ -80,7 +80,9 @@ extension SFU {
   /// that the viewer did not take, the viewer ends: its player begins anew, which it would not do for silence.
   private mutating func updateViewer(_ id: ParticipantID, from published: [Track], now: Instant) {
     guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber else { return }
-    let isOver = !subscriber.replaceEnded(by: published) || published.allSatisfy { subscriber[$0.id] == nil }
+    let isOver =
+      !subscriber.replaceEnded(by: published)
+      || published.allSatisfy { subscriber[$0.id]?.accepted?.isRejected ?? true }
     guard !isOver else { return remove(id, reason: "what it plays is not published any more", now: now) }
     peers[peer]?.subscriber = subscriber
     reconcile(peer, now: now)
@@ -142,7 +144,8 @@ extension SFU {
     OfferedTrack(
       trackID: track.id.rawValue, streamID: stream(of: track), kind: track.kind == .audio ? .audio : .video,
       codecs: track.codecs, extensions: track.extensions.keys.sorted(), ssrc: subscription.ssrc,
-      retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue)
+      retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue,
+      flowing: flowingPayloadType(of: track))
   }
 
   /// A MediaStream for each of the publisher's: receivers keep what is in one in sync, a camera with its microphone and a
@@ -164,6 +167,7 @@ extension SFU {
       let outdated = subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
       for sink in outdated { withdrawSink(sink) }
+      tellUnplayable(to: peer, now: now)
       // A client that has refused everything so far has no transport to speak of.
       if let remote = negotiation.remote {
         setRemote(remote, localSetup: negotiation.localSetup, of: peer, now: now)
@@ -193,6 +197,7 @@ extension Subscriber {
   fileprivate mutating func replaceEnded(by published: [Track]) -> Bool {
     let present = Set(published.map(\.id))
     var free = published.filter { self[$0.id] == nil }
+    subscriptions.removeAll { $0.accepted?.isRejected == true && !present.contains($0.track) }
     for index in subscriptions.indices where !present.contains(subscriptions[index].track) {
       let ended = subscriptions[index]
       guard free.contains(where: { $0.kind == ended.kind }) else { continue }

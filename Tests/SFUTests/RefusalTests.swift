@@ -44,7 +44,7 @@ import Wire
     #expect(answer.bundle == ["0"])
     #expect(ann.errors == [.limitExceeded] && ann.targets == [.publish])
     let said = ann.heard.compactMap { if case .error(_, let message, _) = $0 { message } else { nil } }
-    #expect(said.first?.contains("mid 1 refused") == true && said.first?.contains("max-tracks") == true)
+    #expect(said.first?.contains("a=mid:1 (audio) refused") == true && said.first?.contains("max-tracks") == true)
     #expect(world.routes.sources.map(\.kind) == [.video, .video])
   }
 

@@ -19,8 +19,15 @@ public struct AcceptedOffer {
   private let capabilities: Capabilities
   private let previous: NegotiatedSession?
   private let transport: AnsweredTransport
-  private let media: [NegotiatedMedia]
-  private let surplus: [String]
+  /// One for each m-line, in order.
+  public let media: [NegotiatedMedia]
+  /// Those that were to send and are rejected.
+  public let refused: [RefusedMedia]
+
+  /// Kinds of media that were to be sent, and of which every m-line is refused.
+  public var lostKinds: Set<MediaDescription.Kind> {
+    Set(refused.map(\.kind)).subtracting(media.filter(\.isSending).map(\.kind))
+  }
 
   /// Throws what is wrong with the offer; arguments as of `negotiate`.
   public init(
@@ -42,9 +49,9 @@ public struct AcceptedOffer {
     for index in media.indices where media[index].codecs.isEmpty { media[index].isRejected = true }
     if !usable.isEmpty, media.allSatisfy(\.isRejected) { throw .noCommonCodec }
     try checkSSRCs(of: media)
-    let surplus = media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks)
+    let surplus = Set(media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks))
     for index in surplus { media[index] = NegotiatedMedia(rejecting: offer.media[index], index: index) }
-    self.surplus = surplus.map { media[$0].mid }
+    refused = checked.refused(media, surplus, limit: capabilities.maximumTracks)
     self.media = media
   }
 
@@ -54,7 +61,23 @@ public struct AcceptedOffer {
     let contents = media.map { $0.isRejected ? nil : writer.content(of: $0, sending: nil, answers: []) }
     return NegotiatedSession(
       answer: writer.answer(contents, previous: previous), remote: transport.remote, media: media,
-      iceRestart: iceRestart, localSetup: transport.setup, surplus: surplus)
+      iceRestart: iceRestart, localSetup: transport.setup, refused: refused)
+  }
+}
+
+extension CheckedOffer {
+  /// Those of `media` that were to send and are rejected, with the reason.
+  fileprivate func refused(_ media: [NegotiatedMedia], _ surplus: Set<Int>, limit: Int) -> [RefusedMedia] {
+    zip(media, session.media).compactMap { media, section in
+      guard media.isRejected, section.isRTP, !section.isDisabled, section.direction(in: session).sends else {
+        return nil
+      }
+      let reason: RefusedMedia.Reason =
+        if surplus.contains(media.index) {
+          .surplus(limit: limit)
+        } else if usable.contains(media.index) { .noCommonCodec(section.codecs.mediaNames) } else { .outsideBundle }
+      return RefusedMedia(mid: media.mid, kind: media.kind, reason: reason)
+    }
   }
 }
 
