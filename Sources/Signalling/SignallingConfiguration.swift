@@ -1,4 +1,5 @@
 import Glibc
+import Logs
 import NIOCore
 
 /// How the HTTP(S) server listens, whom it admits and what it bounds.
@@ -14,6 +15,8 @@ public struct SignallingConfiguration: Sendable {
   /// nil: everyone may do everything.
   public var tokens: SessionTokens?
   public var limits: SignallingLimits
+  /// What the log did not take, for `/metrics`.
+  public var logLosses: @Sendable () -> LogLosses = { LogLosses() }
 
   public init(
     address: String = "127.0.0.1", port: Int = 8443, tls: TLSIdentity? = nil, webFolder: String? = nil,

@@ -269,8 +269,14 @@ public final class SignallingServer: HTTPService {
 
   private func metrics() -> HTTPReply {
     guard let control else { return .problem(.serviceUnavailable, .draining, "this server stops") }
-    let text = MetricsPage(report: control.report(), fastPath: control.fastPathStatistics()).text
+    let text = MetricsPage(report: control.report(), fastPath: control.fastPathStatistics(), server: counts).text
     return .text(.ok, text, type: "text/plain; version=0.0.4; charset=utf-8")
+  }
+
+  private var counts: ServerCounts {
+    var counts = ServerCounts()
+    counts.logLosses = configuration.logLosses()
+    return counts
   }
 
   private func ask(_ request: HTTPRequest, _ route: Route, _ reply: @escaping (HTTPReply) -> Void) {

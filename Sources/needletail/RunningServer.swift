@@ -3,6 +3,7 @@ import FastPath
 import Forwarding
 import Foundation
 import Logging
+import Logs
 import NIOCore
 import NIOPosix
 import SFU
@@ -31,7 +32,8 @@ final class RunningServer: Sendable {
     }
   }
 
-  init(_ configuration: ServerConfiguration, log: Logger) throws {
+  /// `losses`: what the log did not take.
+  init(_ configuration: ServerConfiguration, log: Logger, losses: @escaping @Sendable () -> LogLosses) throws {
     let certificate = try WebCertificate.load(configuration)
     if let certificate { log.info("\(certificate.note)") }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -39,7 +41,7 @@ final class RunningServer: Sendable {
     let tokens = SessionSecret.tokens(configuration, log: log)
     // The fast path takes a second and touches every interface: not for a port that is taken. Whoever connects waits.
     let (listeners, port) = try Self.listen(
-      configuration, tls: certificate?.identity, tokens: tokens, eventLoop: eventLoop, log: log)
+      configuration, tls: certificate?.identity, tokens: tokens, losses: losses, eventLoop: eventLoop, log: log)
     do {
       (fastPath, control) = try Self.start(
         listeners, port: port, configuration, tokens: tokens, eventLoop: eventLoop, log: log)
@@ -87,10 +89,11 @@ final class RunningServer: Sendable {
 
   /// The admin socket comes last: it leaves a file.
   private static func listen(
-    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, eventLoop: any EventLoop,
-    log: Logger
+    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?,
+    losses: @escaping @Sendable () -> LogLosses, eventLoop: any EventLoop, log: Logger
   ) throws -> (NIOLoopBound<Listeners>, port: Int) {
-    let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    var listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    listening.logLosses = losses
     return try eventLoop.flatSubmit {
       let listeners = NIOLoopBound(
         Listeners(

@@ -1,14 +1,17 @@
 import Forwarding
+import Logs
 import SFU
 
 /// The page at `/metrics`. The names are a contract: monitors use them.
 public struct MetricsPage {
   private let report: Report
   private let fastPath: FastPathStatistics
+  private let server: ServerCounts
 
-  public init(report: Report, fastPath: FastPathStatistics) {
+  public init(report: Report, fastPath: FastPathStatistics, server: ServerCounts = ServerCounts()) {
     self.report = report
     self.fastPath = fastPath
+    self.server = server
   }
 
   public var text: String {
@@ -17,6 +20,7 @@ public struct MetricsPage {
     media(&page)
     control(&page)
     times(&page)
+    logs(&page)
     return page.text
   }
 
@@ -75,6 +79,14 @@ public struct MetricsPage {
       "needletail_forward_seconds", "Time of a packet in the worker.",
       bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts,
       sum: Double(times.sumNanoseconds) / 1e9)
+  }
+
+  private func logs(_ page: inout Exposition) {
+    page.metric(
+      "needletail_log_lines_dropped_total", .counter, "Lines that the log had no room for.", server.logLosses.dropped)
+    page.metric(
+      "needletail_log_lines_suppressed_total", .counter, "Lines left out because there were too many of their kind.",
+      server.logLosses.suppressed)
   }
 
   private typealias Samples = [(labels: [(String, String)], value: UInt64)]

@@ -1,0 +1,7 @@
+import Logs
+
+/// What the server counts of itself, beside the calls.
+public struct ServerCounts: Sendable {
+  public var logLosses = LogLosses()
+  public init() {}
+}
