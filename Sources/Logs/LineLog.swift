@@ -9,7 +9,9 @@ public final class LineLog: Sendable {
   private let writer: LineWriter
   private let state: Mutex<(limit: RepetitionLimit, suppressed: UInt64)>
 
-  public init(descriptor: Int32, format: LineFormat, capacity: Int = 1 << 19, limit: RepetitionLimit = RepetitionLimit()) {
+  public init(
+    descriptor: Int32, format: LineFormat, capacity: Int = 1 << 19, limit: RepetitionLimit = RepetitionLimit()
+  ) {
     self.format = format
     writer = LineWriter(descriptor: descriptor, capacity: capacity) { count in
       format.line(.warning, "\(count) lines dropped", ["reason": "what reads the log is too slow, or gone"])
