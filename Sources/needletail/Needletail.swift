@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Logs
+import Signalling
 
 /// `needletail [--config FILE]`: reads the configuration, starts the server, and does what signals ask of it.
 @main
@@ -20,7 +21,7 @@ struct Needletail {
     let log = bootstrap(lines, configuration)
     StartupNotes.announceMode(configuration, output, log)
     for warning in warnings { log.warning("\(warning)") }
-    OpenFiles.allow(configuration.maximumConnections, log: log)
+    OpenFiles.allow(SignallingLimits.connectionsInAll(configuration.maximumConnections), log: log)
     do {
       let server = try RunningServer(configuration, log: log, losses: { lines.losses })
       StartupNotes.announceURLs(configuration, port: server.port, output)

@@ -25,6 +25,7 @@ final class RunningServer: Sendable {
   private struct Listeners {
     let signalling: SignallingServer
     let admin: AdminServer
+    let turns: LoopTurns
 
     func stop() -> EventLoopFuture<Void> {
       admin.stop()
@@ -94,11 +95,14 @@ final class RunningServer: Sendable {
   ) throws -> (NIOLoopBound<Listeners>, port: Int) {
     var listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
     listening.logLosses = losses
+    listening.origins = origins(configuration)
     return try eventLoop.flatSubmit {
+      let turns = LoopTurns(log: log)
       let listeners = NIOLoopBound(
         Listeners(
-          signalling: SignallingServer(configuration: listening, eventLoop: eventLoop, log: log),
-          admin: AdminServer(path: configuration.adminSocket, eventLoop: eventLoop, log: log)),
+          signalling: SignallingServer(configuration: listening, eventLoop: eventLoop, log: log, turns: turns),
+          admin: AdminServer(path: configuration.adminSocket, eventLoop: eventLoop, log: log, turns: turns),
+          turns: turns),
         eventLoop: eventLoop)
       return listeners.value.signalling.listen().flatMap { port in
         listeners.value.admin.listen().map { (listeners, port) }
@@ -164,7 +168,8 @@ final class RunningServer: Sendable {
     return try eventLoop.submit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())
       let control = ControlLoop(
-        sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, log: log)
+        sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, turns: listeners.value.turns,
+        log: log)
       control.signalling = listeners.value.signalling
       control.start(events: inbox)
       try addRTP(configuration.rtpParticipants, to: control)
@@ -187,6 +192,8 @@ final class RunningServer: Sendable {
   ) -> SignallingConfiguration {
     var limits = SignallingLimits()
     limits.connections = configuration.maximumConnections
+    limits.connectionsPerAddress =
+      configuration.maximumConnectionsPerAddress ?? max(1, configuration.maximumConnections / 4)
     limits.messageBytes = configuration.maximumMessageBytes
     limits.bodyBytes = configuration.maximumBodyBytes
     limits.messagesPerSecond = configuration.maximumMessagesPerSecond
@@ -197,6 +204,13 @@ final class RunningServer: Sendable {
     return SignallingConfiguration(
       address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits
     )
+  }
+
+  /// Where nobody needs a token, a page that somebody happens to open must not join in his name.
+  private static func origins(_ configuration: ServerConfiguration) -> OriginRule {
+    let named = Set(configuration.allowedOrigins.map { $0.lowercased() })
+    if named.contains("*") || (named.isEmpty && configuration.auth != "none") { return .any }
+    return .own(and: named)
   }
 
   private static func serverInfo(_ configuration: ServerConfiguration, port: Int, mediaPort: UInt16) -> AdminServerInfo
