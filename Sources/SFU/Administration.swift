@@ -33,10 +33,13 @@ extension SFU {
   ) -> AdminOutcome {
     var found = false
     let outcome = withParticipants(participant, in: room) { sfu, id in
-      for own in sfu.participants[id]?.tracks ?? [] where track == nil || track == own.rawValue {
+      let published = sfu.participants[id]?.tracks ?? []
+      for own in published where track == nil || track == own.rawValue {
         found = true
-        sfu.setMuted(muted, own, byOperator: true, now: now)
+        sfu.setMuted(muted, own, by: muted ? .operator : [.operator, .owner], now: now)
+        if !muted, let kind = sfu.tracks[own]?.kind { sfu.participants[id]?.mutedKinds.remove(kind) }
       }
+      if track == nil, !published.isEmpty { sfu.participants[id]?.mutedKinds = muted ? [.audio, .video] : [] }
     }
     guard outcome == .done, !found else { return outcome }
     return .notFound(track.map { "\(participant) publishes no track \($0)" } ?? "\(participant) publishes nothing")

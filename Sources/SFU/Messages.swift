@@ -87,7 +87,10 @@ extension SFU {
     guard tracks[track]?.participant == id else {
       return refuse(connection, .notFound, "track: \(track.rawValue) is not one of yours")
     }
-    setMuted(muted, track, now: now)
+    setMuted(muted, track, by: .owner, now: now)
+    if !muted, tracks[track]?.isMuted == true {
+      refuse(connection, .forbidden, "track: \(track.rawValue) stays muted: an operator muted it")
+    }
   }
 
   private mutating func restart(

@@ -77,7 +77,7 @@ extension SFU {
         continue
       }
       removeTrack(old.id)
-      addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
+      addTrack(media, labels[media.mid] ?? old.label, mutes: old.mutes, of: session)
     }
     if session.isConnected {
       commands.append(.fastPath(.readExtensions(peer, readExtensions(of: session))))
@@ -100,18 +100,20 @@ extension SFU {
   }
 
   private mutating func addTrack(
-    _ media: NegotiatedMedia, _ label: TrackLabel?, isMuted: Bool = false, of session: PeerSession
+    _ media: NegotiatedMedia, _ label: TrackLabel?, mutes: Mutes = [], of session: PeerSession
   ) {
     add(
       Track(
         id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
         kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions,
-        isMuted: isMuted))
+        mutes: mutes))
   }
 
   /// Makes a track known to its room.
   mutating func add(_ track: Track) {
     markChanged(roomOf: track.participant)
+    var track = track
+    if participants[track.participant]?.mutedKinds.contains(track.kind) == true { track.mutes.insert(.operator) }
     tracks[track.id] = track
     peers[track.peer]?.publication?.tracks[track.mid] = track.id
     participants[track.participant]?.tracks.append(track.id)
@@ -136,6 +138,7 @@ extension SFU {
     guard let track = tracks[id] else { return }
     markChanged(roomOf: track.participant)
     removeSources(of: id)
+    if track.mutes.contains(.operator) { participants[track.participant]?.mutedKinds.insert(track.kind) }
     tracks[id] = nil
     participants[track.participant]?.tracks.removeAll { $0 == id }
     commands.append(log(.info, "track removed", describe(track.peer).merging(["track": id.rawValue]) { $1 }))
@@ -147,16 +150,19 @@ extension SFU {
     return publication.tracks.compactMapValues { tracks[$0]?.info }
   }
 
-  /// `byOperator`: its owner does not know yet.
-  mutating func setMuted(_ muted: Bool, _ id: TrackID, byOperator: Bool = false, now: Instant) {
-    guard var track = tracks[id], track.isMuted != muted else { return }
-    track.isMuted = muted
+  /// What its owner or an operator wants: it is heard again when neither has it muted. `who`: whose wish that is, or
+  /// whose mutes end.
+  mutating func setMuted(_ muted: Bool, _ id: TrackID, by who: Mutes, now: Instant) {
+    guard var track = tracks[id] else { return }
+    let wasMuted = track.isMuted
+    if muted { track.mutes.formUnion(who) } else { track.mutes.subtract(who) }
     tracks[id] = track
+    guard track.isMuted != wasMuted else { return }
     for source in [track.source, track.retransmission].compactMap({ $0 }) {
       for sink in sources[source]?.sinks ?? [] { commands.append(.fastPath(.pauseSink(sink, muted))) }
     }
     if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
-    announce(muted ? .muted : .unmuted, track, alsoToOwner: byOperator)
+    announce(muted ? .muted : .unmuted, track, alsoToOwner: who.contains(.operator))
   }
 }
 

@@ -20,11 +20,13 @@ extension SFU {
       throw .refused(
         .nameTaken, "\(name) publishes in room \(room) already; only a token with the sub \"\(name)\" replaces it")
     }
+    let muted = (returned ?? replaced).map(mutedKinds) ?? []
     if let returned { makeWay(returned, now: now) } else { try checkPlace(in: room, replacing: replaced) }
     let id = Identifier.participant()
     participants[id] = Participant(
       id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret()
     )
+    participants[id]?.mutedKinds = muted
     rooms[room, default: Room(name: room)].participants.append(id)
     var metadata = ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]
     metadata["client"] = client
@@ -62,6 +64,12 @@ extension SFU {
       throw .refused(
         .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
     }
+  }
+
+  /// What an operator muted of it: who takes its place does not undo that.
+  private func mutedKinds(of id: ParticipantID) -> Set<MediaKind> {
+    let muted = participants[id]?.tracks.compactMap { tracks[$0] }.filter { $0.mutes.contains(.operator) } ?? []
+    return (participants[id]?.mutedKinds ?? []).union(muted.map(\.kind))
   }
 
   /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.

@@ -19,7 +19,9 @@ struct Track {
   /// When the latest of either was learned from packets rather than named by an offer.
   var sourceLearnedAt: Instant?
   var retransmissionLearnedAt: Instant?
-  var isMuted = false
+  var mutes: Mutes = []
+  /// As long as anybody wants it to be.
+  var isMuted: Bool { !mutes.isEmpty }
   /// The only SSRC it may come under; nil: whichever the publisher chooses.
   var fixedSSRC: UInt32?
 
@@ -39,6 +41,13 @@ struct Track {
 
   /// The payload types of RFC 4588 retransmissions among the publisher's.
   var retransmissionPayloadTypes: Set<UInt8> { Set(codecs.compactMap(\.retransmissionPayloadType)) }
+}
+
+/// Who wants a track muted. Its owner does not undo what an operator did.
+struct Mutes: OptionSet {
+  let rawValue: UInt8
+  static let owner = Mutes(rawValue: 1)
+  static let `operator` = Mutes(rawValue: 2)
 }
 
 /// The control plane's view of an inbound SSRC.

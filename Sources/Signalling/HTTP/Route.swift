@@ -59,6 +59,22 @@ enum Route: Hashable {
     }
   }
 
+  /// Whether it opens or changes calls, which not every page may.
+  var isForOwnPages: Bool {
+    switch self {
+    case .webSocket, .endpoint, .resource: true
+    case .metrics, .health, .readiness, .server, .file: false
+    }
+  }
+
+  /// Whether a request's body means anything.
+  var takesBody: Bool {
+    switch self {
+    case .endpoint, .resource: true
+    case .webSocket, .metrics, .health, .readiness, .server, .file: false
+    }
+  }
+
   /// WHIP, WHEP and the client module are used from pages of any origin.
   var isCrossOrigin: Bool {
     switch self {

@@ -16,6 +16,16 @@ struct SessionEndpoint {
     case ask(ResourceRequest)
   }
 
+  /// Looks at a request without its body, whose method the route allows: nil if that is worth reading.
+  func refusal(of request: HTTPRequest, _ route: Route, now: Date) -> HTTPReply? {
+    do throws(Refusal) {
+      _ = try authorize(request, route, now: now)
+      return nil
+    } catch {
+      return error.reply
+    }
+  }
+
   /// What to do about a request whose method the route allows.
   func receive(_ request: HTTPRequest, _ route: Route, now: Date) -> Step {
     if request.method == .OPTIONS { return .reply(options(route)) }
@@ -41,7 +51,7 @@ struct SessionEndpoint {
       default: return .reply(.problem(.notFound, .notFound, "there is nothing here"))
       }
     } catch {
-      return .reply(.problem(error.status, code: error.code, error.detail, headers: error.headers))
+      return .reply(error.reply)
     }
   }
 
@@ -78,6 +88,8 @@ struct SessionEndpoint {
       self.detail = detail
       self.headers = headers
     }
+
+    var reply: HTTPReply { .problem(status, code: code, detail, headers: headers) }
   }
 
   private func options(_ route: Route) -> HTTPReply {

@@ -20,6 +20,7 @@ struct ServerConfiguration {
   var auth = "tokens"
   var tokenSecret: String?
   var tokenSecretFile: String?
+  var allowedOrigins: [String] = []
 
   var maximumRooms = 1000
   var maximumParticipants = 1000
@@ -27,6 +28,8 @@ struct ServerConfiguration {
   var maximumPacketsPerSecond = 0
   var maximumBytesPerSecond = 0
   var maximumConnections = 4096
+  /// nil: a quarter of them.
+  var maximumConnectionsPerAddress: Int?
   var maximumMessageBytes = 1 << 20
   var maximumBodyBytes = 1 << 18
   var maximumMessagesPerSecond = 50

@@ -96,6 +96,16 @@ extension Setting {
         name: "token-secret-file", kind: .optionalText(allowed: "a path", \.tokenSecretFile, isNotEmpty),
         defaultText: "none",
         help: "File whose content, without the final line break, is the token secret."),
+      Setting(
+        name: "allowed-origins",
+        kind: .list(
+          allowed: "origins such as https://meet.example.org, or *", \.allowedOrigins,
+          { $0 == "*" || OriginRule.isOrigin($0.lowercased()) }),
+        defaultText: "any with tokens; with auth none, the server's own",
+        help: """
+          Whose web pages may join, publish and receive, besides the server's own. * is any. Programs that are no \
+          browsers name no origin and are not concerned.
+          """),
     ]
   }
 
@@ -119,6 +129,14 @@ extension Setting {
       Setting(
         name: "max-connections", kind: .integer(1...1_000_000, \.maximumConnections), defaultText: "4096",
         help: "HTTP and WebSocket connections at once."),
+      Setting(
+        name: "max-connections-per-address",
+        kind: .optionalInteger(1...1_000_000, \.maximumConnectionsPerAddress),
+        defaultText: "a quarter of max-connections",
+        help: """
+          Those of one IPv4 address or IPv6 /64. This machine's own have no such limit: a proxy on it carries everybody. \
+          Behind a proxy elsewhere set it to max-connections.
+          """),
       Setting(
         name: "max-message-bytes", kind: .integer(1024...(64 << 20), \.maximumMessageBytes), defaultText: "1048576",
         help: "Bytes of one WebSocket message."),
