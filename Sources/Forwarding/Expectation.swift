@@ -59,7 +59,8 @@ struct Expectations {
 
   /// Whose username fragment a connectivity check names.
   private func peer(_ datagram: UnsafeRawBufferPointer) -> TransportID? {
-    guard let name = STUNMessage.username(ofRequest: datagram), let colon = name.firstIndex(of: UInt8(ascii: ":")) else {
+    guard let name = STUNMessage.username(ofRequest: datagram), let colon = name.firstIndex(of: UInt8(ascii: ":"))
+    else {
       return nil
     }
     return byFragment[Self.hash(of: UnsafeRawBufferPointer(rebasing: name[..<colon]))]

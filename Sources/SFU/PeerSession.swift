@@ -20,6 +20,8 @@ final class PeerSession {
   var claims: [FiveTuple] = []
   /// The local username fragments under which it is found; as many as ICE accepted at the latest restart.
   var usernameFragments: [String]
+  /// What the fast path was told of the two.
+  var expectation = Expectation()
   /// What the client's latest description says of its side.
   var remote: RemoteTransportDescription?
   /// Set once ICE, DTLS and key export are complete: only then has it routes.

@@ -22,6 +22,7 @@ extension SFU {
       publication: publication, subscriber: subscriber)
     connecting.insert(id)
     finder.rename(id, from: [], to: peer.localUsernameFragments)
+    tellExpectation(of: id)
     return id
   }
 
@@ -41,6 +42,7 @@ extension SFU {
     peer.restartICE(local: credentials)
     finder.rename(id, from: session.usernameFragments, to: peer.localUsernameFragments)
     session.usernameFragments = peer.localUsernameFragments
+    tellExpectation(of: id)
     if session.resource != nil { peers[id]?.resource?.entityTag = credentials.usernameFragment }
   }
 
@@ -65,6 +67,16 @@ extension SFU {
     pass(datagram, to: id, on: tuple, now: now)
     guard let session = peers[id], session.connection.hasValidated(tuple) else { return }
     finder.claim(tuple, for: session, now: now)
+    tellExpectation(of: id)
+  }
+
+  /// Lets the fast path know the peer's datagrams among those of strangers.
+  private mutating func tellExpectation(of id: TransportID) {
+    guard let session = peers[id] else { return }
+    let expectation = Expectation(usernameFragments: session.usernameFragments, tuples: session.claims)
+    guard expectation != session.expectation else { return }
+    session.expectation = expectation
+    commands.append(.fastPath(.expect(id, expectation)))
   }
 
   /// What is no STUN request is its owner's. Before there is one, it may be of any peer that was heard there.
@@ -192,6 +204,7 @@ extension SFU {
     }
     for sink in session.subscriber?.sinkBySSRC.values.map({ $0 }) ?? [] { forgetSink(sink) }
     if session.isConnected { commands.append(.fastPath(.removeTransport(id))) }
+    if !session.expectation.isEmpty { commands.append(.fastPath(.expect(id, Expectation()))) }
     finder.remove(session)
     clearReceivers.remove(id)
     connecting.remove(id)

@@ -169,6 +169,7 @@ extension SFU {
 extension AcceptedOffer {
   /// An encoder does not look at single m-lines: it takes success for all of it.
   fileprivate func checkKinds() throws(SDPError) {
+    let lostKinds = refused.lostKinds(beside: media)
     let lost = refused.filter { lostKinds.contains($0.kind) }
     guard lost.isEmpty else { throw .refused(lost) }
     // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.

@@ -35,7 +35,9 @@ import Wire
     var forwarder = forwarder()
     #expect(forwarder.takes(check("old1"), on: stranger(1)) && forwarder.takes(check("new1"), on: stranger(2)))
     #expect(forwarder.takes(Self.dtls, on: checked))
-    for datagram in [check("new"), check("new11"), check(""), Self.dtls, [200, 201, 0, 1], [0], check("old1").dropLast(9)] {
+    for datagram in [
+      check("new"), check("new11"), check(""), Self.dtls, [200, 201, 0, 1], [0], check("old1").dropLast(9),
+    ] {
       #expect(!forwarder.takes([UInt8](datagram), on: stranger(3)))
     }
     #expect(forwarder.count(.unexpected) == 7)
@@ -62,7 +64,8 @@ import Wire
     #expect((0..<20).filter { forwarder.takes(check("new1"), on: stranger(UInt32($0))) }.count == 5)
     #expect((0..<20).filter { _ in forwarder.takes(Self.dtls, on: publisherTuple) }.count == 10)
     #expect(forwarder.count(.controlRateLimited) == 25)
-    let later = (1...100).filter { forwarder.takes(check("new1"), on: checked, at: milliseconds(UInt64($0) * 100)) }.count
+    let later = (1...100).filter { forwarder.takes(check("new1"), on: checked, at: milliseconds(UInt64($0) * 100)) }
+      .count
     #expect(later == 100)
   }
 

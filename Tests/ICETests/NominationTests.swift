@@ -79,7 +79,8 @@ struct NominationTests {
       let now = Double(tick) * 2.5
       #expect(agent.answer(check, on: tick % 2 == 0 ? b : c, at: at(now)) != .moved(b.remote))
       #expect(agent.agent.selected == a, "while the client is heard there no address passes for its new one")
-      #expect(agent.answer(client.check(nominate: true, priority: 100), on: a, at: at(now + 0.01)) == .success(a.remote))
+      #expect(
+        agent.answer(client.check(nominate: true, priority: 100), on: a, at: at(now + 0.01)) == .success(a.remote))
     }
   }
 

@@ -133,12 +133,13 @@ import Testing
     let theora = vp8.replacing("VP8", with: "theora")
     let session = try serve(offer([opus, theora], head: group))
     #expect(session.refused == [RefusedMedia(mid: "1", kind: .video, reason: .noCommonCodec(["theora"]))])
-    #expect(session.lostKinds == [.video])
+    #expect(session.refused.lostKinds(beside: session.media) == [.video])
     let outside = try serve(offer([opus, vp8], head: "a=group:BUNDLE 0\n"))
-    #expect(outside.refused.map(\.reason) == [.outsideBundle] && outside.lostKinds == [.video])
+    #expect(
+      outside.refused.map(\.reason) == [.outsideBundle] && outside.refused.lostKinds(beside: outside.media) == [.video])
     let second = theora.replacing("a=mid:1", with: "a=mid:2")
     let some = try serve(offer([opus, vp8, second], head: "a=group:BUNDLE 0 1 2\n"))
-    #expect(some.refused.map(\.mid) == ["2"] && some.lostKinds.isEmpty)
+    #expect(some.refused.map(\.mid) == ["2"] && some.refused.lostKinds(beside: some.media).isEmpty)
     let idle = try serve(offer([opus, theora.replacing("sendonly", with: "inactive")], head: group))
     #expect(idle.refused.isEmpty, "it was not to send")
   }

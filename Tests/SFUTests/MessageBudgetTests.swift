@@ -43,7 +43,9 @@ import Wire
     let world = try World(participants: 100)
     let clients = (0..<40).map { world.join("c\($0)") }
     let publishers = clients.prefix(4)
-    for publisher in publishers { publisher.say(.publish(sdp: HostileOffer.tracks(16, first: publisher), sources: [:])) }
+    for publisher in publishers {
+      publisher.say(.publish(sdp: HostileOffer.tracks(16, first: publisher), sources: [:]))
+    }
     for turn in 0..<8 {
       let sdp = HostileOffer.tracks(turn % 2 == 0 ? 1 : 16, first: publishers[0], version: turn + 2)
       let cost = Self.cost { publishers[0].say(.publish(sdp: sdp, sources: [:])) }
@@ -61,7 +63,8 @@ import Wire
     let world = try World()
     let (ann, bob) = (world.join("ann"), world.join("bob"))
     try ann.publish()
-    let track = try #require(bob.heard.compactMap { if case .track(.added, _, let track) = $0 { track.id } else { nil } }.first)
+    let track = try #require(
+      bob.heard.compactMap { if case .track(.added, _, let track) = $0 { track.id } else { nil } }.first)
     let ids = (0..<4000).map { "T\($0)" } + [track]
     #expect(Self.cost { bob.say(.subscribe(tracks: ids, quality: nil)) } < Self.budget)
     #expect(bob.offers.last?.tracks.values.map(\.track) ?? [] == [track] || bob.offers.count == 1)
@@ -145,7 +148,9 @@ enum HostileOffer: CaseIterable {
     case .feedbackOfEveryType:
       return Self.one(types: Self.everyType) { "a=rtcp-fb:* x\($0)" }
     case .formats:
-      return Self.one(types: (0..<2600).map { "\($0 % 128)" }.joined(separator: " ")) { "a=rtpmap:\($0 % 128) VP8/90000" }
+      return Self.one(types: (0..<2600).map { "\($0 % 128)" }.joined(separator: " ")) {
+        "a=rtpmap:\($0 % 128) VP8/90000"
+      }
     case .bundleWords:
       return Self.head((0..<256).map(String.init) + (0..<3500).map { _ in "x" })
         + (0..<256).map { Self.section($0) }.joined()
@@ -157,7 +162,8 @@ enum HostileOffer: CaseIterable {
     case .parameters:
       return Self.one(types: Self.everyType) { "a=fmtp:\($0 % 128) \(String(repeating: "a;", count: 1000))" }
     case .extensionsOfMedia: return Self.many { "a=extmap:\($0 % 14 + 1) u\($0)" }
-    case .rids: return Self.one { $0 == 0 ? "a=simulcast:send " + String(repeating: "a;", count: 4000) : "a=rid:\($0) send" }
+    case .rids:
+      return Self.one { $0 == 0 ? "a=simulcast:send " + String(repeating: "a;", count: 4000) : "a=rid:\($0) send" }
     case .fingerprints: return Self.many { "a=fingerprint:sha-256 \($0)" }
     case .rtpmaps: return Self.one(types: Self.everyType) { "a=rtpmap:\($0 % 128) H264/90000" }
     case .stopped:

@@ -199,4 +199,17 @@ import Wire
     #expect(bob.errors == [.roomClosed])
     #expect(world.sfu.report(now: world.now).rooms.isEmpty)
   }
+
+  @Test func oneSSRCOnTwoMediaLinesIsRefused() throws {
+    let world = try World()
+    let ann = world.join("ann")
+    let twice = HostileOffer.tracks(2, first: ann).replacing(
+      "a=ssrc:\(ann.connection.rawValue * 1000 + 1) ", with: "a=ssrc:7 "
+    )
+    .replacing("a=ssrc:\(ann.connection.rawValue * 1000) ", with: "a=ssrc:7 ")
+    ann.say(.publish(sdp: twice, sources: [:]))
+    #expect(ann.errors == [.unsupportedSDP])
+    #expect(
+      ann.answers.isEmpty && world.sfu.report(now: world.now).rooms.first?.participants.first?.tracks.isEmpty == true)
+  }
 }

@@ -87,6 +87,25 @@ import Wire
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
   }
 
+  /// Everyone in a room is told the ids of all, and a token's sub may be any name.
+  @Test func aTokenForANameThatIsAnIdEvictsNobody() throws {
+    let world = try World(requiresTokens: true)
+    let first = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _, _, _) = try whip(first, in: world, grants: Grants(identity: "camera")) else {
+      return #expect(Bool(false))
+    }
+    try first.connect(by: answer)
+    let id = try #require(world.sfu.report(now: world.now).rooms.first?.participants.first?.id)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world))
+    let ofId = ResourceRequest.create(
+      .publish, room: "live", participant: id, offer: offer, grants: Grants(room: "live", identity: id))
+    #expect(try ask(ofId, of: world).status == 409)
+    #expect(world.join(id, room: "live").errors == [.nameTaken])
+    #expect(world.join(id, room: "elsewhere").errors == [.nameTaken])
+    #expect(world.routes.removedTransports.isEmpty)
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.map(\.id) == [id])
+  }
+
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)

@@ -46,7 +46,8 @@ public enum SDPError: Error, Hashable, Sendable {
   /// Whether the text itself is wrong, rather than what it asks for.
   public var isSyntax: Bool {
     switch self {
-    case .tooLarge, .tooManyLines, .lineTooLong, .tooManySessionLines, .tooManyMediaLines, .tooManyMedia, .malformedLine,
+    case .tooLarge, .tooManyLines, .lineTooLong, .tooManySessionLines, .tooManyMediaLines, .tooManyMedia,
+      .malformedLine,
       .badField, .missingField:
       true
     default: false
@@ -88,7 +89,8 @@ extension SDPError: CustomStringConvertible {
     case .longMid(let mid):
       "a=mid:\(mid.prefix(64)) has \(mid.utf8.count) bytes; at most 16 fit the header extension that carries it (RFC 8285)"
     case .duplicateMid(let mid): "a=mid:\(mid) names more than one m-line"
-    case .duplicateSSRC(let ssrc): "a=ssrc:\(ssrc) is on more than one m-line; an SSRC names one source (RFC 3550 section 8)"
+    case .duplicateSSRC(let ssrc):
+      "a=ssrc:\(ssrc) is on more than one m-line; an SSRC names one source (RFC 3550 section 8)"
     case .sdesUnsupported: "a=crypto (SDES) is not supported; use DTLS-SRTP: UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .unencrypted(let name): "transport \"\(name)\" is not supported; use UDP/TLS/RTP/SAVPF with a=fingerprint"
     case .planB(let mid): "m-line \"\(mid)\" carries several tracks (plan B); use one m-line per track (unified plan)"

@@ -24,11 +24,6 @@ public struct AcceptedOffer {
   /// Those that were to send and are rejected.
   public let refused: [RefusedMedia]
 
-  /// Kinds of media that were to be sent, and of which every m-line is refused.
-  public var lostKinds: Set<MediaDescription.Kind> {
-    Set(refused.map(\.kind)).subtracting(media.filter(\.isSending).map(\.kind))
-  }
-
   /// Throws what is wrong with the offer; arguments as of `negotiate`.
   public init(
     _ offer: SessionDescription, capabilities: Capabilities, previous: NegotiatedSession?

@@ -52,3 +52,10 @@ extension NegotiatedCodec {
     return encodingName == "h264" ? "\(token(name)) \(token(value))" : "\(token(name)) \(parameter)=\(token(value))"
   }
 }
+
+extension [RefusedMedia] {
+  /// Kinds that were to be sent, and of which none of `media` is served.
+  public func lostKinds(beside media: [NegotiatedMedia]) -> Set<MediaDescription.Kind> {
+    Set(map(\.kind)).subtracting(media.filter(\.isSending).map(\.kind))
+  }
+}

@@ -276,6 +276,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     let limit = mustResume == nil ? limits.joinTimeout : min(limits.resumeTimeout, limits.joinTimeout)
     joinDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
       guard let self, grants == nil else { return }
+      guard server.judgesSilence else { return setJoinDeadline(context) }
       close(.policyViolation, "no join within \(limit.nanoseconds / 1_000_000_000) s")
     }
   }
@@ -292,6 +293,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     let limit = limits.messageTimeout
     messageDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
       guard let self, !isClosing else { return }
+      messageDeadline = nil
+      guard server.judgesSilence else { return setMessageDeadline(context) }
       log.info("connection closed: a message did not end")
       close(.policyViolation, "a message did not end within \(limit.nanoseconds / 1_000_000_000) s")
     }
@@ -306,11 +309,12 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   /// Looks when the silence would be long enough, had there been nothing since.
-  private func scheduleSilence(_ context: ChannelHandlerContext) {
-    let end = lastHeard + limits.silenceTimeout
+  private func scheduleSilence(_ context: ChannelHandlerContext, after pause: TimeAmount = .zero) {
+    let end = max(lastHeard + limits.silenceTimeout, .now() + pause)
     context.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
       guard let self, !isClosing else { return }
       guard NIODeadline.now() - lastHeard >= limits.silenceTimeout else { return scheduleSilence(context) }
+      guard server.judgesSilence else { return scheduleSilence(context, after: .seconds(1)) }
       let seconds = limits.silenceTimeout.nanoseconds / 1_000_000_000
       log.info("connection closed: silent", metadata: ["seconds": "\(seconds)"])
       close(.policyViolation, "nothing was heard for \(seconds) s")
