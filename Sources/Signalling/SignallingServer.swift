@@ -25,7 +25,9 @@ public final class SignallingServer: HTTPService {
   private var listener: (any Channel)?
   private var clients: [ObjectIdentifier: Client] = [:]
   private var shares: ConnectionShares
+  private var pace: ArrivalPace
   private var secrets: ResumeSecrets
+  private var delayedConnections: UInt64 = 0
   private var refusals: [ConnectionRefusal: UInt64] = [:]
   private let budget: InputBudget
   let turns: LoopTurns
@@ -61,6 +63,9 @@ public final class SignallingServer: HTTPService {
     self.turns = turns ?? LoopTurns(log: log)
     limits = configuration.limits
     shares = ConnectionShares(limit: limits.connections, share: limits.connectionsPerAddress)
+    // As of a share: a proxy elsewhere, which has a large one, brings many.
+    pace = ArrivalPace(
+      burst: max(200, limits.connectionsPerAddress / 5), perSecond: max(100, limits.connectionsPerAddress / 10))
     secrets = ResumeSecrets(capacity: limits.connections * 2)
     budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
@@ -147,14 +152,14 @@ public final class SignallingServer: HTTPService {
   /// Counts the connection until it is closed, unless there is no room for it at all.
   private func admit(_ channel: any Channel) throws -> Client {
     let network = ClientNetwork(channel.remoteAddress)
+    guard let wait = pace.wait(network, now: .now()) else { throw turnAway(channel, .pace) }
     var client = Client(channel: channel, network: network, since: .now())
     switch shares.opened(network) {
     case .admitted: break
     case .onlyToResume(let refusal): client.mustResume = refusal
-    case .turnedAway(let refusal):
-      refused(refusal, log, channel.remoteAddress?.client)
-      throw TooManyConnections()
+    case .turnedAway(let refusal): throw turnAway(channel, refusal)
     }
+    if wait > .zero { try delay(channel, by: wait) }
     let key = ObjectIdentifier(channel)
     clients[key] = client
     channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in
@@ -162,6 +167,18 @@ public final class SignallingServer: HTTPService {
       shares.closed(client.network, isUnproven: client.mustResume != nil)
     }
     return client
+  }
+
+  private func turnAway(_ channel: any Channel, _ refusal: ConnectionRefusal) -> TooManyConnections {
+    refused(refusal, log, channel.remoteAddress?.client)
+    return TooManyConnections()
+  }
+
+  /// Nothing is read of it before.
+  private func delay(_ channel: any Channel, by wait: TimeAmount) throws {
+    delayedConnections += 1
+    try channel.syncOptions?.setOption(.autoRead, value: false)
+    eventLoop.scheduleTask(in: wait) { _ = channel.setOption(.autoRead, value: true) }
   }
 
   /// Counts and logs that there is no room for a connection, or for what it asks.
@@ -378,6 +395,7 @@ public final class SignallingServer: HTTPService {
     counts.turns = turns.times
     counts.connections = clients.count
     for refusal in ConnectionRefusal.allCases { counts.refusedConnections[refusal.rawValue] = refusals[refusal] ?? 0 }
+    counts.delayedConnections = delayedConnections
     counts.unfinishedBytes = budget.held
     counts.unfinishedRefused = budget.refusals
     return counts

@@ -262,3 +262,28 @@ import Wire
     #expect((count?.split(separator: " ").last.flatMap { Int($0) } ?? 0) >= 6)
   }
 }
+
+@Suite struct ArrivalPaceTests {
+  private let ann = ClientNetwork(.v4(1))
+
+  @Test func thoseOfOneNetworkTakeTurns() {
+    var pace = ArrivalPace(burst: 3, perSecond: 10)
+    let start = NIODeadline.now()
+    let waits = (0..<5).map { _ in pace.wait(ann, now: start) }
+    #expect(waits == [.zero, .zero, .zero, .milliseconds(100), .milliseconds(200)])
+    #expect(pace.wait(ClientNetwork(.v4(2)), now: start) == .zero)
+    #expect(pace.wait(nil, now: start) == .zero)
+    #expect(pace.wait(ann, now: start + .milliseconds(300)) == .zero)
+    // The queue ends at five seconds.
+    let later = start + .seconds(100)
+    let more = (0..<60).map { _ in pace.wait(ann, now: later) }
+    #expect(more.count { $0 == nil } == 7 && more[52] == .seconds(5))
+    #expect(pace.wait(ann, now: later + .seconds(1)) != nil)
+  }
+
+  @Test func whoComesFromEverywhereIsNotRemembered() {
+    var pace = ArrivalPace(burst: 1, perSecond: 1)
+    let now = NIODeadline.now()
+    for host in 0..<20_000 as Range<UInt32> { #expect(pace.wait(ClientNetwork(.v4(host)), now: now) == .zero) }
+  }
+}
