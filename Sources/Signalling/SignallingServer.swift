@@ -63,9 +63,11 @@ public final class SignallingServer: HTTPService {
     self.turns = turns ?? LoopTurns(log: log)
     limits = configuration.limits
     shares = ConnectionShares(limit: limits.connections, share: limits.connectionsPerAddress)
-    // As of a share: a proxy elsewhere, which has a large one, brings many.
+    // A proxy elsewhere, which has a large share, brings many.
+    let perSecond = max(50, limits.connectionsPerAddress / 20)
     pace = ArrivalPace(
-      burst: max(200, limits.connectionsPerAddress / 5), perSecond: max(100, limits.connectionsPerAddress / 10))
+      each: ArrivalPace.Rate(burst: perSecond * 4, perSecond: perSecond),
+      all: ArrivalPace.Rate(burst: max(400, perSecond * 4), perSecond: max(200, perSecond)))
     secrets = ResumeSecrets(capacity: limits.connections * 2)
     budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
