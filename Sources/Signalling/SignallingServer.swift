@@ -6,7 +6,6 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 import SFU
-import Wire
 
 /// The public HTTP(S) server: static files, WebSocket signalling, WHIP and WHEP, metrics and health. It translates
 /// between the network and `CallControl` and decides nothing about calls.
@@ -26,7 +25,9 @@ public final class SignallingServer: HTTPService {
   private var listener: (any Channel)?
   private var clients: [ObjectIdentifier: Client] = [:]
   private var shares: ConnectionShares
+  private var pace: ArrivalPace
   private var secrets: ResumeSecrets
+  private var delayedConnections: UInt64 = 0
   private var refusals: [ConnectionRefusal: UInt64] = [:]
   private let budget: InputBudget
   let turns: LoopTurns
@@ -34,8 +35,6 @@ public final class SignallingServer: HTTPService {
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
-  private var absence = Absence()
-  private var watching: RepeatedTask?
   private var latestMetrics: (reply: HTTPReply, madeAt: NIODeadline)?
   /// Who waits for metrics that are being written.
   private var metricsReaders: [(HTTPReply) -> Void] = []
@@ -64,6 +63,11 @@ public final class SignallingServer: HTTPService {
     self.turns = turns ?? LoopTurns(log: log)
     limits = configuration.limits
     shares = ConnectionShares(limit: limits.connections, share: limits.connectionsPerAddress)
+    // A proxy elsewhere, which has a large share, brings many.
+    let perSecond = max(50, limits.connectionsPerAddress / 20)
+    pace = ArrivalPace(
+      each: ArrivalPace.Rate(burst: perSecond * 4, perSecond: perSecond),
+      all: ArrivalPace.Rate(burst: max(400, perSecond * 4), perSecond: max(200, perSecond)))
     secrets = ResumeSecrets(capacity: limits.connections * 2)
     budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
@@ -104,17 +108,8 @@ public final class SignallingServer: HTTPService {
   /// Accepts connections, and has `control` decide what they ask for.
   public func start(_ control: any CallControl) {
     self.control = control
-    let server = NIOLoopBound(self, eventLoop: eventLoop)
-    watching = eventLoop.scheduleRepeatedTask(initialDelay: Self.watchInterval, delay: Self.watchInterval) { _ in
-      _ = server.value.absence.ticked(at: Self.instant)
-    }
     _ = listener?.setOption(.autoRead, value: true)
   }
-
-  private static let watchInterval = TimeAmount.milliseconds(500)
-  private static var instant: Instant { Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds) }
-
-  var judgesSilence: Bool { absence.mayJudge(at: Self.instant) }
 
   /// Shows this certificate to the connections that come from now on.
   public func use(_ identity: TLSIdentity) { tls = identity }
@@ -122,7 +117,6 @@ public final class SignallingServer: HTTPService {
   /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second and a
   /// half: a client that does not answer TLS's goodbye holds nothing up.
   public func stop() -> EventLoopFuture<Void> {
-    watching?.cancel()
     listener?.close(promise: nil)
     listener = nil
     let open = clients.values.map(\.channel)
@@ -160,14 +154,14 @@ public final class SignallingServer: HTTPService {
   /// Counts the connection until it is closed, unless there is no room for it at all.
   private func admit(_ channel: any Channel) throws -> Client {
     let network = ClientNetwork(channel.remoteAddress)
+    guard let wait = pace.wait(network, now: .now()) else { throw turnAway(channel, .pace) }
     var client = Client(channel: channel, network: network, since: .now())
     switch shares.opened(network) {
     case .admitted: break
     case .onlyToResume(let refusal): client.mustResume = refusal
-    case .turnedAway(let refusal):
-      refused(refusal, log, channel.remoteAddress?.client)
-      throw TooManyConnections()
+    case .turnedAway(let refusal): throw turnAway(channel, refusal)
     }
+    if wait > .zero { try delay(channel, by: wait) }
     let key = ObjectIdentifier(channel)
     clients[key] = client
     channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in
@@ -175,6 +169,18 @@ public final class SignallingServer: HTTPService {
       shares.closed(client.network, isUnproven: client.mustResume != nil)
     }
     return client
+  }
+
+  private func turnAway(_ channel: any Channel, _ refusal: ConnectionRefusal) -> TooManyConnections {
+    refused(refusal, log, channel.remoteAddress?.client)
+    return TooManyConnections()
+  }
+
+  /// Nothing is read of it before.
+  private func delay(_ channel: any Channel, by wait: TimeAmount) throws {
+    delayedConnections += 1
+    try channel.syncOptions?.setOption(.autoRead, value: false)
+    eventLoop.scheduleTask(in: wait) { _ = channel.setOption(.autoRead, value: true) }
   }
 
   /// Counts and logs that there is no room for a connection, or for what it asks.
@@ -391,6 +397,7 @@ public final class SignallingServer: HTTPService {
     counts.turns = turns.times
     counts.connections = clients.count
     for refusal in ConnectionRefusal.allCases { counts.refusedConnections[refusal.rawValue] = refusals[refusal] ?? 0 }
+    counts.delayedConnections = delayedConnections
     counts.unfinishedBytes = budget.held
     counts.unfinishedRefused = budget.refusals
     return counts

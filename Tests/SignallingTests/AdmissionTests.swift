@@ -262,3 +262,47 @@ import Wire
     #expect((count?.split(separator: " ").last.flatMap { Int($0) } ?? 0) >= 6)
   }
 }
+
+@Suite struct ArrivalPaceTests {
+  private let ann = ClientNetwork(.v4(1))
+
+  private func pace(burst: Int, perSecond: Int, ofAll: Int = 1000) -> ArrivalPace {
+    ArrivalPace(
+      each: ArrivalPace.Rate(burst: burst, perSecond: perSecond), all: ArrivalPace.Rate(burst: ofAll, perSecond: ofAll))
+  }
+
+  @Test func thoseOfOneNetworkTakeTurns() {
+    var pace = pace(burst: 3, perSecond: 10)
+    let start = NIODeadline.now()
+    let waits = (0..<5).map { _ in pace.wait(ann, now: start) }
+    #expect(waits == [.zero, .zero, .zero, .milliseconds(100), .milliseconds(200)])
+    #expect(pace.wait(ClientNetwork(.v4(2)), now: start) == .zero)
+    #expect(pace.wait(nil, now: start) == .zero)
+    #expect(pace.wait(ann, now: start + .milliseconds(300)) == .zero)
+    // The queue ends at five seconds.
+    let later = start + .seconds(100)
+    let more = (0..<60).map { _ in pace.wait(ann, now: later) }
+    #expect(more.count { $0 == nil } == 7 && more[52] == .seconds(5))
+    #expect(pace.wait(ann, now: later + .seconds(1)) != nil)
+  }
+
+  @Test func manyNetworksTogetherTakeTurnsAndThoseOfFewGoFirst() {
+    var pace = pace(burst: 100, perSecond: 100, ofAll: 10)
+    let now = NIODeadline.now()
+    var waits: [TimeAmount?] = []
+    for number in 0..<30 as Range<UInt32> {
+      for _ in 0..<10 { waits.append(pace.wait(ClientNetwork(.v4(number)), now: now)) }
+    }
+    // Eight of each at once; the others of the first one wait for those, of the later ones there are too many.
+    #expect(waits.count { $0 == .zero } == 30 * 8 + 2)
+    #expect(waits.count { $0 == nil } > 40)
+    #expect(pace.wait(ClientNetwork(.v4(99)), now: now) == .zero)
+    #expect(pace.wait(ClientNetwork(.v4(1)), now: now + .seconds(60)) == .zero)
+  }
+
+  @Test func whoComesFromEverywhereIsNotRemembered() {
+    var pace = pace(burst: 1, perSecond: 1)
+    let now = NIODeadline.now()
+    for host in 0..<20_000 as Range<UInt32> { #expect(pace.wait(ClientNetwork(.v4(host)), now: now) == .zero) }
+  }
+}

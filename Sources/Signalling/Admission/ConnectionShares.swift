@@ -83,6 +83,8 @@ package struct ConnectionShares {
 package enum ConnectionRefusal: String, CaseIterable {
   case limit = "max-connections"
   case share = "max-connections-per-address"
+  /// They come too fast; those that may wait do.
+  case pace = "rate"
 
   func text(_ limits: SignallingLimits) -> String {
     switch self {
@@ -90,6 +92,7 @@ package enum ConnectionRefusal: String, CaseIterable {
     case .share:
       "this server has its limit of \(limits.connectionsPerAddress) connections from your address "
         + "(max-connections-per-address)"
+    case .pace: "connections come from your address faster than this server takes them"
     }
   }
 }

@@ -5,8 +5,6 @@ import NIOHTTP1
 /// What answers the requests of a connection: the public server or the admin API. Used on the event loop only.
 protocol HTTPService: AnyObject {
   var limits: SignallingLimits { get }
-  /// Whether what did not come in time is late. It says nothing after the event loop itself was away.
-  var judgesSilence: Bool { get }
   /// Looks at a request's head before its body comes: nothing is kept for who may not ask.
   func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict
   /// Calls `reply` once, now or later.
@@ -48,7 +46,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private var state = State.waiting
   private var requests: TokenBucket
   private var bodies: TokenBucket
-  private var deadline: Scheduled<Void>?
+  private let deadline = Deadline()
 
   /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept.
   init(service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil)) {
@@ -63,12 +61,12 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   func handlerAdded(context: ChannelHandlerContext) { setDeadline(service.limits.requestTimeout, context) }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    deadline?.cancel()
+    deadline.cancel()
     claim.release()
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    deadline?.cancel()
+    deadline.cancel()
     state = .closed
     context.fireChannelInactive()
   }
@@ -145,7 +143,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     case .skipping(let read, let skipped, let reply): (head, body, octets, refusal) = (read, [], skipped, reply)
     case .waiting, .responding, .writing, .closed: return
     }
-    deadline?.cancel()
+    deadline.cancel()
     claim.release()
     state = .responding
     if let refusal = tooMany(octets) ?? refusal { return write(refusal, head, context) }
@@ -208,7 +206,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   /// Half-closes, so that a client that is still sending reads the response before it sees a reset; then ends soon.
   private func closeSoon(_ context: ChannelHandlerContext) {
     state = .closed
-    deadline?.cancel()
+    deadline.cancel()
     let channel = context.channel
     context.close(mode: .output, promise: nil)
     context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
@@ -256,13 +254,10 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {
-    deadline?.cancel()
-    deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.deadlinePassed(context)
-    }
+    deadline.set(in: time, on: context.eventLoop) { [weak self] in self?.deadlinePassed(context) }
   }
 
   private func deadlinePassed(_ context: ChannelHandlerContext) {
-    guard service.judgesSilence else { return setDeadline(.seconds(1), context) }
     let head: HTTPRequestHead
     switch state {
     case .reading(let read, _), .skipping(let read, _, _): head = read

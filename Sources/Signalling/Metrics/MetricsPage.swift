@@ -95,6 +95,9 @@ public struct MetricsPage: Sendable {
       "needletail_connections_refused_total", .counter, "Connections refused, by the limit that they were beyond.",
       byName("limit", server.refusedConnections))
     page.metric(
+      "needletail_connections_delayed_total", .counter, "Connections that waited because they came too fast.",
+      server.delayedConnections)
+    page.metric(
       "needletail_unfinished_bytes", .gauge, "Bytes of unfinished messages and bodies, beyond 16 KiB each.",
       UInt64(server.unfinishedBytes))
     page.metric(

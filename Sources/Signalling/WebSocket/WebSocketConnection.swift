@@ -24,8 +24,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var isBroken = false
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
-  private var joinDeadline: Scheduled<Void>?
-  private var messageDeadline: Scheduled<Void>?
+  private let joinDeadline = Deadline()
+  private let messageDeadline = Deadline()
+  private let silenceDeadline = Deadline()
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
@@ -58,8 +59,7 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     isClosing = true
-    joinDeadline?.cancel()
-    messageDeadline?.cancel()
+    for deadline in [joinDeadline, messageDeadline, silenceDeadline] { deadline.cancel() }
     assembly.abandon()
     self.context = nil
     server.ended(self)
@@ -129,8 +129,7 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   private func received(_ outcome: MessageAssembly.Outcome) {
-    messageDeadline?.cancel()
-    messageDeadline = nil
+    messageDeadline.cancel()
     guard !isClosing else { return }
     switch outcome {
     case .text(let text): received(text)
@@ -272,11 +271,9 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   /// Without a join, pongs alone would keep a connection, and one of those that there may be, for ever.
   private func setJoinDeadline(_ context: ChannelHandlerContext) {
-    joinDeadline?.cancel()
     let limit = mustResume == nil ? limits.joinTimeout : min(limits.resumeTimeout, limits.joinTimeout)
-    joinDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
+    joinDeadline.set(in: limit, on: context.eventLoop) { [weak self] in
       guard let self, grants == nil else { return }
-      guard server.judgesSilence else { return setJoinDeadline(context) }
       close(.policyViolation, "no join within \(limit.nanoseconds / 1_000_000_000) s")
     }
   }
@@ -284,17 +281,11 @@ final class WebSocketConnection: ChannelInboundHandler {
   /// A message that has begun must end, however much of it comes meanwhile: control frames, which may come within one, do not
   /// put that off.
   private func setMessageDeadline(_ context: ChannelHandlerContext) {
-    guard reader.isWithinFrame || assembly.isWithinMessage, !isClosing else {
-      messageDeadline?.cancel()
-      messageDeadline = nil
-      return
-    }
-    guard messageDeadline == nil else { return }
+    guard reader.isWithinFrame || assembly.isWithinMessage, !isClosing else { return messageDeadline.cancel() }
+    guard !messageDeadline.isSet else { return }
     let limit = limits.messageTimeout
-    messageDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
+    messageDeadline.set(in: limit, on: context.eventLoop) { [weak self] in
       guard let self, !isClosing else { return }
-      messageDeadline = nil
-      guard server.judgesSilence else { return setMessageDeadline(context) }
       log.info("connection closed: a message did not end")
       close(.policyViolation, "a message did not end within \(limit.nanoseconds / 1_000_000_000) s")
     }
@@ -309,12 +300,11 @@ final class WebSocketConnection: ChannelInboundHandler {
   }
 
   /// Looks when the silence would be long enough, had there been nothing since.
-  private func scheduleSilence(_ context: ChannelHandlerContext, after pause: TimeAmount = .zero) {
-    let end = max(lastHeard + limits.silenceTimeout, .now() + pause)
-    context.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
+  private func scheduleSilence(_ context: ChannelHandlerContext) {
+    let rest = max(.zero, lastHeard + limits.silenceTimeout - .now())
+    silenceDeadline.set(in: rest, on: context.eventLoop) { [weak self] in
       guard let self, !isClosing else { return }
       guard NIODeadline.now() - lastHeard >= limits.silenceTimeout else { return scheduleSilence(context) }
-      guard server.judgesSilence else { return scheduleSilence(context, after: .seconds(1)) }
       let seconds = limits.silenceTimeout.nanoseconds / 1_000_000_000
       log.info("connection closed: silent", metadata: ["seconds": "\(seconds)"])
       close(.policyViolation, "nothing was heard for \(seconds) s")
