@@ -72,7 +72,7 @@ public final class SignallingServer: HTTPService {
     budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
     files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
-    endpoint = SessionEndpoint(tokens: configuration.tokens, log: log)
+    endpoint = SessionEndpoint(tokens: configuration.tokens, publicURL: configuration.publicURL, log: log)
   }
 
   // MARK: Life
@@ -325,7 +325,7 @@ public final class SignallingServer: HTTPService {
   private static let crossOriginHeaders: HTTPHeaders = [
     "access-control-allow-origin": "*",
     "access-control-expose-headers":
-      "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
+      "Location, ETag, Link, Warning, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
   ]
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
