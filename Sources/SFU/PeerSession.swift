@@ -24,6 +24,8 @@ final class PeerSession {
   var profile: String?
   var publication: Publication?
   var subscriber: Subscriber?
+  /// As its receiver reports tell.
+  var roundTrip = RoundTrip()
   /// WHIP and WHEP: the resource's name and its entity tag, which changes with each ICE restart.
   var resource: (id: String, entityTag: String)?
 
@@ -102,5 +104,4 @@ struct Subscription {
   /// What the subscriber's answer took; nil before.
   var accepted: SubscribedMedia?
   var sink: SinkID?
-  var retransmissionSink: SinkID?
 }

@@ -55,7 +55,8 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     let order = codecs.indices.filter { !codecs[$0].isRED } + codecs.indices.filter { codecs[$0].isRED }
     for index in order {
       var codec = codecs[index]
-      let wantsRepair = hasRetransmissions && codec.retransmissionPayloadType != nil
+      // They are ours to send, whether or not the publisher sends any.
+      let wantsRepair = hasRetransmissions && !codec.isRED
       guard let parameters = Self.parameters(of: codec, numbers),
         let (fmtp, entry) = entry(for: codec, parameters, withRetransmission: wantsRepair)
       else { continue }
