@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "Peer", dependencies: ["Wire", "ICE", "DTLS", "SRTP", "RTP"], swiftSettings: swift),
 
     // 3: calls and copies
-    .target(name: "Forwarding", dependencies: ["Wire", "RTP", "SRTP"], swiftSettings: swift),
+    .target(name: "Forwarding", dependencies: ["Wire", "STUN", "RTP", "SRTP"], swiftSettings: swift),
     .target(
       name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding", "PCAPNG"],
       swiftSettings: swift),
@@ -56,9 +56,11 @@ let package = Package(
       name: "FastPath", dependencies: ["Wire", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"],
       swiftSettings: swift),
     .target(
+      name: "Logs", dependencies: ["Wire", .product(name: "Logging", package: "swift-log")], swiftSettings: swift),
+    .target(
       name: "Signalling",
       dependencies: [
-        "Wire", "Forwarding", "SFU", "COpenSSL",
+        "Wire", "Forwarding", "SFU", "COpenSSL", "Logs",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -71,7 +73,7 @@ let package = Package(
     .executableTarget(
       name: "needletail",
       dependencies: [
-        "Wire", "Forwarding", "SFU", "DTLS", "FastPath", "Signalling",
+        "Wire", "Forwarding", "SFU", "DTLS", "FastPath", "Logs", "Signalling",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
@@ -115,6 +117,9 @@ let package = Package(
     .testTarget(
       name: "FastPathTests",
       dependencies: ["FastPath", "Forwarding", "SRTP", "Wire", "CFastPathABI", "CXDP", "CBPFObjects"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "LogsTests", dependencies: ["Logs", "Wire", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swift),
     .testTarget(
       name: "SignallingTests",

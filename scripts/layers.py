@@ -14,7 +14,7 @@ LAYERS = [
     ["STUN", "SDP", "PCAPNG", "RTP", "SRTP", "DTLS"],
     ["ICE", "Peer"],
     ["Forwarding", "SFU"],
-    ["FastPath", "Signalling"],
+    ["FastPath", "Logs", "Signalling"],
     ["needletail", "needlectl", "needletail-bench"],
 ]
 ORDER = [module for layer in LAYERS for module in layer]

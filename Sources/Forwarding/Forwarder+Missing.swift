@@ -8,7 +8,7 @@ extension Forwarder {
   public var nextDue: Instant { min(missingDue, events.arrivalsDue) }
 
   /// So many packets of this stream are missing.
-  mutating func expect(_ missing: UInt64, of stream: Int) {
+  mutating func noteMissing(_ missing: UInt64, of stream: Int) {
     streams[stream].pointee.statistics.missing &+= missing
     totals.missing &+= missing
     missingDue = min(missingDue, streams[stream].pointee.missing.due)

@@ -38,7 +38,7 @@ extension Forwarder {
     }
     guard let stream = known ?? addStream(transport, ssrc: layout.ssrc, now: now) else { return drop(.tooManySSRCs) }
     let missing = streams[stream].pointee.record(index, now: now)
-    if missing > 0 { expect(missing, of: stream) }
+    if missing > 0 { noteMissing(missing, of: stream) }
     let clear = UnsafeMutableRawBufferPointer(start: datagram.baseAddress, count: length)
     guard packet.pointee.load(clear, layout: layout) else { return drop(.malformed) }
     packet.pointee.index = index
@@ -96,6 +96,7 @@ extension Forwarder {
     streams[stream].pointee.count(
       index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
       isClear: transports[transport].pointee.isClear)
+    streams[stream].pointee.statistics.payloadType = packet.pointee.layout.payloadType
     totals.received.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: bytes))
     if streams[stream].pointee.repairs != nil, let verdict = restore(now: now) { return drop(verdict) }
     return offer(transport: transport, now: now)

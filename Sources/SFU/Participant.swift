@@ -41,6 +41,8 @@ struct Participant {
   var setup: RTPParticipant?
   /// What it publishes, in order of publication.
   var tracks: [TrackID] = []
+  /// Kinds of which an operator muted what it publishes: what it publishes anew, it does so muted.
+  var mutedKinds: Set<MediaKind> = []
   /// The tracks it wants; nil: all.
   var wanted: Set<TrackID>?
   /// Whether the time from join to first media is already in the histogram.

@@ -13,37 +13,36 @@ extension SFU {
       return refuse(connection, .forbidden, "the token does not allow publishing", about: .publish)
     }
     do throws(SDPError) {
-      let session = try negotiatePublish(sdp, labels, by: id, now: now)
+      let session = try negotiatePublish(SessionDescription.parse(sdp), labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
-      guard !session.surplus.isEmpty else { return }
-      refuse(
-        connection, .limitExceeded,
-        "sdp: a=mid \(session.surplus.joined(separator: ", ")) refused; a participant may publish at most "
-          + "\(capabilities.maximumTracks) tracks (max-tracks)", about: .publish)
+      for (code, refused) in session.refusedByCode {
+        refuse(connection, code, "sdp: \(refused.map(\.description).joined(separator: "; "))", about: .publish)
+      }
     } catch {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
   }
 
   /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
+  ///
+  /// `needsAll`: refuses it if it sends nothing, or if all the audio or all the video in it would be refused.
   mutating func negotiatePublish(
-    _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
+    _ offer: SessionDescription, _ labels: [String: TrackLabel], by id: ParticipantID,
+    needsAll: Bool = false, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
-    let offer = try SessionDescription.parse(sdp)
     let former = participants[id]?.publishPeer
     let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
-    let placeholder = LocalTransportDescription(
-      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
-      candidates: [])
-    let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
+    let accepted = try AcceptedOffer(offer, capabilities: capabilities, previous: previous)
+    if needsAll { try accepted.checkKinds() }
     if let former, existing == nil { removePeer(former, now: now) }
     let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
-    if trial.iceRestart, existing != nil { restartICE(of: peer) }
-    guard let local = peers[peer].flatMap(localDescription) else { return trial }
-    let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
+    if accepted.iceRestart, existing != nil { restartICE(of: peer) }
+    // A publish peer is of WebRTC, so it has one.
+    guard let local = peers[peer].flatMap(localDescription) else { throw .noOffer }
+    let session = accepted.answered(by: local)
     peers[peer]?.publication?.session = session
     setRemote(session.remote, localSetup: session.localSetup, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)
@@ -78,7 +77,7 @@ extension SFU {
         continue
       }
       removeTrack(old.id)
-      addTrack(media, labels[media.mid] ?? old.label, isMuted: old.isMuted, of: session)
+      addTrack(media, labels[media.mid] ?? old.label, mutes: old.mutes, of: session)
     }
     if session.isConnected {
       commands.append(.fastPath(.readExtensions(peer, readExtensions(of: session))))
@@ -101,18 +100,20 @@ extension SFU {
   }
 
   private mutating func addTrack(
-    _ media: NegotiatedMedia, _ label: TrackLabel?, isMuted: Bool = false, of session: PeerSession
+    _ media: NegotiatedMedia, _ label: TrackLabel?, mutes: Mutes = [], of session: PeerSession
   ) {
     add(
       Track(
         id: Identifier.track(), participant: session.participant, peer: session.id, mid: media.mid,
         kind: media.kind == .audio ? .audio : .video, label: label, codecs: media.codecs, extensions: media.extensions,
-        isMuted: isMuted))
+        mutes: mutes))
   }
 
   /// Makes a track known to its room.
   mutating func add(_ track: Track) {
     markChanged(roomOf: track.participant)
+    var track = track
+    if participants[track.participant]?.mutedKinds.contains(track.kind) == true { track.mutes.insert(.operator) }
     tracks[track.id] = track
     peers[track.peer]?.publication?.tracks[track.mid] = track.id
     participants[track.participant]?.tracks.append(track.id)
@@ -137,6 +138,7 @@ extension SFU {
     guard let track = tracks[id] else { return }
     markChanged(roomOf: track.participant)
     removeSources(of: id)
+    if track.mutes.contains(.operator) { participants[track.participant]?.mutedKinds.insert(track.kind) }
     tracks[id] = nil
     participants[track.participant]?.tracks.removeAll { $0 == id }
     commands.append(log(.info, "track removed", describe(track.peer).merging(["track": id.rawValue]) { $1 }))
@@ -148,15 +150,38 @@ extension SFU {
     return publication.tracks.compactMapValues { tracks[$0]?.info }
   }
 
-  /// `byOperator`: its owner does not know yet.
-  mutating func setMuted(_ muted: Bool, _ id: TrackID, byOperator: Bool = false, now: Instant) {
-    guard var track = tracks[id], track.isMuted != muted else { return }
-    track.isMuted = muted
+  /// What its owner or an operator wants: it is heard again when neither has it muted. `who`: whose wish that is, or
+  /// whose mutes end.
+  mutating func setMuted(_ muted: Bool, _ id: TrackID, by who: Mutes, now: Instant) {
+    guard var track = tracks[id] else { return }
+    let wasMuted = track.isMuted
+    if muted { track.mutes.formUnion(who) } else { track.mutes.subtract(who) }
     tracks[id] = track
+    guard track.isMuted != wasMuted else { return }
     for source in [track.source, track.retransmission].compactMap({ $0 }) {
       for sink in sources[source]?.sinks ?? [] { commands.append(.fastPath(.pauseSink(sink, muted))) }
     }
     if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
-    announce(muted ? .muted : .unmuted, track, alsoToOwner: byOperator)
+    announce(muted ? .muted : .unmuted, track, alsoToOwner: who.contains(.operator))
+  }
+}
+
+extension AcceptedOffer {
+  /// An encoder does not look at single m-lines: it takes success for all of it.
+  fileprivate func checkKinds() throws(SDPError) {
+    let lostKinds = refused.lostKinds(beside: media)
+    let lost = refused.filter { lostKinds.contains($0.kind) }
+    guard lost.isEmpty else { throw .refused(lost) }
+    // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
+    guard media.contains(where: \.isSending) else { throw .nothingSent }
+  }
+}
+
+extension NegotiatedSession {
+  /// What a client is told of the m-lines that were refused beside others.
+  fileprivate var refusedByCode: [(ErrorCode, [RefusedMedia])] {
+    let surplus = refused.filter { if case .surplus = $0.reason { true } else { false } }
+    let others = refused.filter { !surplus.contains($0) }
+    return [(.limitExceeded, surplus), (.unsupportedSDP, others)].filter { !$0.1.isEmpty }
   }
 }

@@ -15,15 +15,18 @@ extension SFU {
     returned: ParticipantID? = nil, client: String? = nil, now: Instant
   ) throws(Refusal) -> ParticipantID {
     try checkGrants(grants, name: name, room: room, doorway: doorway)
+    if !doorway.isViewer { try checkName(name) }
     if let replaced, !mayReplace(replaced, grants, now: now) {
       throw .refused(
         .nameTaken, "\(name) publishes in room \(room) already; only a token with the sub \"\(name)\" replaces it")
     }
+    let muted = (returned ?? replaced).map(mutedKinds) ?? []
     if let returned { makeWay(returned, now: now) } else { try checkPlace(in: room, replacing: replaced) }
     let id = Identifier.participant()
     participants[id] = Participant(
       id: id, name: name, room: room, doorway: doorway, grants: grants, joinedAt: now, resumeSecret: Identifier.secret()
     )
+    participants[id]?.mutedKinds = muted
     rooms[room, default: Room(name: room)].participants.append(id)
     var metadata = ["participant": id.rawValue, "name": name, "room": room, "via": doorway.name]
     metadata["client"] = client
@@ -41,6 +44,14 @@ extension SFU {
     }
   }
 
+  /// Ids, which everyone in a room is told, and names stand in the same places of paths and orders: none may be both. (Ids are
+  /// random, so nobody can take a name that will be one.)
+  private func checkName(_ name: String) throws(Refusal) {
+    guard participants[ParticipantID(rawValue: name)] == nil else {
+      throw .refused(.nameTaken, "\(name) is a participant's id; choose another name")
+    }
+  }
+
   private func checkPlace(in room: String, replacing replaced: ParticipantID?) throws(Refusal) {
     guard !isDraining else {
       throw .refused(.draining, "this server is draining and takes no new participants; use another")
@@ -53,6 +64,12 @@ extension SFU {
       throw .refused(
         .roomFull, "room \(room) has its maximum of \(configuration.maximumParticipantsPerRoom) participants")
     }
+  }
+
+  /// What an operator muted of it: who takes its place does not undo that.
+  private func mutedKinds(of id: ParticipantID) -> Set<MediaKind> {
+    let muted = participants[id]?.tracks.compactMap { tracks[$0] }.filter { $0.mutes.contains(.operator) } ?? []
+    return (participants[id]?.mutedKinds ?? []).union(muted.map(\.kind))
   }
 
   /// The client came back on a new connection: what it had before goes, so that it is not in the room twice.

@@ -5,6 +5,7 @@ import SFU
 public protocol CallControl: AnyObject {
   /// What the SFU commands in answer may come back (`deliver`, `respond`, `close`) before this returns.
   func handle(_ input: SFUInput)
+  func totals() -> CallTotals
   /// Looks at every stream: nothing for what anybody may ask as often as he likes.
   func report() -> Report
   /// Whether no new participants are taken.
@@ -12,4 +13,8 @@ public protocol CallControl: AnyObject {
   func administer(_ action: AdminAction) -> AdminOutcome
   func trace(_ request: TraceRequest) -> TraceOutcome
   func fastPathStatistics() -> FastPathStatistics
+}
+
+extension CallControl {
+  public func totals() -> CallTotals { CallTotals(report()) }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Logs
 import NIOCore
 
 /// How the HTTP(S) server listens, whom it admits and what it bounds.
@@ -11,18 +12,26 @@ public struct SignallingConfiguration: Sendable {
   public var tls: TLSIdentity?
   /// Folder of the static files; nil: none are served.
   public var webFolder: String?
+  /// Scheme, authority and path, without a slash at the end, under which clients reach "/" here, e.g. through a proxy; empty:
+  /// as they asked.
+  public var publicURL: String
   /// nil: everyone may do everything.
   public var tokens: SessionTokens?
   public var limits: SignallingLimits
+  /// Which web pages may open calls.
+  public var origins = OriginRule.any
+  /// What the log did not take, for `/metrics`.
+  public var logLosses: @Sendable () -> LogLosses = { LogLosses() }
 
   public init(
     address: String = "127.0.0.1", port: Int = 8443, tls: TLSIdentity? = nil, webFolder: String? = nil,
-    tokens: SessionTokens? = nil, limits: SignallingLimits = SignallingLimits()
+    publicURL: String = "", tokens: SessionTokens? = nil, limits: SignallingLimits = SignallingLimits()
   ) {
     self.address = address
     self.port = port
     self.tls = tls
     self.webFolder = webFolder
+    self.publicURL = publicURL
     self.tokens = tokens
     self.limits = limits
   }
@@ -32,6 +41,8 @@ public struct SignallingConfiguration: Sendable {
 public struct SignallingLimits: Sendable {
   /// HTTP and WebSocket connections open at once.
   public var connections = 4096
+  /// Those of one address (IPv6: one /64); this machine itself has as many as there are.
+  public var connectionsPerAddress = 1024
   /// Bytes of one WebSocket message, all its fragments together.
   public var messageBytes = 1 << 20
   /// Bytes of an HTTP request body.
@@ -52,11 +63,22 @@ public struct SignallingLimits: Sendable {
   public var idleTimeout = TimeAmount.seconds(60)
   /// From the opening of a WebSocket, or a `leave`, to a `join` that succeeds.
   public var joinTimeout = TimeAmount.seconds(15)
+  /// The same where nothing but a `join` that resumes is taken, and others wait for the place.
+  public var resumeTimeout = TimeAmount.seconds(5)
+  /// From the first octet of a WebSocket message to its last.
+  public var messageTimeout = TimeAmount.seconds(15)
+  /// What all clients together may have brought of unfinished messages and bodies, beyond 16 KiB each.
+  public var unfinishedBytes = 64 << 20
   public var pingInterval = TimeAmount.seconds(10)
   /// A WebSocket that says nothing for so long, not even pong, is closed.
   public var silenceTimeout = TimeAmount.seconds(30)
 
   public init() {}
+
+  /// `connections` with those that may come back although there is no room.
+  public static func connectionsInAll(_ connections: Int) -> Int {
+    connections + ConnectionShares.reserve(for: connections)
+  }
 }
 
 /// Why the HTTP(S) server cannot listen.

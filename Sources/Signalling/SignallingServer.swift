@@ -23,24 +23,56 @@ public final class SignallingServer: HTTPService {
   private let endpoint: SessionEndpoint
   private var tls: TLSIdentity?
   private var listener: (any Channel)?
-  private var channels: [ObjectIdentifier: any Channel] = [:]
+  private var clients: [ObjectIdentifier: Client] = [:]
+  private var shares: ConnectionShares
+  private var pace: ArrivalPace
+  private var secrets: ResumeSecrets
+  private var delayedConnections: UInt64 = 0
+  private var refusals: [ConnectionRefusal: UInt64] = [:]
+  private let budget: InputBudget
+  let turns: LoopTurns
   private var connections: [ConnectionID: WebSocketConnection] = [:]
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
   private var latestMetrics: (reply: HTTPReply, madeAt: NIODeadline)?
+  /// Who waits for metrics that are being written.
+  private var metricsReaders: [(HTTPReply) -> Void] = []
   private var lastConnection: UInt64 = 0
   private var lastRequest: UInt64 = 0
 
-  public init(configuration: SignallingConfiguration, eventLoop: any EventLoop, log: Logger) {
+  /// A connection, and what it counts as.
+  private struct Client {
+    let channel: any Channel
+    let network: ClientNetwork?
+    let since: NIODeadline
+    /// Why it may do nothing but resume; nil once it has.
+    var mustResume: ConnectionRefusal?
+    /// Whether it is a participant's.
+    var hasJoined = false
+  }
+
+  /// `turns`: those of the event loop; nil if nobody else measures them.
+  public init(
+    configuration: SignallingConfiguration, eventLoop: any EventLoop, log: Logger, turns: LoopTurns? = nil
+  ) {
     eventLoop.preconditionInEventLoop()
     self.configuration = configuration
     self.eventLoop = eventLoop
     self.log = log
+    self.turns = turns ?? LoopTurns(log: log)
     limits = configuration.limits
+    shares = ConnectionShares(limit: limits.connections, share: limits.connectionsPerAddress)
+    // A proxy elsewhere, which has a large share, brings many.
+    let perSecond = max(50, limits.connectionsPerAddress / 20)
+    pace = ArrivalPace(
+      each: ArrivalPace.Rate(burst: perSecond * 4, perSecond: perSecond),
+      all: ArrivalPace.Rate(burst: max(400, perSecond * 4), perSecond: max(200, perSecond)))
+    secrets = ResumeSecrets(capacity: limits.connections * 2)
+    budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
     files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
-    endpoint = SessionEndpoint(tokens: configuration.tokens, log: log)
+    endpoint = SessionEndpoint(tokens: configuration.tokens, publicURL: configuration.publicURL, log: log)
   }
 
   // MARK: Life
@@ -57,7 +89,9 @@ public final class SignallingServer: HTTPService {
       .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try server.value.accepted(channel) }
+        channel.eventLoop.makeCompletedFuture {
+          try server.value.turns.measure("accept") { try server.value.accepted(channel) }
+        }
       }
     return bootstrap.bind(host: address, port: port).assumeIsolated().flatMapError { error in
       // Every address, on a host without IPv6.
@@ -85,7 +119,7 @@ public final class SignallingServer: HTTPService {
   public func stop() -> EventLoopFuture<Void> {
     listener?.close(promise: nil)
     listener = nil
-    let open = Array(channels.values)
+    let open = clients.values.map(\.channel)
     for connection in connections.values { connection.closeForShutdown() }
     for channel in open where !connections.values.contains(where: { $0.isOn(channel) }) { channel.close(promise: nil) }
     eventLoop.scheduleTask(in: .seconds(1)) { for channel in open { channel.close(promise: nil) } }
@@ -102,25 +136,65 @@ public final class SignallingServer: HTTPService {
   // MARK: Connections
 
   private func accepted(_ channel: any Channel) throws {
-    track(channel)
-    let refusal = refusal()
-    // Some more are answered with a refusal; beyond that not even a TLS handshake is worth it.
-    guard channels.count <= limits.connections + Self.refusedAtOnce else {
-      log.warning("connection refused", metadata: ["limit": "\(limits.connections) (max-connections)"])
-      throw TooManyConnections()
-    }
+    let client = try admit(channel)
     let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(TurnMeter(turns, "connection"))
     if let tls { try pipeline.addHandlers(PlainHTTPNotice(), NIOSSLServerHandler(context: tls.context)) }
-    let http = HTTPConnection(service: self, refusal: refusal)
+    let http = HTTPConnection(
+      service: self, refusal: client.mustResume.map { refusal in { [unowned self] in reply(refusal, channel) } },
+      claim: InputClaim(budget, client.network))
     try pipeline.configureHTTPServerPipeline(
       withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,
       withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.headerLimits)
     try pipeline.addHandler(http)
   }
 
-  private static let refusedAtOnce = 64
-
   private struct TooManyConnections: Error {}
+
+  /// Counts the connection until it is closed, unless there is no room for it at all.
+  private func admit(_ channel: any Channel) throws -> Client {
+    let network = ClientNetwork(channel.remoteAddress)
+    guard let wait = pace.wait(network, now: .now()) else { throw turnAway(channel, .pace) }
+    var client = Client(channel: channel, network: network, since: .now())
+    switch shares.opened(network) {
+    case .admitted: break
+    case .onlyToResume(let refusal): client.mustResume = refusal
+    case .turnedAway(let refusal): throw turnAway(channel, refusal)
+    }
+    if wait > .zero { try delay(channel, by: wait) }
+    let key = ObjectIdentifier(channel)
+    clients[key] = client
+    channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in
+      guard let self, let client = clients.removeValue(forKey: key) else { return }
+      shares.closed(client.network, isUnproven: client.mustResume != nil)
+    }
+    return client
+  }
+
+  private func turnAway(_ channel: any Channel, _ refusal: ConnectionRefusal) -> TooManyConnections {
+    refused(refusal, log, channel.remoteAddress?.client)
+    return TooManyConnections()
+  }
+
+  /// Nothing is read of it before.
+  private func delay(_ channel: any Channel, by wait: TimeAmount) throws {
+    delayedConnections += 1
+    try channel.syncOptions?.setOption(.autoRead, value: false)
+    eventLoop.scheduleTask(in: wait) { _ = channel.setOption(.autoRead, value: true) }
+  }
+
+  /// Counts and logs that there is no room for a connection, or for what it asks.
+  func refused(_ refusal: ConnectionRefusal, _ log: Logger, _ client: String? = nil) {
+    refusals[refusal, default: 0] += 1
+    var metadata: Logger.Metadata = ["reason": "\(refusal.rawValue)"]
+    metadata["client"] = client.map { "\($0)" }
+    log.warning("connection refused", metadata: metadata)
+  }
+
+  private func reply(_ refusal: ConnectionRefusal, _ channel: any Channel) -> HTTPReply {
+    refused(refusal, log, channel.remoteAddress?.client)
+    return .problem(.serviceUnavailable, .limitExceeded, refusal.text(limits))
+  }
 
   private static let headerLimits: NIOHTTPDecoderLimitConfiguration = {
     var limits = NIOHTTPDecoderLimitConfiguration()
@@ -130,12 +204,6 @@ public final class SignallingServer: HTTPService {
     return limits
   }()
 
-  private func track(_ channel: any Channel) {
-    let key = ObjectIdentifier(channel)
-    channels[key] = channel
-    channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in self?.channels[key] = nil }
-  }
-
   private func webSocketUpgrade(replacing http: HTTPConnection) -> NIOHTTPServerUpgradeSendableConfiguration {
     let server = NIOLoopBound(self, eventLoop: eventLoop)
     let http = NIOLoopBound(http, eventLoop: eventLoop)
@@ -144,7 +212,8 @@ public final class SignallingServer: HTTPService {
       shouldUpgrade: { channel, head in
         let isForUs = head.method == .GET && HTTPRequest(method: .GET, target: head.uri).path == "/ws"
         let admits =
-          isForUs && head.namesOneHost && WebSocketHandshake.hasKey(head.headers) && server.value.refusal() == nil
+          isForUs && head.namesOneHost && WebSocketHandshake.hasKey(head.headers)
+          && server.value.configuration.origins.admits(head.headers)
         return channel.eventLoop.makeSucceededFuture(admits ? [:] : nil)
       },
       upgradePipelineHandler: { channel, _ in
@@ -161,11 +230,15 @@ public final class SignallingServer: HTTPService {
     var log = log
     log[metadataKey: "connection"] = "\(lastConnection)"
     log[metadataKey: "client"] = "\(channel.remoteAddress?.client ?? "unknown")"
-    let connection = WebSocketConnection(id: ConnectionID(rawValue: lastConnection), server: self, log: log)
+    let client = clients[ObjectIdentifier(channel)]
+    let connection = WebSocketConnection(
+      id: ConnectionID(rawValue: lastConnection), server: self, mustResume: client?.mustResume,
+      claim: InputClaim(budget, client?.network), log: log)
     let pipeline = channel.pipeline.syncOperations
+    // It holds a frame until it is whole; ours stands in its place.
     let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
-    try pipeline.addHandler(JoinAllowance(of: connection), position: .before(decoder))
-    try pipeline.addHandler(connection)
+    try pipeline.addHandler(connection, position: .before(decoder))
+    pipeline.removeHandler(decoder, promise: nil)
     connections[connection.id] = connection
     log.info("WebSocket opened")
   }
@@ -173,7 +246,37 @@ public final class SignallingServer: HTTPService {
   /// The connection's channel is gone.
   func ended(_ connection: WebSocketConnection) {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
+    if let secret = connection.resumeSecret { secrets.cutOff(secret, now: .now()) }
     control?.handle(.disconnected(connection.id))
+  }
+
+  // MARK: Coming back
+
+  /// The connection is a participant's now, who may come back with `secret`.
+  func joined(_ channel: any Channel, secret: String) {
+    clients[ObjectIdentifier(channel)]?.hasJoined = true
+    secrets.given(secret, now: .now())
+  }
+
+  /// The participant has left; its connection stays.
+  func left(_ channel: any Channel, secret: String) {
+    clients[ObjectIdentifier(channel)]?.hasJoined = false
+    secrets.forget(secret)
+  }
+
+  /// Whether a `join` with this secret is taken where there is no room for others.
+  func mayReturn(_ secret: String?) -> Bool { secret.map { secrets.holds($0, now: .now()) } ?? false }
+
+  /// It came back, once for each secret. Whoever is in no call makes way for it, the first to have come first.
+  func returned(_ channel: any Channel, with secret: String) {
+    secrets.forget(secret)
+    let key = ObjectIdentifier(channel)
+    guard let client = clients[key], client.mustResume != nil else { return }
+    clients[key]?.mustResume = nil
+    shares.resumed(client.network)
+    guard shares.isOverfull else { return }
+    let idle = clients.filter { $0.key != key && !$0.value.hasJoined && $0.value.mustResume == nil }
+    idle.values.min { $0.since < $1.since }?.channel.close(promise: nil)
   }
 
   /// What the token of a `join` grants.
@@ -202,11 +305,13 @@ public final class SignallingServer: HTTPService {
 
   // MARK: HTTP
 
-  func refusal() -> HTTPReply? {
-    guard channels.count > limits.connections else { return nil }
-    return .problem(
-      .serviceUnavailable, .limitExceeded,
-      "this server has its limit of \(limits.connections) connections (max-connections)")
+  func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict {
+    var request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers)
+    request.client = client
+    guard let route = try? Route(request), route.methods.contains(head.method), route.takesBody,
+      configuration.origins.admits(head.headers)
+    else { return .skipped }
+    return endpoint.refusal(of: request, route, now: Date()).map { .refused($0) } ?? .kept
   }
 
   func headers(for target: String) -> HTTPHeaders {
@@ -220,10 +325,14 @@ public final class SignallingServer: HTTPService {
   private static let crossOriginHeaders: HTTPHeaders = [
     "access-control-allow-origin": "*",
     "access-control-expose-headers":
-      "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
+      "Location, ETag, Link, Warning, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
   ]
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
+    turns.measure(request.method.rawValue) { answer(request, reply) }
+  }
+
+  private func answer(_ request: HTTPRequest, _ reply: @escaping (HTTPReply) -> Void) {
     let route: Route
     do throws(Route.Failure) { route = try Route(request) } catch { return reply(self.reply(to: error, request)) }
     guard route.methods.contains(request.method) else {
@@ -231,24 +340,28 @@ public final class SignallingServer: HTTPService {
       let detail = "\(request.method.rawValue) is not for this resource; it takes \(allowed)"
       return reply(.problem(.methodNotAllowed, code: "method-not-allowed", detail, headers: ["allow": allowed]))
     }
+    if route.isForOwnPages, !configuration.origins.admits(request.headers) { return reply(Self.otherOrigin) }
     switch route {
     case .endpoint, .resource: ask(request, route, reply)
+    case .metrics: metrics(now: .now(), reply)
     default: reply(response(to: request, route))
     }
   }
+
+  private static let otherOrigin = HTTPReply.problem(
+    .forbidden, .forbidden, "pages of this origin may open no calls here (allowed-origins)")
 
   private func response(to request: HTTPRequest, _ route: Route) -> HTTPReply {
     switch route {
     case .health: return .text(.ok, "ok\n")
     case .readiness: return readiness()
-    case .metrics: return recentMetrics(now: .now())
     case .file(let segments):
       return files?.reply(to: request, segments: segments)
         ?? .problem(.notFound, .notFound, "this server has no web folder (web)")
     case .webSocket: return WebSocketHandshake.refusal(request.headers)
     // What one resource or another takes (RFC 9110 section 9.3.7).
     case .server: return HTTPReply(.noContent, headers: ["allow": "GET, HEAD, POST, PATCH, DELETE, OPTIONS"])
-    case .endpoint, .resource: return .problem(.notFound, .notFound, "there is nothing here")
+    case .endpoint, .resource, .metrics: return .problem(.notFound, .notFound, "there is nothing here")
     }
   }
 
@@ -259,18 +372,35 @@ public final class SignallingServer: HTTPService {
     return .text(.ok, "ready\n")
   }
 
-  /// Made anew once a second at most.
-  private func recentMetrics(now: NIODeadline) -> HTTPReply {
-    if let latestMetrics, now - latestMetrics.madeAt < .seconds(1) { return latestMetrics.reply }
-    let reply = metrics()
-    latestMetrics = (reply, now)
-    return reply
+  /// Made anew once a second at most, of values that are taken here, on another thread.
+  private func metrics(now: NIODeadline, _ reply: @escaping (HTTPReply) -> Void) {
+    if let latestMetrics, now - latestMetrics.madeAt < .seconds(1) { return reply(latestMetrics.reply) }
+    guard let control else { return reply(.problem(.serviceUnavailable, .draining, "this server stops")) }
+    metricsReaders.append(reply)
+    guard metricsReaders.count == 1 else { return }
+    let page = MetricsPage(totals: control.totals(), fastPath: control.fastPathStatistics(), server: counts)
+    let render = { @Sendable in
+      HTTPReply.text(.ok, page.text, type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+    eventLoop.render(render) { [weak self] made in
+      guard let self else { return }
+      latestMetrics = (made, now)
+      let readers = metricsReaders
+      metricsReaders = []
+      for reader in readers { reader(made) }
+    }
   }
 
-  private func metrics() -> HTTPReply {
-    guard let control else { return .problem(.serviceUnavailable, .draining, "this server stops") }
-    let text = MetricsPage(report: control.report(), fastPath: control.fastPathStatistics()).text
-    return .text(.ok, text, type: "text/plain; version=0.0.4; charset=utf-8")
+  private var counts: ServerCounts {
+    var counts = ServerCounts()
+    counts.logLosses = configuration.logLosses()
+    counts.turns = turns.times
+    counts.connections = clients.count
+    for refusal in ConnectionRefusal.allCases { counts.refusedConnections[refusal.rawValue] = refusals[refusal] ?? 0 }
+    counts.delayedConnections = delayedConnections
+    counts.unfinishedBytes = budget.held
+    counts.unfinishedRefused = budget.refusals
+    return counts
   }
 
   private func ask(_ request: HTTPRequest, _ route: Route, _ reply: @escaping (HTTPReply) -> Void) {

@@ -15,6 +15,7 @@ final class ControlLoop: CallControl {
   private let chooseCandidates: () throws -> [Wire.SocketAddress]
   private let log: Logger
   private let eventLoop: any EventLoop
+  private let turns: LoopTurns
   private var interfaces = InterfaceLog()
   private var ticking: RepeatedTask?
   private var followingAddresses: RepeatedTask?
@@ -30,13 +31,14 @@ final class ControlLoop: CallControl {
 
   init(
     sfu: SFU, fastPath: FastPath, candidates: @escaping () throws -> [Wire.SocketAddress], eventLoop: any EventLoop,
-    log: Logger
+    turns: LoopTurns, log: Logger
   ) {
     eventLoop.preconditionInEventLoop()
     self.sfu = sfu
     self.fastPath = fastPath
     chooseCandidates = candidates
     self.eventLoop = eventLoop
+    self.turns = turns
     self.log = log
   }
 
@@ -44,14 +46,14 @@ final class ControlLoop: CallControl {
     followAddresses()
     interfaces.note(fastPath.statistics().interfaces, log: log)
     inbox = events
-    events.connect { [weak self] events in self?.received(events) }
+    events.connect { [weak self, turns] events in turns.measure("fast path") { self?.received(events) } }
     let loop = NIOLoopBound(self, eventLoop: eventLoop)
-    ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
-      loop.value.handle(.tick)
+    ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { [turns] _ in
+      turns.measure("tick") { loop.value.handle(.tick) }
     }
     followingAddresses = eventLoop.scheduleRepeatedTask(
       initialDelay: Self.addressInterval, delay: Self.addressInterval
-    ) { _ in loop.value.followAddresses() }
+    ) { [turns] _ in turns.measure("addresses") { loop.value.followAddresses() } }
   }
 
   /// Ends every peer: what tells them so is sent when this returns.
@@ -84,7 +86,9 @@ final class ControlLoop: CallControl {
 
   func handle(_ input: SFUInput) { perform(sfu.handle(input, now: MonotonicClock.now())) }
 
-  func report() -> Report { sfu.report(now: MonotonicClock.now()) }
+  func totals() -> CallTotals { turns.measure("totals") { sfu.totals() } }
+
+  func report() -> Report { turns.measure("report") { sfu.report(now: MonotonicClock.now()) } }
 
   var isDraining: Bool { sfu.isDraining }
 
@@ -205,6 +209,7 @@ extension AdminOutcome {
     case .captureBegun(let id): "capture \(id.rawValue)"
     case .captureRead: "read"
     case .limited(let what): what
+    case .ambiguous(let ids): "ambiguous: \(ids.joined(separator: ", "))"
     }
   }
 }

@@ -1,5 +1,7 @@
 import Foundation
 import Logging
+import Logs
+import Signalling
 
 /// `needletail [--config FILE]`: reads the configuration, starts the server, and does what signals ask of it.
 @main
@@ -12,23 +14,29 @@ struct Needletail {
     if arguments.wantsVersion { return print("needletail \(version)") }
     if arguments.wantsReference { return print(Usage.reference, terminator: "") }
     let (configuration, warnings) = read(arguments)
-    if arguments.wantsCheck { return approve(warnings) }
+    if arguments.wantsCheck { return approve(configuration, warnings) }
     Signal.block()
-    let log = bootstrapLog(configuration)
-    StartupNotes.announceMode(configuration, log)
+    let lines = LineLog(descriptor: STDERR_FILENO, format: LineFormat(rawValue: configuration.logFormat) ?? .text)
+    let output = LineWriter(descriptor: STDOUT_FILENO)
+    let log = bootstrap(lines, configuration)
+    StartupNotes.announceMode(configuration, output, log)
     for warning in warnings { log.warning("\(warning)") }
-    OpenFiles.allow(configuration.maximumConnections, log: log)
+    OpenFiles.allow(SignallingLimits.connectionsInAll(configuration.maximumConnections), log: log)
     do {
-      let server = try RunningServer(configuration, log: log)
-      StartupNotes.announceURLs(configuration, port: server.port)
+      let server = try RunningServer(configuration, log: log, losses: { lines.losses })
+      StartupNotes.announceURLs(configuration, port: server.port, output)
       log.notice("ready", metadata: ["signal": "SIGINT or SIGTERM stops"])
       let signal = signalToStop(server, configuration)
       log.notice("stopping", metadata: ["signal": "\(signal.rawValue)"])
       exitAtNextSignal()
       server.stop()
       log.notice("stopped")
+      output.flush(milliseconds: 500)
+      lines.flush(milliseconds: 1500)
     } catch {
-      fail(["\(error)"], status: 1)
+      lines.write("needletail: \(error)")
+      lines.flush(milliseconds: 2000)
+      exit(1)
     }
   }
 
@@ -40,15 +48,17 @@ struct Needletail {
     }
   }
 
-  private static func approve(_ warnings: [String]) {
+  private static func approve(_ configuration: ServerConfiguration, _ warnings: [String]) {
+    do throws(ConfigurationError) { try WebCertificate.checkDevelopment(configuration) } catch {
+      fail([error.description], status: 2)
+    }
     for warning in warnings { StandardStream.error.write("needletail: \(warning)") }
     StandardStream.output.write("the configuration is good")
   }
 
-  private static func bootstrapLog(_ configuration: ServerConfiguration) -> Logger {
+  private static func bootstrap(_ lines: LineLog, _ configuration: ServerConfiguration) -> Logger {
     let level = Logger.Level(name: configuration.logLevel)
-    let format = LineLogHandler.Format(rawValue: configuration.logFormat) ?? .text
-    LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, logLevel: level) }
+    LoggingSystem.bootstrap { _ in LineLogHandler(lines, logLevel: level) }
     return Logger(label: "needletail")
   }
 

@@ -3,6 +3,7 @@ import FastPath
 import Forwarding
 import Foundation
 import Logging
+import Logs
 import NIOCore
 import NIOPosix
 import SFU
@@ -24,6 +25,7 @@ final class RunningServer: Sendable {
   private struct Listeners {
     let signalling: SignallingServer
     let admin: AdminServer
+    let turns: LoopTurns
 
     func stop() -> EventLoopFuture<Void> {
       admin.stop()
@@ -31,7 +33,8 @@ final class RunningServer: Sendable {
     }
   }
 
-  init(_ configuration: ServerConfiguration, log: Logger) throws {
+  /// `losses`: what the log did not take.
+  init(_ configuration: ServerConfiguration, log: Logger, losses: @escaping @Sendable () -> LogLosses) throws {
     let certificate = try WebCertificate.load(configuration)
     if let certificate { log.info("\(certificate.note)") }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -39,7 +42,7 @@ final class RunningServer: Sendable {
     let tokens = SessionSecret.tokens(configuration, log: log)
     // The fast path takes a second and touches every interface: not for a port that is taken. Whoever connects waits.
     let (listeners, port) = try Self.listen(
-      configuration, tls: certificate?.identity, tokens: tokens, eventLoop: eventLoop, log: log)
+      configuration, tls: certificate?.identity, tokens: tokens, losses: losses, eventLoop: eventLoop, log: log)
     do {
       (fastPath, control) = try Self.start(
         listeners, port: port, configuration, tokens: tokens, eventLoop: eventLoop, log: log)
@@ -87,15 +90,19 @@ final class RunningServer: Sendable {
 
   /// The admin socket comes last: it leaves a file.
   private static func listen(
-    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?, eventLoop: any EventLoop,
-    log: Logger
+    _ configuration: ServerConfiguration, tls: TLSIdentity?, tokens: SessionTokens?,
+    losses: @escaping @Sendable () -> LogLosses, eventLoop: any EventLoop, log: Logger
   ) throws -> (NIOLoopBound<Listeners>, port: Int) {
-    let listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    var listening = signallingConfiguration(configuration, tls: tls, tokens: tokens, log: log)
+    listening.logLosses = losses
+    listening.origins = origins(configuration)
     return try eventLoop.flatSubmit {
+      let turns = LoopTurns(log: log)
       let listeners = NIOLoopBound(
         Listeners(
-          signalling: SignallingServer(configuration: listening, eventLoop: eventLoop, log: log),
-          admin: AdminServer(path: configuration.adminSocket, eventLoop: eventLoop, log: log)),
+          signalling: SignallingServer(configuration: listening, eventLoop: eventLoop, log: log, turns: turns),
+          admin: AdminServer(path: configuration.adminSocket, eventLoop: eventLoop, log: log, turns: turns),
+          turns: turns),
         eventLoop: eventLoop)
       return listeners.value.signalling.listen().flatMap { port in
         listeners.value.admin.listen().map { (listeners, port) }
@@ -162,7 +169,8 @@ final class RunningServer: Sendable {
     return try eventLoop.submit {
       let sfu = SFU(configuration: limits, certificate: certificate, now: MonotonicClock.now())
       let control = ControlLoop(
-        sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, log: log)
+        sfu: sfu, fastPath: fastPath, candidates: candidates, eventLoop: eventLoop, turns: listeners.value.turns,
+        log: log)
       control.signalling = listeners.value.signalling
       control.start(events: inbox)
       try addRTP(configuration.rtpParticipants, to: control)
@@ -185,6 +193,8 @@ final class RunningServer: Sendable {
   ) -> SignallingConfiguration {
     var limits = SignallingLimits()
     limits.connections = configuration.maximumConnections
+    limits.connectionsPerAddress =
+      configuration.maximumConnectionsPerAddress ?? max(1, configuration.maximumConnections / 4)
     limits.messageBytes = configuration.maximumMessageBytes
     limits.bodyBytes = configuration.maximumBodyBytes
     limits.messagesPerSecond = configuration.maximumMessagesPerSecond
@@ -193,8 +203,16 @@ final class RunningServer: Sendable {
     let web = WebFolder.find(configuration.web)
     if web == nil { log.warning("no web folder: GET / serves nothing", metadata: ["key": "web"]) }
     return SignallingConfiguration(
-      address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits
+      address: configuration.address, port: configuration.port, tls: tls, webFolder: web,
+      publicURL: configuration.publicURL ?? "", tokens: tokens, limits: limits
     )
+  }
+
+  /// Where nobody needs a token, a page that somebody happens to open must not join in his name.
+  private static func origins(_ configuration: ServerConfiguration) -> OriginRule {
+    let named = Set(configuration.allowedOrigins.map { $0.lowercased() })
+    if named.contains("*") || (named.isEmpty && configuration.auth != "none") { return .any }
+    return .own(and: named)
   }
 
   private static func serverInfo(_ configuration: ServerConfiguration, port: Int, mediaPort: UInt16) -> AdminServerInfo

@@ -1,7 +1,7 @@
 import Glibc
 
-/// The process's own output. What cannot be written there, as on a full disk or to a reader that is gone, is lost: no call ends for
-/// want of a log line.
+/// What a command that answers and ends says: it waits for its reader, as a server must not (`LineWriter`). What cannot be written, as
+/// on a full disk or to a reader that is gone, is lost.
 enum StandardStream: Int32 {
   case output = 1
   case error = 2

@@ -1,11 +1,12 @@
 import Logging
+import Logs
 
 /// What an operator must know from the first lines.
 enum StartupNotes {
-  static func announceMode(_ configuration: ServerConfiguration, _ log: Logger) {
+  static func announceMode(_ configuration: ServerConfiguration, _ output: LineWriter, _ log: Logger) {
     if configuration.isDevelopment {
       let listens = configuration.address == "::" || configuration.address == "0.0.0.0"
-      StandardStream.output.write(
+      output.write(
         "needletail \(Needletail.version), development mode: listens on "
           + (listens ? "every address" : configuration.address)
           + (configuration.auth == "none" ? ", takes no tokens: whoever reaches this machine may join." : "."))
@@ -18,8 +19,8 @@ enum StartupNotes {
     }
   }
 
-  static func announceURLs(_ configuration: ServerConfiguration, port: Int) {
-    StandardStream.output.write("open " + urls(configuration, port: port).joined(separator: "\n     "))
+  static func announceURLs(_ configuration: ServerConfiguration, port: Int, _ output: LineWriter) {
+    output.write("open " + urls(configuration, port: port).joined(separator: "\n     "))
   }
 
   static func urls(_ configuration: ServerConfiguration, port: Int) -> [String] {

@@ -100,8 +100,11 @@ import Wire
   private func certificate(pem: String) -> OpaquePointer? { read(pem) { PEM_read_bio_X509($0, nil, nil, nil) } }
 
   private func read(_ pem: String, _ parse: (OpaquePointer) -> OpaquePointer?) -> OpaquePointer? {
-    guard let bio = BIO_new_mem_buf(pem, -1) else { return nil }
-    defer { BIO_free(bio) }
-    return parse(bio)
+    // The BIO reads the string where it is.
+    pem.withCString { text in
+      guard let bio = BIO_new_mem_buf(text, -1) else { return nil }
+      defer { BIO_free(bio) }
+      return parse(bio)
+    }
   }
 }

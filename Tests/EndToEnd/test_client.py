@@ -3,10 +3,16 @@
 import re
 from pathlib import Path
 
+import pytest
 from harness.server import ROOT
 from harness.waiting import wait_for
 
 README = Path(ROOT / "web/README.md").read_text()
+
+
+@pytest.fixture
+def server(start_server):
+    return start_server(allowed_origins=["https://elsewhere.example"])
 
 
 def test_the_example_of_the_documentation(server, new_page, new_participant):

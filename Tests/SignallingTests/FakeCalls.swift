@@ -123,11 +123,12 @@ final class TestServer: Sendable {
 
   init(
     tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
-    log: Logger = Logger(label: "test"), isStarted: Bool = true
+    origins: OriginRule = .any, log: Logger = Logger(label: "test"), isStarted: Bool = true
   ) throws {
     let loop = group.next()
-    let configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
-    (parts, port) = try loop.flatSubmit {
+    var configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
+    configuration.origins = origins
+    (parts, port) = try loop.flatSubmit { [configuration] in
       let calls = FakeCalls()
       let server = SignallingServer(configuration: configuration, eventLoop: loop, log: log)
       calls.server = server

@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import NIOHTTP1
 import SFU
 
@@ -26,6 +27,14 @@ struct AdminAPI {
   private weak var control: (any CallControl)?
   private let server: AdminServerInfo
   private let tokens: SessionTokens?
+  private let reports = RecentReport()
+
+  /// What a request leads to.
+  enum Answer {
+    case reply(HTTPReply)
+    /// Written of values, on whichever thread.
+    case written(@Sendable () -> HTTPReply)
+  }
 
   init(control: any CallControl, server: AdminServerInfo, tokens: SessionTokens?) {
     self.control = control
@@ -39,18 +48,50 @@ struct AdminAPI {
     "/rtp": "GET, POST, DELETE", "/rtp/sdp": "GET", "/trace": "POST", "/capture": "POST", "/capture/ID": "GET, DELETE",
   ]
 
-  func response(to request: HTTPRequest, now: Date) -> HTTPReply {
-    guard let control else { return .problem(.serviceUnavailable, .draining, "the server stops") }
+  func answer(to request: HTTPRequest, now: Date) -> Answer {
+    guard let control else { return .reply(.problem(.serviceUnavailable, .draining, "the server stops")) }
+    guard request.method == .GET, let view = view(control, request) else {
+      reports.forget()
+      return .reply(response(to: request, by: control, now: now))
+    }
+    let report = reports.report(of: control, now: .now())
+    return .written {
+      do throws(Refusal) { return try view(report) } catch {
+        return .problem(error.status, code: error.code, error.detail)
+      }
+    }
+  }
+
+  private typealias View = @Sendable (Report) throws(Refusal) -> HTTPReply
+
+  /// What shows a report, if that is what the request is for.
+  private func view(_ control: any CallControl, _ request: HTTPRequest) -> View? {
+    let name = request.query["room"]
+    switch request.path {
+    case "/rooms": return { report throws(Refusal) in .json(AdminRooms(report)) }
+    case "/participants":
+      return { report throws(Refusal) in
+        .json(AdminParticipants(try Self.rooms(report, named: name, isRequired: true)))
+      }
+    case "/streams":
+      return { report throws(Refusal) in .json(AdminStreams(try Self.rooms(report, named: name, isRequired: false))) }
+    case "/rtp":
+      return { report throws(Refusal) in
+        .json(AdminRTPParticipants(try Self.rooms(report, named: name, isRequired: false)))
+      }
+    case "/fastpath":
+      let statistics = control.fastPathStatistics()
+      return { report throws(Refusal) in .json(AdminFastPath(statistics, report.rooms)) }
+    default: return nil
+    }
+  }
+
+  private func response(to request: HTTPRequest, by control: any CallControl, now: Date) -> HTTPReply {
     do throws(Refusal) {
       switch (request.method, request.path) {
       case (.GET, "/status"): return .json(status(control, now))
-      case (.GET, "/rooms"): return .json(AdminRooms(control.report()))
-      case (.GET, "/participants"): return .json(AdminParticipants(try room(control, request, isRequired: true)))
-      case (.GET, "/streams"): return .json(AdminStreams(try room(control, request, isRequired: false)))
-      case (.GET, "/fastpath"): return .json(AdminFastPath(control.fastPathStatistics(), control.report().rooms))
       case (.POST, "/trace"): return try trace(control, request, now)
       case (.POST, "/token"): return try token(request, now)
-      case (.GET, "/rtp"): return .json(AdminRTPParticipants(try room(control, request, isRequired: false)))
       case (.POST, "/rtp"): return try addRTP(control, request)
       case (.DELETE, "/rtp"): return try outcome(of: try removal(request), by: control)
       case (.GET, "/rtp/sdp"): return try outcome(of: try description(request), by: control)
@@ -88,7 +129,7 @@ struct AdminAPI {
   }
 
   private func status(_ control: any CallControl, _ now: Date) -> AdminStatus {
-    AdminStatus(server: server, report: control.report(), media: control.fastPathStatistics().media, now: now)
+    AdminStatus(server: server, totals: control.totals(), media: control.fastPathStatistics().media, now: now)
   }
 
   func wrong(_ request: HTTPRequest) -> HTTPReply {
@@ -102,11 +143,11 @@ struct AdminAPI {
   }
 
   /// The rooms that `?room=` selects: that one, or all.
-  private func room(_ control: any CallControl, _ request: HTTPRequest, isRequired: Bool) throws(Refusal)
-    -> [RoomReport]
-  {
-    let rooms = control.report().rooms
-    guard let name = request.query["room"] else {
+  private static func rooms(
+    _ report: Report, named name: String?, isRequired: Bool
+  ) throws(Refusal) -> [RoomReport] {
+    let rooms = report.rooms
+    guard let name else {
       if isRequired {
         throw Refusal(status: .badRequest, code: "bad-message", detail: "the query must name a room: ?room=NAME")
       }
@@ -132,6 +173,10 @@ struct AdminAPI {
     case .captureBegun(let id): return .json(AdminCaptureBegun(id: id.rawValue))
     case .captureRead(let report): return .json(AdminCapture(report))
     case .limited(let what): return .problem(.conflict, .limitExceeded, what)
+    case .ambiguous(let ids):
+      return .problem(
+        .conflict, code: "ambiguous",
+        "\(ids.count) participants have this name; name one by its id: \(ids.joined(separator: ", "))")
     }
   }
 
@@ -236,4 +281,21 @@ struct AdminAPI {
       throw Refusal(status: .badRequest, code: "bad-json", detail: "the body must be a JSON object")
     }
   }
+}
+
+/// The latest report. Making one looks at every stream: it is made anew as often as that costs the event loop a twentieth of
+/// its time at most. On the event loop only.
+private final class RecentReport {
+  private var latest: (report: Report, until: NIODeadline)?
+
+  func report(of control: any CallControl, now: NIODeadline) -> Report {
+    if let latest, now < latest.until { return latest.report }
+    let report = control.report()
+    let cost = NIODeadline.now() - now
+    latest = (report, now + min(.seconds(1), .nanoseconds(cost.nanoseconds * 20)))
+    return report
+  }
+
+  /// Something may have changed by order.
+  func forget() { latest = nil }
 }

@@ -46,22 +46,21 @@ struct AdminStatus: Encodable {
   var sent: [String: MediaTotals.Count]
   var counters: SFUCounters
 
-  init(server: AdminServerInfo, report: Report, media: MediaTotals, now: Date) {
-    let people = report.rooms.flatMap(\.participants)
+  init(server: AdminServerInfo, totals: CallTotals, media: MediaTotals, now: Date) {
     version = server.version
     url = server.url
     mediaPort = server.mediaPort
     authentication = server.authentication
     uptimeSeconds = now.timeIntervalSince(server.startedAt)
     processID = getpid()
-    draining = report.draining
-    rooms = report.rooms.count
-    participants = people.count
-    sources = people.flatMap(\.peers).reduce(0) { $0 + $1.sources.count }
-    sinks = people.flatMap(\.peers).reduce(0) { $0 + $1.sinks.count }
+    draining = totals.draining
+    rooms = totals.rooms
+    participants = totals.participants
+    sources = totals.sources.values.reduce(0, +)
+    sinks = totals.sinks.values.reduce(0, +)
     received = media.received.used
     sent = media.sent.used
-    counters = report.counters
+    counters = totals.counters
   }
 }
 

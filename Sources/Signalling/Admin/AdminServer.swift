@@ -27,16 +27,19 @@ public final class AdminServer: HTTPService {
   private let path: String
   private let eventLoop: any EventLoop
   private let log: Logger
+  private let turns: LoopTurns
   /// Set before the first connection is accepted.
   private var api: AdminAPI?
   private var listener: (any Channel)?
   private var channels: [ObjectIdentifier: any Channel] = [:]
 
-  public init(path: String, eventLoop: any EventLoop, log: Logger) {
+  /// `turns`: those of the event loop; nil if nobody else measures them.
+  public init(path: String, eventLoop: any EventLoop, log: Logger, turns: LoopTurns? = nil) {
     eventLoop.preconditionInEventLoop()
     self.path = path
     self.eventLoop = eventLoop
     self.log = log
+    self.turns = turns ?? LoopTurns(log: log)
     var limits = SignallingLimits()
     limits.bodyBytes = 64 << 10
     limits.connections = 64
@@ -77,14 +80,22 @@ public final class AdminServer: HTTPService {
     for channel in channels.values { channel.close(promise: nil) }
   }
 
-  func refusal() -> HTTPReply? {
+  func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict { .kept }
+
+  private func refusal() -> HTTPReply? {
     guard channels.count > limits.connections else { return nil }
     return .problem(
       .serviceUnavailable, .limitExceeded, "the admin API has its limit of \(limits.connections) connections")
   }
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {
-    if let api { reply(api.response(to: request, now: Date())) }
+    guard let api else { return }
+    turns.measure("\(request.method.rawValue) \(request.path.prefix(40))") {
+      switch api.answer(to: request, now: Date()) {
+      case .reply(let answer): reply(answer)
+      case .written(let write): eventLoop.render(write, reply: reply)
+      }
+    }
   }
 
   func headers(for target: String) -> HTTPHeaders { [:] }
@@ -94,8 +105,9 @@ public final class AdminServer: HTTPService {
     channels[key] = channel
     channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in self?.channels[key] = nil }
     let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(TurnMeter(turns, "admin"))
     try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
-    try pipeline.addHandler(HTTPConnection(service: self, refusal: refusal()))
+    try pipeline.addHandler(HTTPConnection(service: self, refusal: refusal().map { reply in { reply } }))
   }
 
   /// A listening socket at `path`, mode 0600 from its first moment.

@@ -5,12 +5,21 @@ import NIOHTTP1
 /// What answers the requests of a connection: the public server or the admin API. Used on the event loop only.
 protocol HTTPService: AnyObject {
   var limits: SignallingLimits { get }
-  /// Whether there is room for one more connection; otherwise its first request is refused with the reply.
-  func refusal() -> HTTPReply?
+  /// Looks at a request's head before its body comes: nothing is kept for who may not ask.
+  func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict
   /// Calls `reply` once, now or later.
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void)
   /// What every response to a request for `target` says, a refusal before its end as well.
   func headers(for target: String) -> HTTPHeaders
+}
+
+/// What becomes of a request's body.
+enum BodyVerdict {
+  case kept
+  /// Nobody reads it.
+  case skipped
+  /// The request is answered when it has ended.
+  case refused(HTTPReply)
 }
 
 /// One HTTP/1.1 connection: collects each request within the limits, writes each response, and closes when idle.
@@ -23,6 +32,8 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private enum State {
     case waiting
     case reading(HTTPRequestHead, body: [UInt8])
+    /// The body is passed over, so many octets of it so far; then the reply comes, or the request is answered without body.
+    case skipping(HTTPRequestHead, octets: Int, HTTPReply?)
     case responding
     /// The response is on its way, and so may be the rest of a body that is passed over.
     case writing
@@ -30,15 +41,18 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private let service: any HTTPService
-  private let isRefused: HTTPReply?
+  private let refusal: (() -> HTTPReply)?
+  private let claim: InputClaim
   private var state = State.waiting
   private var requests: TokenBucket
   private var bodies: TokenBucket
-  private var deadline: Scheduled<Void>?
+  private let deadline = Deadline()
 
-  init(service: any HTTPService, refusal: HTTPReply?) {
+  /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept.
+  init(service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil)) {
     self.service = service
-    isRefused = refusal
+    self.claim = claim
+    self.refusal = refusal
     let limits = service.limits
     requests = TokenBucket(capacity: limits.requestBurst, perSecond: limits.requestsPerSecond, now: .now())
     bodies = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
@@ -46,10 +60,13 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
   func handlerAdded(context: ChannelHandlerContext) { setDeadline(service.limits.requestTimeout, context) }
 
-  func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+  func handlerRemoved(context: ChannelHandlerContext) {
+    deadline.cancel()
+    claim.release()
+  }
 
   func channelInactive(context: ChannelHandlerContext) {
-    deadline?.cancel()
+    deadline.cancel()
     state = .closed
     context.fireChannelInactive()
   }
@@ -69,7 +86,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
     switch state {
     case .waiting: refuse(unreadable(error), HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), context)
-    case .reading(let head, _): refuse(unreadable(error), head, context)
+    case .reading(let head, _), .skipping(let head, _, _): refuse(unreadable(error), head, context)
     case .responding, .writing, .closed: context.close(promise: nil)
     }
   }
@@ -79,31 +96,57 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private func began(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     setDeadline(service.limits.requestTimeout, context)
     state = .reading(head, body: [])
-    if let reply = isRefused { return refuse(reply, head, context) }
+    if let refusal { return refuse(refusal(), head, context) }
     guard head.namesOneHost else { return refuse(noHost, head, context) }
     let limit = service.limits.bodyBytes
     if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limit {
       return refuse(tooLarge(limit), head, context)
     }
-    if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+    let isAwaited = head.headers.first(name: "expect")?.lowercased() == "100-continue"
+    switch head.hasBody ? service.judge(head, from: context.remoteAddress?.client ?? "unknown") : .skipped {
+    case .kept: break
+    case .skipped: state = .skipping(head, octets: 0, nil)
+    // The client waits to be told to send its body.
+    case .refused(let reply) where isAwaited: return refuse(reply, head, context)
+    case .refused(let reply):
+      state = .skipping(head, octets: 0, reply)
+      return
+    }
+    if isAwaited {
       let interim = HTTPResponseHead(version: head.version, status: .continue)
       context.writeAndFlush(Self.wrapOutboundOut(.head(interim)), promise: nil)
     }
   }
 
   private func received(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-    guard case .reading(let head, var body) = state else { return }
-    state = .waiting  // keeps `body` unshared while it grows
-    body.append(contentsOf: bytes.readableBytesView)
-    state = .reading(head, body: body)
-    if body.count > service.limits.bodyBytes { refuse(tooLarge(service.limits.bodyBytes), head, context) }
+    let limit = service.limits.bodyBytes
+    switch state {
+    case .reading(let head, var body):
+      state = .waiting  // keeps `body` unshared while it grows
+      let count = body.count + bytes.readableBytes
+      guard count <= limit else { return refuse(tooLarge(limit), head, context) }
+      guard claim.cover(count) else { return refuse(crowded, head, context) }
+      body.append(contentsOf: bytes.readableBytesView)
+      state = .reading(head, body: body)
+    case .skipping(let head, let octets, let reply):
+      let count = octets + bytes.readableBytes
+      state = .skipping(head, octets: count, reply)
+      if count > limit { refuse(tooLarge(limit), head, context) }
+    case .waiting, .responding, .writing, .closed: break
+    }
   }
 
   private func ended(_ context: ChannelHandlerContext) {
-    guard case .reading(let head, let body) = state else { return }
-    deadline?.cancel()
+    let (head, body, octets, refusal): (HTTPRequestHead, [UInt8], Int, HTTPReply?)
+    switch state {
+    case .reading(let read, let kept): (head, body, octets, refusal) = (read, kept, kept.count, nil)
+    case .skipping(let read, let skipped, let reply): (head, body, octets, refusal) = (read, [], skipped, reply)
+    case .waiting, .responding, .writing, .closed: return
+    }
+    deadline.cancel()
+    claim.release()
     state = .responding
-    if let refusal = tooMany(body) { return write(refusal, head, context) }
+    if let refusal = tooMany(octets) ?? refusal { return write(refusal, head, context) }
     var request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
     if let address = context.remoteAddress { request.client = address.client }
     service.respond(to: request) { [weak self] reply in self?.write(reply, head, context) }
@@ -117,6 +160,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func refuse(_ reply: HTTPReply, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    claim.release()
     send(reply, to: head, closes: true, context)
   }
 
@@ -162,7 +206,7 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   /// Half-closes, so that a client that is still sending reads the response before it sees a reset; then ends soon.
   private func closeSoon(_ context: ChannelHandlerContext) {
     state = .closed
-    deadline?.cancel()
+    deadline.cancel()
     let channel = context.channel
     context.close(mode: .output, promise: nil)
     context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
@@ -186,13 +230,19 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     .problem(.payloadTooLarge, .limitExceeded, "the request body exceeds the limit of \(limit) bytes (max-body-bytes)")
   }
 
+  private var crowded: HTTPReply {
+    .problem(
+      .serviceUnavailable, .limitExceeded,
+      "the server holds its limit of \(service.limits.unfinishedBytes) bytes of unfinished requests")
+  }
+
   /// Takes what the request costs.
-  private func tooMany(_ body: [UInt8]) -> HTTPReply? {
+  private func tooMany(_ octets: Int) -> HTTPReply? {
     let limits = service.limits
     guard requests.take(bytes: 0, now: .now()) else {
       return tooMany("\(limits.requestsPerSecond) requests per second", burst: limits.requestBurst)
     }
-    guard body.isEmpty || bodies.take(bytes: body.count, now: .now()) else {
+    guard octets == 0 || bodies.take(bytes: octets, now: .now()) else {
       let rate = "\(limits.messagesPerSecond) request bodies per second (max-messages-per-second)"
       return tooMany(rate, burst: limits.messageBurst)
     }
@@ -204,13 +254,15 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {
-    deadline?.cancel()
-    deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.deadlinePassed(context)
-    }
+    deadline.set(in: time, on: context.eventLoop) { [weak self] in self?.deadlinePassed(context) }
   }
 
   private func deadlinePassed(_ context: ChannelHandlerContext) {
-    guard case .reading(let head, _) = state else { return context.close(promise: nil) }
+    let head: HTTPRequestHead
+    switch state {
+    case .reading(let read, _), .skipping(let read, _, _): head = read
+    case .waiting, .responding, .writing, .closed: return context.close(promise: nil)
+    }
     let seconds = service.limits.requestTimeout.nanoseconds / 1_000_000_000
     refuse(
       .problem(.requestTimeout, .limitExceeded, "the request did not arrive within the limit of \(seconds) s"), head,

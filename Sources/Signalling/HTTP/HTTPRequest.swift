@@ -113,6 +113,11 @@ struct HTTPRequest {
 extension HTTPRequestHead {
   /// As HTTP/1.1 wants it (RFC 9112 section 3.2).
   var namesOneHost: Bool { version != .http1_1 || headers["host"].count == 1 }
+
+  /// Whether a body follows (RFC 9112 section 6.3).
+  var hasBody: Bool {
+    headers.contains(name: "transfer-encoding") || headers["content-length"].contains { $0 != "0" }
+  }
 }
 
 /// Without the spaces and tabs at either end.

@@ -13,7 +13,7 @@ enum Route: Hashable {
   case resource(PeerRole, room: String, participant: String, resource: String)
   /// `*`: the server as a whole.
   case server
-  /// Everything else, below the web folder; the segments are decoded.
+  /// Everything else, below the web folder; the segments are decoded. A slash at the end of a path means nothing.
   case file([String])
 
   enum Failure: Error, Hashable {
@@ -29,7 +29,8 @@ enum Route: Hashable {
       return
     }
     guard request.path.hasPrefix("/") else { throw .notAPath }
-    guard let segments = request.segments else { throw .badPath }
+    guard var segments = request.segments else { throw .badPath }
+    if segments.count > 1, segments.last == "" { segments.removeLast() }
     switch segments.first {
     case "ws" where segments.count == 1: self = .webSocket
     case "metrics" where segments.count == 1: self = .metrics
@@ -56,6 +57,22 @@ enum Route: Hashable {
     case .server: [.OPTIONS]
     case .endpoint: [.POST, .OPTIONS]
     case .resource: [.PATCH, .DELETE, .OPTIONS]
+    }
+  }
+
+  /// Whether it opens or changes calls, which not every page may.
+  var isForOwnPages: Bool {
+    switch self {
+    case .webSocket, .endpoint, .resource: true
+    case .metrics, .health, .readiness, .server, .file: false
+    }
+  }
+
+  /// Whether a request's body means anything.
+  var takesBody: Bool {
+    switch self {
+    case .endpoint, .resource: true
+    case .webSocket, .metrics, .health, .readiness, .server, .file: false
     }
   }
 

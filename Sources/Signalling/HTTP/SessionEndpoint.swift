@@ -7,13 +7,27 @@ import SFU
 struct SessionEndpoint {
   static let sdp = "application/sdp"
   static let fragment = "application/trickle-ice-sdpfrag"
+  /// What clients of WHIP and WHEP send beyond what CORS always lets through.
+  private static let clientHeaders = "Authorization, Content-Type, If-Match, If-None-Match, ETag, Link, Accept, Prefer"
 
   let tokens: SessionTokens?
+  /// What comes before the paths of our own in the URLs that clients use; empty: nothing.
+  let publicURL: String
   let log: Logger
 
   enum Step {
     case reply(HTTPReply)
     case ask(ResourceRequest)
+  }
+
+  /// Looks at a request without its body, whose method the route allows: nil if that is worth reading.
+  func refusal(of request: HTTPRequest, _ route: Route, now: Date) -> HTTPReply? {
+    do throws(Refusal) {
+      _ = try authorize(request, route, now: now)
+      return nil
+    } catch {
+      return error.reply
+    }
   }
 
   /// What to do about a request whose method the route allows.
@@ -41,19 +55,20 @@ struct SessionEndpoint {
       default: return .reply(.problem(.notFound, .notFound, "there is nothing here"))
       }
     } catch {
-      return .reply(.problem(error.status, code: error.code, error.detail, headers: error.headers))
+      return .reply(error.reply)
     }
   }
 
   /// The HTTP response for what the SFU said of the request to `route`.
   func reply(_ response: ResourceResponse, _ route: Route) -> HTTPReply {
     switch response {
-    case .created(let resource, let answer, let entityTag, let iceServers):
+    case .created(let resource, let answer, let entityTag, let iceServers, let warnings):
       var headers: HTTPHeaders = [
-        "content-type": Self.sdp, "location": Self.location(route, resource), "etag": "\"\(entityTag)\"",
+        "content-type": Self.sdp, "location": location(route, resource), "etag": "\"\(entityTag)\"",
         "accept-patch": Self.fragment, "cache-control": "no-store",
       ]
       for link in iceServers.flatMap(Self.links) { headers.add(name: "link", value: link) }
+      for warning in warnings { headers.add(name: "warning", value: "199 needletail \(Self.quoted(warning))") }
       return HTTPReply(.created, headers: headers, body: [UInt8](answer.utf8))
     case .accepted: return HTTPReply(.noContent)
     case .restarted(let fragment, let entityTag):
@@ -77,13 +92,15 @@ struct SessionEndpoint {
       self.detail = detail
       self.headers = headers
     }
+
+    var reply: HTTPReply { .problem(status, code: code, detail, headers: headers) }
   }
 
   private func options(_ route: Route) -> HTTPReply {
     let methods = route.methods.map(\.rawValue).joined(separator: ", ")
     var headers: HTTPHeaders = [
       "allow": methods, "access-control-allow-methods": methods,
-      "access-control-allow-headers": "Authorization, Content-Type, If-Match", "access-control-max-age": "86400",
+      "access-control-allow-headers": Self.clientHeaders, "access-control-max-age": "86400",
     ]
     if case .endpoint = route { headers.add(name: "accept-post", value: Self.sdp) }
     if case .resource = route { headers.add(name: "accept-patch", value: Self.fragment) }
@@ -146,9 +163,9 @@ struct SessionEndpoint {
     "\"" + text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
   }
 
-  private static func location(_ route: Route, _ resource: String) -> String {
-    guard case .endpoint(let role, let room, let participant) = route else { return "/" }
+  private func location(_ route: Route, _ resource: String) -> String {
+    guard case .endpoint(let role, let room, let participant) = route else { return publicURL + "/" }
     let names = [role == .publish ? "whip" : "whep", room, participant, resource]
-    return "/" + names.map(HTTPRequest.percentEncoded).joined(separator: "/")
+    return publicURL + "/" + names.map(HTTPRequest.percentEncoded).joined(separator: "/")
   }
 }

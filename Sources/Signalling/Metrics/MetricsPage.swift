@@ -1,14 +1,21 @@
 import Forwarding
+import Logs
 import SFU
 
 /// The page at `/metrics`. The names are a contract: monitors use them.
-public struct MetricsPage {
-  private let report: Report
+public struct MetricsPage: Sendable {
+  private let totals: CallTotals
   private let fastPath: FastPathStatistics
+  private let server: ServerCounts
 
   public init(report: Report, fastPath: FastPathStatistics) {
-    self.report = report
+    self.init(totals: CallTotals(report), fastPath: fastPath)
+  }
+
+  public init(totals: CallTotals, fastPath: FastPathStatistics, server: ServerCounts = ServerCounts()) {
+    self.totals = totals
     self.fastPath = fastPath
+    self.server = server
   }
 
   public var text: String {
@@ -18,18 +25,18 @@ public struct MetricsPage {
     repair(&page)
     control(&page)
     times(&page)
+    clients(&page)
+    logs(&page)
     return page.text
   }
 
   private func calls(_ page: inout Exposition) {
-    let participants = report.rooms.flatMap(\.participants)
-    let peers = participants.flatMap(\.peers)
-    page.metric("needletail_rooms", .gauge, "Rooms with at least one participant.", UInt64(report.rooms.count))
-    page.metric("needletail_participants", .gauge, "Participants in all rooms.", UInt64(participants.count))
+    page.metric("needletail_rooms", .gauge, "Rooms with at least one participant.", UInt64(totals.rooms))
+    page.metric("needletail_participants", .gauge, "Participants in all rooms.", UInt64(totals.participants))
     page.metric(
-      "needletail_sources", .gauge, "Inbound RTP streams by lane.", byLane(peers.flatMap(\.sources).map(\.lane)))
-    page.metric("needletail_sinks", .gauge, "Outbound RTP copies by lane.", byLane(peers.flatMap(\.sinks).map(\.lane)))
-    page.metric("needletail_draining", .gauge, "1 while the server takes no new participants.", report.draining ? 1 : 0)
+      "needletail_sources", .gauge, "Inbound RTP streams by lane.", byLane(totals.sources))
+    page.metric("needletail_sinks", .gauge, "Outbound RTP copies by lane.", byLane(totals.sinks))
+    page.metric("needletail_draining", .gauge, "1 while the server takes no new participants.", totals.draining ? 1 : 0)
   }
 
   private func media(_ page: inout Exposition) {
@@ -70,7 +77,7 @@ public struct MetricsPage {
   }
 
   private func control(_ page: inout Exposition) {
-    let counters = report.counters
+    let counters = totals.counters
     page.metric(
       "needletail_nacks_total", .counter, "NACK messages by direction.",
       byDirection(counters.nacksReceived, counters.nacksSent))
@@ -95,7 +102,11 @@ public struct MetricsPage {
   private func times(_ page: inout Exposition) {
     page.histogram(
       "needletail_join_seconds", "From join to the first media packet sent.", bounds: SFUCounters.joinBounds,
-      counts: report.counters.joinSeconds, sum: report.counters.joinSecondsSum)
+      counts: totals.counters.joinSeconds, sum: totals.counters.joinSecondsSum)
+    let turns = server.turns
+    page.histogram(
+      "needletail_loop_turn_seconds", "Time that one input kept the event loop.", bounds: TurnTimes.bounds,
+      counts: turns.counts, sum: turns.sum.seconds)
     workerTimes(&page, "needletail_forward_seconds", "Time of a packet in the worker.", fastPath.forwardingTimes)
     workerTimes(
       &page, "needletail_repair_seconds", "From a receiver's NACK to the packet sent again.", fastPath.repairTimes)
@@ -107,12 +118,36 @@ public struct MetricsPage {
       sum: Double(times.sumNanoseconds) / 1e9)
   }
 
+  private func clients(_ page: inout Exposition) {
+    page.metric(
+      "needletail_connections", .gauge, "HTTP and WebSocket connections open.", UInt64(server.connections))
+    page.metric(
+      "needletail_connections_refused_total", .counter, "Connections refused, by the limit that they were beyond.",
+      byName("limit", server.refusedConnections))
+    page.metric(
+      "needletail_connections_delayed_total", .counter, "Connections that waited because they came too fast.",
+      server.delayedConnections)
+    page.metric(
+      "needletail_unfinished_bytes", .gauge, "Bytes of unfinished messages and bodies, beyond 16 KiB each.",
+      UInt64(server.unfinishedBytes))
+    page.metric(
+      "needletail_unfinished_refused_total", .counter,
+      "Messages and requests dropped because those that were unfinished were too large together.",
+      server.unfinishedRefused)
+  }
+
+  private func logs(_ page: inout Exposition) {
+    page.metric(
+      "needletail_log_lines_dropped_total", .counter, "Lines that the log had no room for.", server.logLosses.dropped)
+    page.metric(
+      "needletail_log_lines_suppressed_total", .counter, "Lines left out because there were too many of their kind.",
+      server.logLosses.suppressed)
+  }
+
   private typealias Samples = [(labels: [(String, String)], value: UInt64)]
 
-  private func byLane(_ lanes: [String]) -> Samples {
-    Lane.allCases.map { lane in
-      (labels: [("lane", lane.rawValue)], value: UInt64(lanes.count { $0 == lane.rawValue }))
-    }
+  private func byLane(_ counts: [Lane: Int]) -> Samples {
+    Lane.allCases.map { lane in (labels: [("lane", lane.rawValue)], value: UInt64(counts[lane] ?? 0)) }
   }
 
   private func flows(_ count: KeyPath<MediaTotals.Count, UInt64>) -> Samples {

@@ -1,50 +1,69 @@
 import NIOCore
 import NIOWebSocket
 
-/// Puts the fragments of one WebSocket message together (RFC 6455 section 5.4). What exceeds a limit is not kept.
+/// Puts one WebSocket message together as its octets come (RFC 6455 section 5.4). What exceeds a limit is not kept.
 struct MessageAssembly {
   enum Outcome: Equatable {
-    case incomplete
     case text([UInt8])
     case binary
     case oversized
+    /// All clients together had too much unfinished.
+    case crowded
     /// A frame of it was beyond the rate.
     case tooFast
-    /// The peer breaks the protocol; the reason is for the log and the close frame.
-    case violation(String)
   }
 
   private let limit: Int
+  private let claim: InputClaim
   private var opcode: WebSocketOpcode?
   private var bytes: [UInt8] = []
   /// What a message that is not kept will come to.
   private var dropped: Outcome?
 
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int, claim: InputClaim) {
+    self.limit = limit
+    self.claim = claim
+  }
 
-  /// Takes in a text, binary or continuation frame.
-  mutating func received(_ frame: WebSocketFrame, isTooFast: Bool = false) -> Outcome {
-    if frame.opcode == .continuation {
-      guard opcode != nil else { return .violation("a continuation without a message") }
+  var isWithinMessage: Bool { opcode != nil }
+
+  /// A text, binary or continuation frame begins. Returns how that breaks the protocol, if it does.
+  mutating func frameBegan(_ opcode: WebSocketOpcode, isTooFast: Bool = false) -> String? {
+    if opcode == .continuation {
+      guard isWithinMessage else { return "a continuation without a message" }
     } else {
-      guard opcode == nil else { return .violation("a new message within a fragmented one") }
-      opcode = frame.opcode
+      guard !isWithinMessage else { return "a new message within a fragmented one" }
+      self.opcode = opcode
     }
     if isTooFast { drop(.tooFast) }
-    append(frame.unmaskedData)
-    guard frame.fin else { return .incomplete }
-    defer { self = MessageAssembly(limit: limit) }
+    return nil
+  }
+
+  /// Some of the frame's payload.
+  mutating func append(_ data: ByteBuffer) {
+    guard dropped == nil, opcode != .binary else { return }
+    let count = bytes.count + data.readableBytes
+    guard count <= limit else { return drop(.oversized) }
+    guard claim.cover(count) else { return drop(.crowded) }
+    bytes.append(contentsOf: data.readableBytesView)
+  }
+
+  /// The frame has ended, and with it the message if it `isFinal`: then what has come of it.
+  mutating func frameEnded(isFinal: Bool) -> Outcome? {
+    guard isFinal else { return nil }
+    defer { abandon() }
     return dropped ?? (opcode == .binary ? .binary : .text(bytes))
   }
 
-  private mutating func append(_ data: ByteBuffer) {
-    guard dropped == nil, opcode != .binary else { return }
-    guard bytes.count + data.readableBytes <= limit else { return drop(.oversized) }
-    bytes.append(contentsOf: data.readableBytesView)
+  /// Keeps nothing any more.
+  mutating func abandon() {
+    (opcode, bytes, dropped) = (nil, [], nil)
+    claim.release()
   }
 
   private mutating func drop(_ outcome: Outcome) {
     dropped = outcome
     bytes = []
+    claim.release()
   }
 }

@@ -6,7 +6,7 @@ import SFU
 /// One client on the WebSocket: text in, messages to the SFU; messages of the SFU, text out. Guards its limits, keeps
 /// the connection alive and gives up on a reader that does not read.
 final class WebSocketConnection: ChannelInboundHandler {
-  typealias InboundIn = WebSocketFrame
+  typealias InboundIn = ByteBuffer
   typealias OutboundOut = WebSocketFrame
 
   let id: ConnectionID
@@ -14,24 +14,40 @@ final class WebSocketConnection: ChannelInboundHandler {
   private let limits: SignallingLimits
   private var log: Logger
   private var context: ChannelHandlerContext?
+  private var reader: FrameReader
+  private var input: MessageInput
   private var assembly: MessageAssembly
-  private var bucket: TokenBucket
-  private var refusedInARow = 0
+  /// Of the frame that is being read.
+  private var frame = FrameReader.Head(isFinal: true, opcode: .text, length: 0)
+  private var control = ByteBuffer()
+  /// Whether there was a violation: what comes then cannot be read.
+  private var isBroken = false
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
-  private var joinDeadline: Scheduled<Void>?
+  private let joinDeadline = Deadline()
+  private let messageDeadline = Deadline()
+  private let silenceDeadline = Deadline()
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
   private var grants: Grants?
+  /// With which its participant may come back.
+  private(set) var resumeSecret: String?
+  /// Why nothing but a `join` that resumes is taken.
+  private var mustResume: ConnectionRefusal?
 
-  init(id: ConnectionID, server: SignallingServer, log: Logger) {
+  /// `mustResume`: nil where there is room for everybody. `claim`: on what its unfinished messages are kept.
+  init(
+    id: ConnectionID, server: SignallingServer, mustResume: ConnectionRefusal?, claim: InputClaim, log: Logger
+  ) {
     self.id = id
     self.server = server
+    self.mustResume = mustResume
     self.log = log
     limits = server.limits
-    assembly = MessageAssembly(limit: limits.messageBytes)
-    bucket = TokenBucket(capacity: limits.messageBurst, perSecond: limits.messagesPerSecond, now: .now())
+    reader = FrameReader(maximumLength: limits.messageBytes * 4)
+    assembly = MessageAssembly(limit: limits.messageBytes, claim: claim)
+    input = MessageInput(limits: limits, now: .now())
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -43,74 +59,84 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     isClosing = true
-    joinDeadline?.cancel()
+    for deadline in [joinDeadline, messageDeadline, silenceDeadline] { deadline.cancel() }
+    assembly.abandon()
     self.context = nil
     server.ended(self)
     context.fireChannelInactive()
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let frame = Self.unwrapInboundIn(data)
-    lastHeard = .now()
-    guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation("reserved bits are set") }
-    guard frame.maskKey != nil else { return violation("a client's frames must be masked") }
-    if frame.opcode == .connectionClose { return peerCloses(frame, context) }
-    let isTooFast = isTooFast(frame)
-    switch frame.opcode {
-    case .text, .binary, .continuation: received(frame, isTooFast: isTooFast)
-    case .ping where !isTooFast: write(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData))
-    case .ping, .pong: break
-    default: violation("an unknown opcode")
-    }
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    switch error {
-    case NIOWebSocketError.invalidFrameLength:
-      deliver(.error(.limitExceeded, message: "\(oversizedText); closing"))
-      close(.messageTooLarge, "a frame far beyond the limit")
-    case is NIOWebSocketError: violation("\(error)")
-    default:
-      // Not the error itself: some of the decoder's hold what the client sent.
-      log.debug("connection failed", metadata: ["error": "\(type(of: error))"])
-      context.close(promise: nil)
-    }
-  }
-
-  var hasJoined: Bool { grants != nil }
-
-  /// Nobody sends so much only to join.
-  func exceededJoinAllowance() {
-    let limit = "\(JoinAllowance.bytes) bytes before a join"
-    deliver(.error(.limitExceeded, message: "a connection may send \(limit); closing"))
-    close(.messageTooLarge, "more than \(limit)")
-  }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { fail("\(type(of: error))", context) }
 
   func isOn(_ channel: any Channel) -> Bool { context?.channel === channel }
 
   // MARK: Receiving
 
-  /// Fragments and control frames cost as much as messages. Who goes on without a token is closed.
-  private func isTooFast(_ frame: WebSocketFrame) -> Bool {
-    if bucket.take(bytes: frame.data.readableBytes, now: .now()) {
-      refusedInARow = 0
-      return false
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isBroken else { return fail("octets after a violation", context) }
+    guard !input.isExhausted else { return }
+    var octets = Self.unwrapInboundIn(data)
+    lastHeard = .now()
+    input.received(octets.readableBytes)
+    do throws(FrameReader.Failure) {
+      while !isBroken, let part = try reader.next(&octets) { received(part, context) }
+    } catch {
+      failed(error)
     }
-    refusedInARow += 1
-    if refusedInARow == 1 { log.info("message rate exceeded") }
-    if refusedInARow > limits.messageBurst + 100 { close(.policyViolation, ErrorCode.rateLimited.rawValue) }
-    return true
+    // The join may have been in these octets.
+    if grants != nil { input.joined() } else if input.isExhausted { exceededJoinAllowance() }
+    setMessageDeadline(context)
   }
 
-  private func received(_ frame: WebSocketFrame, isTooFast: Bool) {
+  private func received(_ part: FrameReader.Part, _ context: ChannelHandlerContext) {
+    switch part {
+    case .head(let head): began(head)
+    case .payload(let data, let isLast):
+      input.charge(data.readableBytes)
+      if frame.opcode.isControlOpcode {
+        control.writeImmutableBuffer(data)
+        if isLast { received(control, context) }
+      } else {
+        assembly.append(data)
+        if isLast, let outcome = assembly.frameEnded(isFinal: frame.isFinal) { received(outcome) }
+      }
+    }
+  }
+
+  private func began(_ head: FrameReader.Head) {
+    frame = head
+    control.clear()
+    // Fragments and control frames cost as much as messages. Who closes has no more to say.
+    let isTooFast = head.opcode != .connectionClose && !input.admitFrame(now: .now())
+    if isTooFast { exceededRate() }
+    guard !head.opcode.isControlOpcode else { return }
+    if let reason = assembly.frameBegan(head.opcode, isTooFast: isTooFast) { violation(reason) }
+  }
+
+  /// A control frame is whole.
+  private func received(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
+    switch frame.opcode {
+    case .connectionClose: peerCloses(body, context)
+    case .ping where !input.isTooFast: write(WebSocketFrame(fin: true, opcode: .pong, data: body))
+    default: break
+    }
+  }
+
+  /// Who goes on without a token is closed.
+  private func exceededRate() {
+    if input.refusedInARow == 1 { log.info("message rate exceeded") }
+    if input.refusedInARow > limits.messageBurst + 100 { close(.policyViolation, ErrorCode.rateLimited.rawValue) }
+  }
+
+  private func received(_ outcome: MessageAssembly.Outcome) {
+    messageDeadline.cancel()
     guard !isClosing else { return }
-    switch assembly.received(frame, isTooFast: isTooFast) {
-    case .incomplete: break
+    switch outcome {
     case .text(let text): received(text)
     case .binary: deliver(.error(.badMessage, message: "binary frames are not understood; send JSON in text frames"))
     case .oversized: deliver(.error(.limitExceeded, message: oversizedText))
+    case .crowded: deliver(.error(.limitExceeded, message: crowdedText))
     case .tooFast: deliver(.error(.rateLimited, message: tooFastText))
-    case .violation(let reason): violation(reason)
     }
   }
 
@@ -119,36 +145,65 @@ final class WebSocketConnection: ChannelInboundHandler {
       return close(.dataInconsistentWithMessage, "a text message that is not UTF-8")
     }
     let received: ReceivedMessage
-    do throws(ClientMessageError) { received = try ReceivedMessage.decode(text) } catch {
+    do throws(ClientMessageError) {
+      received = try server.turns.measure("reading a message") { () throws(ClientMessageError) in
+        try ReceivedMessage.decode(text)
+      }
+    } catch {
       return deliver(.error(error.code, message: error.message))
     }
-    if case .join = received.message { return join(received) }
+    if case .join(_, _, let resume) = received.message { return join(received, resume) }
     guard let grants else {
       return deliver(.error(.outOfOrder, message: "the first message must be \"join\""))
     }
-    server.control?.handle(.message(id, received.message, grants: grants))
+    server.turns.measure(received.message.name) {
+      server.control?.handle(.message(id, received.message, grants: grants))
+    }
     if case .leave = received.message { left() }
   }
 
   /// As before the first join.
   private func left() {
     grants = nil
-    if let context { setJoinDeadline(context) }
+    guard let context else { return }
+    if let resumeSecret { server.left(context.channel, secret: resumeSecret) }
+    resumeSecret = nil
+    setJoinDeadline(context)
   }
 
-  private func join(_ received: ReceivedMessage) {
+  private func join(_ received: ReceivedMessage, _ resume: String?) {
+    if let mustResume, !server.mayReturn(resume) { return refuse(mustResume) }
     do throws(TokenError) {
       let grants = try server.grants(for: received.token)
+      if mustResume != nil, let resume, let context { server.returned(context.channel, with: resume) }
+      mustResume = nil
       offeredGrants = grants
-      server.control?.handle(.message(id, received.message, grants: grants))
+      server.turns.measure("join") { server.control?.handle(.message(id, received.message, grants: grants)) }
     } catch {
       log.info("token refused", metadata: ["reason": "\(error.message)"])
       deliver(.error(.unauthorized, message: error.message))
     }
   }
 
+  private func refuse(_ refusal: ConnectionRefusal) {
+    server.refused(refusal, log)
+    deliver(.error(.limitExceeded, message: refusal.text(limits)))
+    close(.policyViolation, ErrorCode.limitExceeded.rawValue)
+  }
+
+  /// Nobody sends so much only to join.
+  private func exceededJoinAllowance() {
+    let limit = "\(MessageInput.beforeJoin) bytes before a join"
+    deliver(.error(.limitExceeded, message: "a connection may send \(limit); closing"))
+    close(.messageTooLarge, "more than \(limit)")
+  }
+
   private var oversizedText: String {
     "the message exceeds the limit of \(limits.messageBytes) bytes (max-message-bytes)"
+  }
+
+  private var crowdedText: String {
+    "this message is dropped: the server holds its limit of \(limits.unfinishedBytes) bytes of unfinished messages"
   }
 
   private var tooFastText: String {
@@ -156,9 +211,26 @@ final class WebSocketConnection: ChannelInboundHandler {
     return "this message is dropped: the limit is \(rate) after a burst of \(limits.messageBurst)"
   }
 
+  private func failed(_ failure: FrameReader.Failure) {
+    switch failure {
+    case .violation(let reason): violation(reason)
+    case .oversized:
+      isBroken = true
+      deliver(.error(.limitExceeded, message: "\(oversizedText); closing"))
+      close(.messageTooLarge, "a frame far beyond the limit")
+    }
+  }
+
   private func violation(_ reason: String) {
+    isBroken = true
     log.info("protocol violation", metadata: ["reason": "\(reason)"])
     close(.protocolError, reason)
+  }
+
+  /// `what` is nothing that the client sent.
+  private func fail(_ what: String, _ context: ChannelHandlerContext) {
+    log.debug("connection failed", metadata: ["error": "\(what)"])
+    context.close(promise: nil)
   }
 
   // MARK: Sending
@@ -170,8 +242,10 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   /// `text` is the message, encoded.
   func deliver(_ message: ServerMessage, _ text: ByteBuffer) {
-    if case .joined(let participant, _, _, _) = message {
+    if case .joined(let participant, _, _, let resume) = message {
       grants = offeredGrants
+      resumeSecret = resume
+      if let context { server.joined(context.channel, secret: resume) }
       log[metadataKey: "participant"] = "\(participant.id)"
     }
     write(WebSocketFrame(fin: true, opcode: .text, data: text))
@@ -197,10 +271,23 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   /// Without a join, pongs alone would keep a connection, and one of those that there may be, for ever.
   private func setJoinDeadline(_ context: ChannelHandlerContext) {
-    joinDeadline?.cancel()
-    joinDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.joinTimeout) { [weak self] in
+    let limit = mustResume == nil ? limits.joinTimeout : min(limits.resumeTimeout, limits.joinTimeout)
+    joinDeadline.set(in: limit, on: context.eventLoop) { [weak self] in
       guard let self, grants == nil else { return }
-      close(.policyViolation, "no join within \(limits.joinTimeout.nanoseconds / 1_000_000_000) s")
+      close(.policyViolation, "no join within \(limit.nanoseconds / 1_000_000_000) s")
+    }
+  }
+
+  /// A message that has begun must end, however much of it comes meanwhile: control frames, which may come within one, do not
+  /// put that off.
+  private func setMessageDeadline(_ context: ChannelHandlerContext) {
+    guard reader.isWithinFrame || assembly.isWithinMessage, !isClosing else { return messageDeadline.cancel() }
+    guard !messageDeadline.isSet else { return }
+    let limit = limits.messageTimeout
+    messageDeadline.set(in: limit, on: context.eventLoop) { [weak self] in
+      guard let self, !isClosing else { return }
+      log.info("connection closed: a message did not end")
+      close(.policyViolation, "a message did not end within \(limit.nanoseconds / 1_000_000_000) s")
     }
   }
 
@@ -214,8 +301,8 @@ final class WebSocketConnection: ChannelInboundHandler {
 
   /// Looks when the silence would be long enough, had there been nothing since.
   private func scheduleSilence(_ context: ChannelHandlerContext) {
-    let end = lastHeard + limits.silenceTimeout
-    context.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
+    let rest = max(.zero, lastHeard + limits.silenceTimeout - .now())
+    silenceDeadline.set(in: rest, on: context.eventLoop) { [weak self] in
       guard let self, !isClosing else { return }
       guard NIODeadline.now() - lastHeard >= limits.silenceTimeout else { return scheduleSilence(context) }
       let seconds = limits.silenceTimeout.nanoseconds / 1_000_000_000
@@ -240,10 +327,10 @@ final class WebSocketConnection: ChannelInboundHandler {
     context.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
   }
 
-  private func peerCloses(_ frame: WebSocketFrame, _ context: ChannelHandlerContext) {
+  private func peerCloses(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
     if !isClosing {
       isClosing = true
-      let (code, reason) = Self.answer(toClose: frame.unmaskedData)
+      let (code, reason) = Self.answer(toClose: body)
       sendClose(code, reason, context)
     }
     context.close(promise: nil)

@@ -66,7 +66,8 @@ final class LoadParticipant: ChannelInboundHandler {
       case .joined: joined(context)
       case .answer(let sdp): try answered(sdp)
       case .offer(let sdp): try offered(sdp, context)
-      case .error(let text): plan.progress.complain("server: \(text)")
+      case .error(_, target: "subscribe") where plan.publishes: break
+      case .error(let text, _): plan.progress.complain("server: \(text)")
       case .other: break
       }
     } catch {
@@ -94,7 +95,9 @@ final class LoadParticipant: ChannelInboundHandler {
     try addPeer(.publisher(media), server, role: server.setup == .active ? .server : .client)
   }
 
+  /// A publisher receives nothing: an offer that is older than its `subscribe` stays without an answer.
   private func offered(_ sdp: String, _ context: ChannelHandlerContext) throws {
+    guard !plan.publishes else { return }
     let server = try ServerDescription(sdp)
     let isServerActive = server.setup == .active
     send(

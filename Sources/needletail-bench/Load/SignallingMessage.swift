@@ -6,7 +6,7 @@ enum SignallingMessage {
   case joined
   case answer(sdp: String)
   case offer(sdp: String)
-  case error(String)
+  case error(String, target: String?)
   /// Of no concern here, such as other participants' coming and going.
   case other
 
@@ -15,6 +15,7 @@ enum SignallingMessage {
     var sdp: String?
     var code: String?
     var message: String?
+    var target: String?
   }
 
   init(_ text: ByteBuffer) {
@@ -34,7 +35,7 @@ enum SignallingMessage {
     switch (body.type, body.sdp) {
     case ("answer", let sdp?): return .answer(sdp: sdp)
     case ("offer", let sdp?): return .offer(sdp: sdp)
-    case ("error", _): return .error("\(body.code ?? "error"): \(body.message ?? "")")
+    case ("error", _): return .error("\(body.code ?? "error"): \(body.message ?? "")", target: body.target)
     default: return .other
     }
   }

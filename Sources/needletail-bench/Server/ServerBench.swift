@@ -170,6 +170,7 @@ extension ServerBench {
     lane: \(lane)
     max-participants: 20000
     max-connections: 20000
+    max-connections-per-address: 20000
     log-level: notice
     admin-socket: \(Self.adminSocket(directory))
 

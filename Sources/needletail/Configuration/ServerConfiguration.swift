@@ -8,6 +8,7 @@ struct ServerConfiguration {
   var certificate: String?
   var certificateKey: String?
   var web: String?
+  var publicURL: String?
 
   var mediaPort = 3478
   var publicAddresses: [String] = []
@@ -22,6 +23,7 @@ struct ServerConfiguration {
   var auth = "tokens"
   var tokenSecret: String?
   var tokenSecretFile: String?
+  var allowedOrigins: [String] = []
 
   var maximumRooms = 1000
   var maximumParticipants = 1000
@@ -29,6 +31,8 @@ struct ServerConfiguration {
   var maximumPacketsPerSecond = 0
   var maximumBytesPerSecond = 0
   var maximumConnections = 4096
+  /// nil: a quarter of them.
+  var maximumConnectionsPerAddress: Int?
   var maximumMessageBytes = 1 << 20
   var maximumBodyBytes = 1 << 18
   var maximumMessagesPerSecond = 50
@@ -45,6 +49,9 @@ struct ServerConfiguration {
 
   /// Where each key was set, by its name: "needletail.yaml:12", "NEEDLETAIL_PORT" or "--port".
   var origins: [String: String] = [:]
+
+  /// Whether HTTPS is served with a certificate of our own making.
+  var usesDevelopmentCertificate: Bool { !isPlainHTTP && certificate == nil && certificateKey == nil }
 
   /// What is wrong with a key's value, at the place where it was set.
   func error(_ key: String, _ problem: String) -> ConfigurationError {

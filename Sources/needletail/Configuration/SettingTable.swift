@@ -12,6 +12,15 @@ extension Setting {
   private static func isAddress(_ text: String) -> Bool { IPAddress(text) != nil }
   private static func isNotEmpty(_ text: String) -> Bool { !text.isEmpty }
 
+  /// http or https, a host, perhaps a path, and no slash at the end.
+  private static func isBaseURL(_ text: String) -> Bool {
+    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }), !text.hasSuffix("/") else {
+      return false
+    }
+    return text.utf8.count > scheme.utf8.count && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+      && !text.contains { "?#\"<>\\".contains($0) }
+  }
+
   private static var listening: [Setting] {
     [
       Setting(
@@ -37,6 +46,13 @@ extension Setting {
         name: "web", kind: .optionalText(allowed: "a path", \.web, isNotEmpty),
         defaultText: "./web, or beside the program web or ../share/needletail/web",
         help: "Folder of the demo client that GET / serves."),
+      Setting(
+        name: "public-url",
+        kind: .optionalText(allowed: "an http or https URL without a slash at its end", \.publicURL, isBaseURL),
+        defaultText: "the URL that the client used",
+        help:
+          "Where clients reach /, e.g. https://example.org/calls: the Location of WHIP and WHEP sessions begins with "
+          + "it. For behind a proxy that takes a prefix off."),
     ]
   }
 
@@ -100,6 +116,16 @@ extension Setting {
         name: "token-secret-file", kind: .optionalText(allowed: "a path", \.tokenSecretFile, isNotEmpty),
         defaultText: "none",
         help: "File whose content, without the final line break, is the token secret."),
+      Setting(
+        name: "allowed-origins",
+        kind: .list(
+          allowed: "origins such as https://meet.example.org, or *", \.allowedOrigins,
+          { $0 == "*" || OriginRule.isOrigin($0.lowercased()) }),
+        defaultText: "any with tokens; with auth none, the server's own",
+        help: """
+          Whose web pages may join, publish and receive, besides the server's own. * is any. Programs that are no \
+          browsers name no origin and are not concerned.
+          """),
     ]
   }
 
@@ -123,6 +149,14 @@ extension Setting {
       Setting(
         name: "max-connections", kind: .integer(1...1_000_000, \.maximumConnections), defaultText: "4096",
         help: "HTTP and WebSocket connections at once."),
+      Setting(
+        name: "max-connections-per-address",
+        kind: .optionalInteger(1...1_000_000, \.maximumConnectionsPerAddress),
+        defaultText: "a quarter of max-connections",
+        help: """
+          Those of one IPv4 address or IPv6 /64. This machine's own have no such limit: a proxy on it carries everybody. \
+          Behind a proxy elsewhere set it to max-connections.
+          """),
       Setting(
         name: "max-message-bytes", kind: .integer(1024...(64 << 20), \.maximumMessageBytes), defaultText: "1048576",
         help: "Bytes of one WebSocket message."),

@@ -1,37 +1,26 @@
 import Foundation
 import Logging
 
-/// Writes each event as one line to standard error: text for people, or a JSON object.
-struct LineLogHandler: LogHandler {
-  enum Format: String { case text, json }
+/// Each event as one line: text for people, or a JSON object.
+public enum LineFormat: String, Sendable {
+  case text, json
 
-  let label: String
-  let format: Format
-  var logLevel: Logger.Level
-  var metadata: Logger.Metadata = [:]
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
+  func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+    self == .json ? json(level, message, metadata) : text(level, message, metadata)
   }
 
-  func log(event: LogEvent) {
-    let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    StandardStream.error.write(format == .json ? json(event, all) : text(event, all))
-  }
-
-  private func text(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {
+  private func text(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
     let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
-    let level = event.level.rawValue.uppercased()
+    let level = level.rawValue.uppercased()
     let padding = String(repeating: " ", count: max(0, 7 - level.count))
-    return "\(Self.timestamp()) \(level)\(padding) \(Self.oneLine("\(event.message)"))\(fields)"
+    return "\(Self.timestamp()) \(level)\(padding) \(Self.oneLine(message))\(fields)"
   }
 
-  private func json(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {
+  private func json(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
     var fields = metadata.mapValues { "\($0)" }
     fields["time"] = Self.timestamp()
-    fields["level"] = event.level.rawValue
-    fields["message"] = "\(event.message)"
+    fields["level"] = level.rawValue
+    fields["message"] = message
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
