@@ -1,3 +1,5 @@
+import Forwarding
+
 /// Which lane the operator wants.
 public enum LaneChoice: String, Hashable, Sendable, CaseIterable {
   /// The quickest lane that each interface offers.
@@ -26,6 +28,9 @@ public struct FastPathConfiguration: Sendable {
   /// Folders where a note of what was changed on `lo` may be, the best first. It is for the next start, should this process
   /// be killed.
   public var noteFolders = ["/run"]
+
+  /// What the worker keeps at most.
+  public var limits = ForwardingLimits()
 
   /// Room in the XDP program's tables. What finds none takes the socket lane.
   public var maximumTransports = 16_384

@@ -17,6 +17,8 @@ extension Worker {
     statistics.verdicts = counted.verdicts + counters.verdicts(xsks.statistics())
     statistics.verdicts.append(VerdictCount(name: "control_unsent", count: setup.published.unsentControlDatagrams))
     statistics.forwardingTimes = times.value
+    statistics.repairTimes = repairTimes.value
+    statistics.packetCache = forwarder.packetCacheStatistics
     addXSKLane(to: &statistics)
     setup.published.publish(statistics)
     return statistics

@@ -16,7 +16,7 @@ struct Worker: ~Copyable {
   }
 
   let setup: Setup
-  var forwarder = Forwarder()
+  var forwarder: Forwarder
   var memory: PacketMemory
   var copies = CopyBatch()
   var received = ReceiveBatch()
@@ -34,6 +34,7 @@ struct Worker: ~Copyable {
   var traceDue = Instant.zero
   var counters = LaneCounters()
   var times = TimeHistogram()
+  var repairTimes = TimeHistogram()
   /// The slot of the AF_XDP socket that a batch was last taken from.
   var lastXSK = 0
   /// How many datagrams are read from each UDP socket at once.
@@ -43,8 +44,7 @@ struct Worker: ~Copyable {
   private var isStopping = false
 
   private static let statisticsInterval = Interval.seconds(1)
-  /// Longest sleep, so that what is due is told in time, in milliseconds.
-  private static let longestWait: CInt = 25
+  private static let longestWait = Interval.milliseconds(25)
   /// How long packets are taken from the AF_XDP sockets, or from a UDP socket, before everything else gets its turn.
   static let turn = Interval.milliseconds(5)
   /// So many copies end a batch of packets, which a turn waits for.
@@ -52,6 +52,7 @@ struct Worker: ~Copyable {
 
   init(_ setup: Setup) throws(FastPathError) {
     self.setup = setup
+    forwarder = Forwarder(cryptography: .preferred, limits: setup.configuration.limits)
     sendV4 = SendBatch(setup.sockets.v4)
     sendV6 = SendBatch(setup.sockets.v6)
     memory = try PacketMemory(frameCount: PacketMemory.defaultFrameCount)
@@ -66,18 +67,29 @@ struct Worker: ~Copyable {
   /// Until told to stop. Then everything is detached.
   mutating func run() {
     while !isStopping {
-      let isBusy = xskLane?.isBusy ?? false
-      waiting.wait(milliseconds: isBusy ? 0 : hasUnsentFrames ? 1 : Self.longestWait)
+      let isBusy = forwarder.hasRepairs || xskLane?.isBusy ?? false
+      waiting.wait(milliseconds: isBusy ? 0 : hasUnsentFrames ? 1 : longestWait)
       carryOutCommands()
       receiveFromXSKs()
       if waiting.isReadable(1) { datagramsAtOnce.v4 = receive(datagramsAtOnce.v4, from: setup.sockets.v4) }
       if waiting.isReadable(2) { datagramsAtOnce.v6 = receive(datagramsAtOnce.v6, from: setup.sockets.v6) }
+      sendRepairs()
       let now = Instant.current()
+      forwarder.tend(now: now)
       followHost(now: now)
       deliver(now: now)
     }
     xskLane?.end(memory: &memory, sockets: &xsks)
   }
+
+  /// How long to sleep at most, so that what is due is told in time, in milliseconds.
+  private var longestWait: CInt {
+    let due = forwarder.nextDue
+    guard due < Instant(nanoseconds: .max) else { return Self.milliseconds(Self.longestWait) }
+    return Self.milliseconds(min(due.since(.current()), Self.longestWait))
+  }
+
+  private static func milliseconds(_ interval: Interval) -> CInt { CInt((interval.nanoseconds + 999_999) / 1_000_000) }
 
   // MARK: The host
 
@@ -148,7 +160,7 @@ struct Worker: ~Copyable {
     case .addSink(let sink): sinks[sink.id] = sink.transport
     case .removeSink(let id): sinks[id] = nil
     case .trace(let id, let every): trace(id, every: every)
-    case .expect, .readExtensions, .pauseSink, .retransmit, .capture: break
+    case .expect, .readExtensions, .pauseSink, .retransmit, .roundTrip, .capture: break
     }
   }
 

@@ -29,9 +29,9 @@ extension XSKLane {
       kernel?.dirty.insert(source)
       kernel?.absorb(source, into: &forwarder)
     // Those of encrypted transports.
-    case .readExtensions: break
+    case .readExtensions, .roundTrip: break
     case .trace, .expect: return
-    case .retransmit(let id, _):
+    case .retransmit(let id, _, _):
       if let source = kernel?.sourceOf[id] { kernel?.absorb(source, into: &forwarder) }
     // What is captured goes by the worker.
     case .capture(_, .include), .capture(_, .end): kernel?.markAllDirty()

@@ -64,6 +64,13 @@ struct ClearCopies {
     return start + headerLength..<bytes.count
   }
 
+  /// Keeps a packet that will be sealed where it lies.
+  mutating func add(_ packet: UnsafeRawPointer, length: Int) {
+    let start = bytes.count
+    bytes.append(contentsOf: UnsafeRawBufferPointer(start: packet, count: length))
+    places[packet] = start..<bytes.count
+  }
+
   /// Lets `body` change octets of a copy.
   mutating func change(_ range: Range<Int>, _ body: (UnsafeMutableRawPointer) -> Void) {
     bytes.withUnsafeMutableBytes { bytes in

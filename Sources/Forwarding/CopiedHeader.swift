@@ -15,7 +15,7 @@ struct CopiedHeader {
 
   /// Writes the header to `target`; returns its length.
   @inline(__always)
-  func write(payloadType: UInt8, sequence: UInt16, to target: UnsafeMutableRawPointer) -> Int {
+  func write(ssrc: UInt32, payloadType: UInt8, sequence: UInt16, to target: UnsafeMutableRawPointer) -> Int {
     let csrcLength = packet.pointee.layout.csrcCount &* 4
     if csrcLength > 0, let base = packet.pointee.memory.baseAddress {
       (target + 12).copyMemory(from: base + 12, byteCount: csrcLength)
@@ -28,7 +28,7 @@ struct CopiedHeader {
     let timestamp = packet.pointee.layout.timestamp &+ sink.pointee.timestampOffset
     target.storeBytes(of: UInt32(first) << 24 | UInt32(second) << 16 | UInt32(sequence), networkOrderAt: 0)
     target.storeBytes(of: timestamp, networkOrderAt: 4)
-    target.storeBytes(of: sink.pointee.ssrc, networkOrderAt: 8)
+    target.storeBytes(of: ssrc, networkOrderAt: 8)
     return 12 &+ csrcLength &+ extensionLength
   }
 

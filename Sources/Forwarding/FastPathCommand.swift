@@ -18,8 +18,10 @@ public enum FastPathCommand: Sendable {
   case addSink(Sink)
   case pauseSink(SinkID, Bool)
   case removeSink(SinkID)
-  /// A subscriber misses packets: sequence numbers as that sink numbered them.
-  case retransmit(SinkID, [UInt16])
+  /// A subscriber misses packets: sequence numbers as that sink numbered them, and when it said so.
+  case retransmit(SinkID, [UInt16], askedAt: Instant)
+  /// How long a packet takes to a receiver and its answer back: what is sent again is not sent again sooner.
+  case roundTrip(TransportID, Interval)
   /// Records packets that arrive and leave, for an operator to look at.
   case capture(CaptureID, CaptureCommand)
   /// Tell of one packet in `every` of a source as the kernel's programs see them; 0: of none any more.

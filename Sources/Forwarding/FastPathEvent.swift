@@ -6,8 +6,10 @@ public enum FastPathEvent: Sendable {
   case datagram(bytes: [UInt8], tuple: FiveTuple, receivedAt: Instant)
   /// An authenticated packet of a known transport whose SSRC has no source. Repeated at most every 100 ms per SSRC.
   case unknownSource(TransportID, UnknownSource)
-  /// Packets that a subscriber misses and the fast path cannot resend: sequence numbers as the source numbered them.
+  /// Packets that only the source's sender can send again: sequence numbers as it numbered them.
   case missing(SourceID, [UInt16])
+  /// Some receiver cannot go on without a key frame.
+  case keyFrameNeeded(SourceID)
   /// Transport-wide sequence numbers that arrived on a publisher's transport, in order of arrival
   /// (draft-holmer-rmcat-transport-wide-cc-extensions-01). Flushed every 50 ms while there are any.
   case arrivals(TransportID, [TransportWideArrival])

@@ -66,10 +66,11 @@ extension Forwarder {
     // It is decrypted in place.
     arrival.removeAll(keepingCapacity: true)
     arrival.append(contentsOf: UnsafeRawBufferPointer(datagram))
+    clearArrival.removeAll(keepingCapacity: true)
     packet.pointee.memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     let wanted = receive(datagram, on: tuple, lane: lane, now: now, isIntact: isIntact)
-    let clear = UnsafeRawBufferPointer(packet.pointee.memory)
-    let isGenuine = clear.baseAddress != nil
+    let isGenuine = packet.pointee.memory.baseAddress != nil
+    if isGenuine, clearArrival.isEmpty { keepArrival() }
     let record = CapturedPacket(
       at: now, direction: .arrived, transport: transports[transport].pointee.id, tuple: tuple,
       source: arrivedSource(on: transport), lane: lane, isGenuine: isGenuine)
@@ -77,10 +78,16 @@ extension Forwarder {
       if captures[i]?.isDecrypted == false {
         captures[i]?.add(record, arrival)
       } else if isGenuine {
-        captures[i]?.add(record, clear)
+        captures[i]?.add(record, clearArrival)
       }
     }
     return wanted
+  }
+
+  /// Keeps the packet received last in clear, as it arrived.
+  mutating func keepArrival() {
+    clearArrival.removeAll(keepingCapacity: true)
+    clearArrival.append(contentsOf: UnsafeRawBufferPointer(packet.pointee.memory))
   }
 
   private func arrivedSource(on transport: Int) -> SourceID? {
@@ -101,13 +108,17 @@ extension Forwarder {
       guard headerLength >= 12 else { continue }
       clearCopies.forgetTaken()
       let range = clearCopies.add(copy.packet, headerLength: headerLength, payload: payload)
-      if sink.pointee.isRetransmission, payload.length >= 2, let sequence = repairedSinkSequence(sink) {
-        clearCopies.change(range) { $0.storeBytes(of: sequence.bigEndian, as: UInt16.self) }
-      }
       if payload.rewritesBlocks, let red = packet.pointee.red {
         clearCopies.change(range) { CopiedPayload.rewriteBlockTypes(of: red, at: $0, by: sink) }
       }
     }
+  }
+
+  /// Keeps a retransmission that is about to be sealed, where a capture asks for that.
+  mutating func keepClear(_ packet: UnsafeRawPointer, length: Int, on slot: Int) {
+    guard !transports[slot].pointee.isClear, isDecrypted(transports[slot].pointee.captures) else { return }
+    clearCopies.forgetTaken()
+    clearCopies.add(packet, length: length)
   }
 
   private func isDecrypted(_ mask: UInt8) -> Bool {

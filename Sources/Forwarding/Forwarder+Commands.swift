@@ -21,7 +21,8 @@ extension Forwarder {
     case .addSink(let sink): add(sink)
     case .pauseSink(let id, let isPaused): pause(id, isPaused)
     case .removeSink(let id): removeSink(id)
-    case .retransmit(let id, let sequences): reportMissing(id, sequences)
+    case .retransmit(let id, let sequences, let askedAt): answer(id, missing: sequences, askedAt: askedAt, now: now)
+    case .roundTrip(let id, let roundTrip): setRoundTrip(roundTrip, of: id)
     case .capture(let id, let command): capture(id, command)
     // The programs' affair.
     case .trace: break
@@ -51,6 +52,11 @@ extension Forwarder {
   private mutating func read(_ extensions: ReadExtensions, of id: TransportID) {
     guard let slot = transportsByID[id] else { return verdicts.add(.ignoredCommand) }
     transports[slot].pointee.extensions = extensions
+  }
+
+  private mutating func setRoundTrip(_ roundTrip: Interval, of id: TransportID) {
+    guard let slot = transportsByID[id] else { return verdicts.add(.ignoredCommand) }
+    transports[slot].pointee.roundTrip = roundTrip
   }
 
   private mutating func removeTransport(_ id: TransportID) {
@@ -90,7 +96,7 @@ extension Forwarder {
   private mutating func release(stream slot: Int) {
     while streams[slot].pointee.sinkCount > 0 { removeSink(at: Int(streams[slot].pointee.sinks[0])) }
     if let id = streams[slot].pointee.source { streamsByID[id] = nil }
-    streams[slot].pointee.source = nil
+    streams[slot].pointee.resign()
   }
 
   @inline(__always)
@@ -127,6 +133,7 @@ extension Forwarder {
   private mutating func removeStream(at slot: Int) {
     release(stream: slot)
     streamsBySSRC.remove(streamKey(streams[slot].pointee.transport, streams[slot].pointee.ssrc))
+    waitingStreams.removeAll { $0 == slot }
     streams.remove(slot)
   }
 
@@ -142,22 +149,13 @@ extension Forwarder {
     else { return verdicts.add(.refusedCommand) }
     let numbering = SinkNumbering(
       sequenceOffset: sink.sequenceOffset, isClear: transports[transport].pointee.isClear, resumeIndex: resumeIndex)
-    let slot = sinks.insert(SinkSlot(sink, stream: stream, transport: transport, numbering: numbering))
+    let retransmitter = addRetransmitter(of: sink, on: transport, stream)
+    let slot = sinks.insert(
+      SinkSlot(sink, stream: stream, transport: transport, retransmitter: retransmitter, numbering: numbering))
     sinksByID[sink.id] = slot
     transports[transport].pointee.sinks.append(slot)
     streams[stream].pointee.addSink(slot)
     if !sink.isPaused { streams[stream].pointee.activeSinks += 1 }
-    if let repaired = sink.repairs { connect(repairer: slot, to: repaired) }
-    if let repairer = waitingRepairers.removeValue(forKey: sink.id) { connect(repairer: repairer, to: sink.id) }
-  }
-
-  private mutating func connect(repairer: Int, to id: SinkID) {
-    guard let repaired = sinksByID[id] else {
-      waitingRepairers[id] = repairer
-      return
-    }
-    sinks[repairer].pointee.repaired = repaired
-    sinks[repaired].pointee.repairer = repairer
   }
 
   private mutating func pause(_ id: SinkID, _ isPaused: Bool) {
@@ -176,9 +174,6 @@ extension Forwarder {
   private mutating func removeSink(at slot: Int) {
     let sink = sinks[slot].pointee
     sinksByID[sink.id] = nil
-    if let repaired = sink.repaired { sinks[repaired].pointee.repairer = nil }
-    if let repairer = sink.repairer { sinks[repairer].pointee.repaired = nil }
-    waitingRepairers = waitingRepairers.filter { $0.value != slot }
     streams[sink.stream].pointee.removeSink(slot)
     if !sink.isPaused { streams[sink.stream].pointee.activeSinks -= 1 }
     transports[sink.transport].pointee.sinks.removeAll { $0 == slot }
@@ -187,21 +182,7 @@ extension Forwarder {
     } else {
       transports[sink.transport].pointee.sent.end(sink.ssrc, nextIndex: sink.numbering.nextIndex)
     }
+    if let retransmitter = sink.retransmitter { removeRetransmitter(retransmitter, of: sink) }
     sinks.remove(slot)
-  }
-
-  /// There is no packet cache yet: what a subscriber misses is asked of the publisher.
-  private mutating func reportMissing(_ id: SinkID, _ sequences: [UInt16]) {
-    guard let slot = sinksByID[id], let source = streams[sinks[slot].pointee.stream].pointee.source else {
-      return verdicts.add(.ignoredCommand)
-    }
-    let sink = sinks[slot]
-    for sequence in sequences {
-      guard let original = sink.pointee.numbering.sourceSequence(ofSink: sequence) else { continue }
-      guard sink.pointee.repairs.take(sent: sink.pointee.statistics.packets) else {
-        return verdicts.add(.refusedRepair)
-      }
-      events.addMissing(source, original)
-    }
   }
 }

@@ -44,15 +44,11 @@ extension Forwarder {
     guard header.lengthBound &+ payload.length &+ transport.pointee.outboundTagLength <= copy.capacity else {
       return refuse(.tooLarge)
     }
-    var repairedSequence: UInt16?
-    if sink.pointee.isRetransmission, packet.pointee.payload.count >= 2 {
-      guard let sequence = repairedSinkSequence(sink) else { return refuse(.unknownRepair) }
-      repairedSequence = sequence
-    }
-    guard let index = sink.pointee.numbering.number(packet.pointee.index) else { return refuse(.beforeSink) }
+    guard let index = sink.pointee.numbering.number(packet.pointee.rank) else { return refuse(.beforeSink) }
     let headerLength = header.write(
-      payloadType: payload.payloadType, sequence: UInt16(truncatingIfNeeded: index), to: copy.packet)
-    let text = place(payload, repairedSequence, at: copy.packet + headerLength, for: sink)
+      ssrc: sink.pointee.ssrc, payloadType: payload.payloadType, sequence: UInt16(truncatingIfNeeded: index),
+      to: copy.packet)
+    let text = place(payload, at: copy.packet + headerLength, for: sink)
     let length = transport.pointee.seal(
       copy.packet, headerLength: headerLength, payload: text, payloadLength: payload.length, ssrc: sink.pointee.ssrc,
       index: index, engine: &engine)
@@ -61,11 +57,12 @@ extension Forwarder {
     copy.payloadOctets = payload.length &- packet.pointee.layout.paddingLength
     copy.transport = sink.pointee.transport
     copy.sink = slot
+    copy.askedAt = nil
     return true
   }
 
   @inline(__always)
-  private func refuse(_ verdict: ForwardingVerdict) -> Bool {
+  func refuse(_ verdict: ForwardingVerdict) -> Bool {
     verdicts.add(verdict)
     return false
   }
@@ -73,22 +70,13 @@ extension Forwarder {
   /// Where the payload to be sealed lies: in the packet received, or, if it must be changed, already in the copy.
   @inline(__always)
   private func place(
-    _ payload: CopiedPayload, _ repairedSequence: UInt16?, at target: UnsafeMutableRawPointer,
-    for sink: UnsafeMutablePointer<SinkSlot>
+    _ payload: CopiedPayload, at target: UnsafeMutableRawPointer, for sink: UnsafeMutablePointer<SinkSlot>
   ) -> UnsafeRawPointer {
-    guard payload.rewritesBlocks || repairedSequence != nil else { return payload.start }
+    guard payload.rewritesBlocks else { return payload.start }
     target.copyMemory(from: payload.start, byteCount: payload.length)
-    if let repairedSequence { target.storeBytes(of: repairedSequence.bigEndian, as: UInt16.self) }
-    if payload.rewritesBlocks, let red = packet.pointee.red {
+    if let red = packet.pointee.red {
       CopiedPayload.rewriteBlockTypes(of: red, at: target, by: sink)
     }
     return UnsafeRawPointer(target)
-  }
-
-  /// The original sequence number (RFC 4588 section 4) as the repaired sink numbered it; nil if it never got that packet.
-  @inline(__always)
-  func repairedSinkSequence(_ sink: UnsafeMutablePointer<SinkSlot>) -> UInt16? {
-    guard let repaired = sink.pointee.repaired else { return nil }
-    return sinks[repaired].pointee.numbering.sinkSequence(ofSource: packet.pointee.payload.bigEndianU16(at: 0))
   }
 }

@@ -101,8 +101,8 @@ extension Forwarder {
     let transport = transports[sink.pointee.transport]
     guard transport.pointee.isClear else { return .failure(KernelRefusal(reason: "a sink is encrypted")) }
     guard transport.pointee.captures == 0 else { return .failure(.captured) }
-    guard sink.pointee.midLength == 0, !sink.pointee.isRetransmission else {
-      return .failure(KernelRefusal(reason: "a sink needs header extensions or payload rewritten"))
+    guard sink.pointee.midLength == 0, sink.pointee.retransmitter == nil else {
+      return .failure(KernelRefusal(reason: "a sink needs header extensions rewritten or packets sent again"))
     }
     for id in 1..<16 where sink.pointee.extensions[id] != 0 && Int(sink.pointee.extensions[id]) != id {
       return .failure(KernelRefusal(reason: "a sink needs header extensions rewritten"))

@@ -37,7 +37,8 @@ extension Forwarder {
       return drop(.ssrcRateLimited)
     }
     guard let stream = known ?? addStream(transport, ssrc: layout.ssrc, now: now) else { return drop(.tooManySSRCs) }
-    streams[stream].pointee.inbound.record(index)
+    let missing = streams[stream].pointee.record(index, now: now)
+    if missing > 0 { noteMissing(missing, of: stream) }
     let clear = UnsafeMutableRawBufferPointer(start: datagram.baseAddress, count: length)
     guard packet.pointee.load(clear, layout: layout) else { return drop(.malformed) }
     packet.pointee.index = index
@@ -87,7 +88,7 @@ extension Forwarder {
     return transports[transport].pointee.open(base, layout, length: datagram.count, index: index, engine: &engine)
   }
 
-  /// Counts a genuine packet and finds who may want it.
+  /// Counts a genuine packet, and takes a retransmission as what it repeats.
   private mutating func admit(transport: Int, bytes: Int, lane: Lane, now: Instant) -> Int {
     noteTransportWideSequence(transport, now: now)
     let stream = packet.pointee.stream
@@ -96,17 +97,48 @@ extension Forwarder {
       index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
       isClear: transports[transport].pointee.isClear)
     streams[stream].pointee.statistics.payloadType = packet.pointee.layout.payloadType
-    noteAudioLevel(transport, stream)
     totals.received.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: bytes))
+    if streams[stream].pointee.repairs != nil, let verdict = restore(now: now) { return drop(verdict) }
+    return offer(transport: transport, now: now)
+  }
+
+  /// Keeps a packet for who misses it, and finds who may want it now.
+  @inline(__always)
+  private mutating func offer(transport: Int, now: Instant) -> Int {
+    let stream = packet.pointee.stream
+    noteAudioLevel(transport, stream)
+    if packet.pointee.payload.count == 0, !transports[transport].pointee.isClear { return skip(now: now) }
+    packet.pointee.rank = streams[stream].pointee.skipped.rank(of: packet.pointee.index)
+    if streams[stream].pointee.asksForMissing || streams[stream].pointee.cache.isKeeping {
+      streams[stream].pointee.noteKeyFrame(packet)
+    }
+    if streams[stream].pointee.cache.isKeeping { keepPacket(now: now) }
     let wanted = streams[stream].pointee.activeSinks
     guard wanted > 0 else { return drop(.noSink) }
-    if packet.pointee.layout.payloadType == streams[stream].pointee.redPayloadType {
-      packet.pointee.red = REDLayout.parse(packet.pointee.payload)
-    }
+    readRED()
     packet.pointee.nextSink = 0
     packet.pointee.isActive = true
     verdicts.add(.accepted)
     return wanted
+  }
+
+  /// Leaves out a packet of padding alone. Only the newest one can go without a number; if packets after it have gone already,
+  /// receivers will ask for its number, and get it with nothing in it.
+  private mutating func skip(now: Instant) -> Int {
+    let stream = packet.pointee.stream
+    if packet.pointee.index == streams[stream].pointee.inbound.highest {
+      streams[stream].pointee.skipped.skip(packet.pointee.index)
+    } else if streams[stream].pointee.cache.isKeeping {
+      keepPacket(now: now)
+    }
+    return drop(.padding)
+  }
+
+  /// Finds the blocks of the packet, if it is RED.
+  @inline(__always)
+  func readRED() {
+    guard packet.pointee.layout.payloadType == streams[packet.pointee.stream].pointee.redPayloadType else { return }
+    packet.pointee.red = REDLayout.parse(packet.pointee.payload)
   }
 
   @inline(__always)

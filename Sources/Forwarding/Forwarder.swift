@@ -30,8 +30,20 @@ public struct Forwarder: ~Copyable {
   var transportsByID: [TransportID: Int] = [:]
   var streamsByID: [SourceID: Int] = [:]
   var sinksByID: [SinkID: Int] = [:]
-  /// Retransmission sinks that came before the sink they repair.
-  var waitingRepairers: [SinkID: Int] = [:]
+  var retransmitters = SlotPool<Retransmitter>()
+  var repairQueue = RepairQueue()
+  /// Of all sinks since the start.
+  var repairCounts = RepairCounts()
+  /// Octets that the caches take, and how many of each class there are.
+  var cacheMemory = 0
+  var cachesOfClass = [Int](repeating: 0, count: CacheSize.classes.count)
+  /// How often a cache got less than a second's worth, since there was no memory for it.
+  var shortenedCaches: UInt64 = 0
+  /// Those that miss packets, and when something of that is due.
+  var waitingStreams: [Int] = []
+  var missingDue = Instant(nanoseconds: .max)
+  /// When the caches' sizes are looked at next.
+  var cachesDue = Instant.zero
   /// Datagrams that are not RTP, from 5-tuples without a transport.
   var expectations = Expectations()
   var allExpected = RateMeter()
@@ -43,6 +55,8 @@ public struct Forwarder: ~Copyable {
   var captures: [CaptureBuffer?]
   /// The packet received last as it was on the wire, and copies in clear.
   var arrival: [UInt8] = []
+  /// The same in clear.
+  var clearArrival: [UInt8] = []
   var clearCopies = ClearCopies()
 
   public init(cryptography: CryptographyProvider = .preferred) {
@@ -83,6 +97,7 @@ public struct Forwarder: ~Copyable {
       streamsByID.values.map { streams[$0].pointee.statistics },
       sinksByID.values.map { sinks[$0].pointee.statistics },
       verdicts.values
+        + RepairOutcome.allCases.map { VerdictCount(name: "worker_nacked_\($0.rawValue)", count: repairCounts[$0]) }
     )
   }
 
@@ -91,7 +106,10 @@ public struct Forwarder: ~Copyable {
     guard sinks.contains(copy.sink) else { return }
     verdicts.add(lane == nil ? .unsent : .forwarded)
     sinks[copy.sink].pointee.count(copy, sentOn: lane, now: now)
-    if let lane { totals.sent.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: copy.length)) }
+    if let lane {
+      totals.sent.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: copy.length))
+      if copy.askedAt != nil { totals.retransmitted.add(1, UInt64(truncatingIfNeeded: copy.length)) }
+    }
     if isCapturing { captureCopy(copy, sentOn: lane, now: now) }
   }
 }
@@ -104,6 +122,8 @@ public struct ForwardingLimits: Sendable {
   /// Of those without a source, how many may be new.
   public var newSSRCs = Rate(perSecond: 10, burst: 128)
   public var sinks = 262_144
+  /// Octets of packets kept for receivers that miss them, of all sources.
+  public var cacheMemory = 1 << 30
   /// SSRCs remembered that were sent under one transport's keys.
   public var sentSSRCsPerTransport = 4096
   /// Datagrams that are not RTP, of one transport: a receiver can miss much.
@@ -123,6 +143,11 @@ extension SinkSlot {
   mutating func count(_ copy: PacketCopy, sentOn lane: Lane?, now: Instant) {
     guard let lane else {
       statistics.dropped &+= 1
+      return
+    }
+    guard copy.askedAt == nil else {
+      statistics.retransmittedPackets &+= 1
+      statistics.retransmittedBytes &+= UInt64(truncatingIfNeeded: copy.length)
       return
     }
     if statistics.firstSent == nil { statistics.firstSent = now }

@@ -19,6 +19,14 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case unknownSSRC = "worker_unknown_ssrc"
   /// Genuine, of a new SSRC, while the transport had many new ones of late.
   case ssrcRateLimited = "worker_ssrc_rate_limited"
+  /// Genuine, with nothing but padding in it, as it is sent to probe: no receiver gets it, nor a number for it.
+  case padding = "worker_padding"
+  /// A retransmission without a packet in it, as they are sent to probe.
+  case emptyRetransmission = "worker_empty_retransmission"
+  /// A retransmission of a packet that is there already.
+  case repairedInVain = "worker_repaired_in_vain"
+  /// A retransmission of what no source misses: of an unknown one, of no packet before its latest, of an unknown payload type.
+  case unknownRepair = "worker_unknown_repair"
   /// One more SSRC than a transport may have.
   case tooManySSRCs = "worker_too_many_ssrcs"
 
@@ -37,16 +45,14 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case unwantedPayloadType = "worker_unwanted_payload_type"
   /// Older than the first packet that this sink was sent, at its start or since its pause.
   case beforeSink = "worker_before_sink"
-  /// A retransmission of a packet that this sink was never sent.
-  case unknownRepair = "worker_unknown_repair"
   /// Does not fit into the memory given for it.
   case tooLarge = "worker_too_large"
   /// The cryptographic library refused, or the 48-bit index is used up.
   case sealingFailed = "worker_sealing_failed"
 
   // Commands and events.
-  /// A receiver asked for more packets again than it was sent.
-  case refusedRepair = "worker_refused_repair"
+  /// A packet to be sent again made room for a later one, or was gone when its turn came.
+  case lostRepair = "worker_lost_repair"
   /// A command that names something unknown.
   case ignoredCommand = "worker_ignored_command"
   /// A command that would exceed a limit, reuse a live name, or whose keys the cryptographic library refused.

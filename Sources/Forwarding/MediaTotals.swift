@@ -38,6 +38,12 @@ public struct MediaTotals: Hashable, Sendable {
   public var received = ByLane()
   /// Of every sink.
   public var sent = ByLane()
+  /// Packets that did not come in time, how many of them came by retransmission, and how many never.
+  public var missing: UInt64 = 0
+  public var repaired: UInt64 = 0
+  public var unrepaired: UInt64 = 0
+  /// What was sent again (RFC 4588), which `sent` includes.
+  public var retransmitted = Count()
   public var authenticationFailures: UInt64 = 0
   public var replays: UInt64 = 0
 
@@ -46,7 +52,7 @@ public struct MediaTotals: Hashable, Sendable {
 
 extension MediaTotals.Count {
   @inline(__always)
-  fileprivate mutating func add(_ packets: UInt64, _ bytes: UInt64) {
+  mutating func add(_ packets: UInt64, _ bytes: UInt64) {
     self.packets &+= packets
     self.bytes &+= bytes
   }

@@ -1,3 +1,5 @@
+import Wire
+
 /// One copy of a packet for one sink: where it is to be written, and what was written there.
 public struct PacketCopy {
   /// In: where to write the RTP packet.
@@ -12,6 +14,8 @@ public struct PacketCopy {
   public var transport: Int
   /// Out: the sink, for `Forwarder.account`.
   public var sink: Int
+  /// Out: of a retransmission, when it was asked for; nil: a copy of media.
+  public var askedAt: Instant?
 
   public init(packet: UnsafeMutableRawPointer, capacity: Int) {
     self.packet = packet
@@ -20,5 +24,6 @@ public struct PacketCopy {
     payloadOctets = 0
     transport = 0
     sink = 0
+    askedAt = nil
   }
 }

@@ -5,6 +5,7 @@ import Wire
 struct PendingEvents {
   private var unknownSources: [FastPathEvent] = []
   private var missing: [SourceID: Set<UInt16>] = [:]
+  private var keyFrames: Set<SourceID> = []
   /// Transports that have arrivals to report.
   private(set) var arrivingTransports: [Int] = []
   /// When the oldest arrival is due; immediately if a record is nearly full.
@@ -23,11 +24,13 @@ struct PendingEvents {
   /// A packet that several subscribers miss is reported once.
   mutating func addMissing(_ source: SourceID, _ sequence: UInt16) { missing[source, default: []].insert(sequence) }
 
+  mutating func addKeyFrameNeeded(_ source: SourceID) { keyFrames.insert(source) }
+
   mutating func addArrivals(of transport: Int) { arrivingTransports.append(transport) }
 
   mutating func forget(transport: Int) { arrivingTransports.removeAll { $0 == transport } }
 
-  var isEmpty: Bool { unknownSources.isEmpty && missing.isEmpty }
+  var isEmpty: Bool { unknownSources.isEmpty && missing.isEmpty && keyFrames.isEmpty }
 
   /// Everything but the arrivals.
   mutating func take() -> [FastPathEvent] {
@@ -35,6 +38,8 @@ struct PendingEvents {
     unknownSources.removeAll(keepingCapacity: true)
     for (source, sequences) in missing { taken.append(.missing(source, sequences.sorted())) }
     missing.removeAll(keepingCapacity: true)
+    for source in keyFrames { taken.append(.keyFrameNeeded(source)) }
+    keyFrames.removeAll(keepingCapacity: true)
     return taken
   }
 
@@ -50,6 +55,7 @@ struct PendingEvents {
 extension Forwarder {
   /// What there is to tell the control plane. Cheap when that is nothing.
   public mutating func takeEvents(now: Instant) -> [FastPathEvent] {
+    if now >= missingDue { settleMissing(now: now) }
     guard !events.isEmpty || now >= events.arrivalsDue else { return [] }
     var taken = events.take()
     if now >= events.arrivalsDue {

@@ -8,6 +8,8 @@ struct ReceivedPacket {
   var layout = RTPLayout(payloadType: 0, marker: false, sequence: 0, timestamp: 0, ssrc: 0)
   /// Its packet index (RFC 3711 section 3.3.1).
   var index: UInt64 = 0
+  /// Its index without the packets that no receiver has a number for.
+  var rank: UInt64 = 0
   var stream = 0
   /// The next of the stream's sinks.
   var nextSink = 0
@@ -33,6 +35,28 @@ struct ReceivedPacket {
     red = nil
     if layout.extensionLength > 0 { loadElements(packet) }
     return true
+  }
+
+  mutating func leavePaddingOut() {
+    guard layout.hasPadding else { return }
+    memory = UnsafeMutableRawBufferPointer(rebasing: memory[..<(memory.count &- layout.paddingLength)])
+    layout.hasPadding = false
+    layout.paddingLength = 0
+  }
+
+  /// Makes of a retransmission (RFC 4588 section 4) the packet that it repeats: the original sequence number goes, and the
+  /// header moves up over it. The payload has those two octets.
+  mutating func restore(payloadType: UInt8, ssrc: UInt32) {
+    guard let base = memory.baseAddress else { return }
+    let sequence = payload.bigEndianU16(at: 0)
+    (base + 2).copyMemory(from: base, byteCount: layout.payloadOffset)
+    memory = UnsafeMutableRawBufferPointer(rebasing: memory[2...])
+    memory.storeBytes(of: (layout.marker ? 0x80 : 0) | payloadType, toByteOffset: 1, as: UInt8.self)
+    memory.storeBytes(of: sequence.bigEndian, toByteOffset: 2, as: UInt16.self)
+    memory.storeBytes(of: ssrc.bigEndian, toByteOffset: 8, as: UInt32.self)
+    layout.payloadType = payloadType
+    layout.sequence = sequence
+    layout.ssrc = ssrc
   }
 
   private mutating func loadElements(_ packet: UnsafeRawBufferPointer) {

@@ -1,3 +1,4 @@
+import RTP
 import SRTP
 import Wire
 
@@ -86,8 +87,14 @@ public struct Source: Sendable {
   public var kind: MediaKind
   /// RTP clock rate in Hz, for jitter (RFC 3550 section 6.4.1).
   public var clockRate: UInt32
-  /// Set when this SSRC carries the retransmissions (RFC 4588) of another source.
+  /// Set when this SSRC carries the retransmissions (RFC 4588) of another source: they are taken as what they repeat.
   public var repairs: SourceID?
+  /// Whether its sender sends again what it is asked for by NACK (RFC 4585).
+  public var answersNACKs = false
+  /// Of retransmissions: their payload type → that of what they repeat.
+  public var repairedPayloadTypes: [UInt8: UInt8] = [:]
+  /// Of video: what its payload types carry, as far as a key frame is known to begin in it.
+  public var codecs: [UInt8: VideoCodec] = [:]
   /// Payload type of RED (RFC 2198) if negotiated, else nil. A sink that cannot take RED gets the primary block alone.
   public var redPayloadType: UInt8?
   public var rateLimit = RateLimit()
@@ -103,6 +110,18 @@ public struct Source: Sendable {
     self.clockRate = clockRate
     self.repairs = repairs
     self.redPayloadType = redPayloadType
+  }
+}
+
+/// The retransmissions (RFC 4588) of a sink, under an SSRC of their own on the same transport.
+public struct RetransmissionStream: Hashable, Sendable {
+  public var ssrc: UInt32
+  /// The receiver's payload type of media → that of its retransmissions.
+  public var payloadTypes: [UInt8: UInt8]
+
+  public init(ssrc: UInt32, payloadTypes: [UInt8: UInt8]) {
+    self.ssrc = ssrc
+    self.payloadTypes = payloadTypes
   }
 }
 
@@ -126,16 +145,15 @@ public struct Sink: Sendable {
   /// rollover, which a receiver that loses the first packets could not follow.
   public var sequenceOffset: UInt16
   public var timestampOffset: UInt32
-  /// For a copy of retransmissions: the sink whose packets it repairs, by whose offset the original sequence number
-  /// (first two payload bytes, RFC 4588) is moved.
-  public var repairs: SinkID?
+  /// How the receiver takes again what it misses; nil: not at all.
+  public var retransmission: RetransmissionStream?
   /// A paused sink keeps its place and gets no packets.
   public var isPaused: Bool
 
   public init(
     id: SinkID, source: SourceID, transport: TransportID, ssrc: UInt32, payloadTypes: [UInt8: UInt8],
     extensions: [UInt8: UInt8] = [:], mid: (id: UInt8, value: [UInt8])? = nil, sequenceOffset: UInt16 = 0,
-    timestampOffset: UInt32 = 0, repairs: SinkID? = nil, isPaused: Bool = false
+    timestampOffset: UInt32 = 0, retransmission: RetransmissionStream? = nil, isPaused: Bool = false
   ) {
     self.id = id
     self.source = source
@@ -146,7 +164,7 @@ public struct Sink: Sendable {
     self.mid = mid
     self.sequenceOffset = sequenceOffset
     self.timestampOffset = timestampOffset
-    self.repairs = repairs
+    self.retransmission = retransmission
     self.isPaused = isPaused
   }
 }

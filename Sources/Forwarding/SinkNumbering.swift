@@ -21,13 +21,18 @@ struct SinkNumbering {
   private struct Run {
     /// Added to a source index to give the sink's.
     var offset: Int64
-    /// First and highest source index.
+    /// The first source index that has a number in it.
     var first: UInt64
+    /// Lowest and highest source index that came.
+    var lowest: UInt64
     var last: UInt64
+
+    /// The sink's index of the source's.
+    func moved(_ index: UInt64) -> UInt64 { UInt64(bitPattern: Int64(bitPattern: index) &+ offset) }
   }
 
   private var state = State.starting
-  private var current = Run(offset: 0, first: 0, last: 0)
+  private var current = Run(offset: 0, first: 0, lowest: 0, last: 0)
   /// The run before the last interruption, for retransmissions of its packets.
   private var previous: Run?
   /// The highest index used.
@@ -69,31 +74,25 @@ struct SinkNumbering {
     let moved = UInt64(bitPattern: Int64(bitPattern: index) &+ current.offset)
     guard moved < PacketIndex.end else { return nil }
     if moved > highest { highest = moved }
-    if index > current.last { current.last = index }
+    if index > current.last { current.last = index } else if index < current.lowest { current.lowest = index }
     return moved
-  }
-
-  /// The number that the sink gave, or would have given, to the source's packet `sequence`; nil if it never got it.
-  func sinkSequence(ofSource sequence: UInt16) -> UInt16? {
-    guard state != .starting else { return nil }
-    let index = PacketIndex.estimate(sequence, highest: current.last)
-    if index >= current.first { return sequence &+ UInt16(truncatingIfNeeded: current.offset) }
-    guard let previous, index >= previous.first, index <= previous.last else { return nil }
-    return sequence &+ UInt16(truncatingIfNeeded: previous.offset)
   }
 
   /// How far back a receiver may miss packets: at 25 Mbit/s most of a second.
   static let repairable: UInt64 = 2048
 
-  /// The source's number of the packet that the sink numbered `sequence`; nil unless it is one of the latest `repairable`.
-  func sourceSequence(ofSink sequence: UInt16) -> UInt16? {
+  /// The source's index of the packet that the sink numbered `sequence`; nil unless it is one of the latest `repairable`.
+  func sourceIndex(ofSink sequence: UInt16) -> UInt64? {
     guard state != .starting else { return nil }
     let index = PacketIndex.estimate(sequence, highest: highest)
     guard index <= highest, highest - index < Self.repairable else { return nil }
-    let first = UInt64(bitPattern: Int64(bitPattern: current.first) &+ current.offset)
-    if let previous, index < first { return sequence &- UInt16(truncatingIfNeeded: previous.offset) }
-    return sequence &- UInt16(truncatingIfNeeded: current.offset)
+    let run = index >= current.moved(current.first) ? current : previous
+    guard let run, index >= run.moved(run.lowest), index <= run.moved(run.last) else { return nil }
+    return UInt64(bitPattern: Int64(bitPattern: index) &- run.offset)
   }
+
+  /// Whether a packet of the source is one of the current run, which goes on from its first.
+  func reaches(_ index: UInt64) -> Bool { state == .running && index >= current.first }
 
   /// Fixes the offset at the first packet after the start or an interruption.
   private mutating func begin(_ index: UInt64) {
@@ -104,7 +103,7 @@ struct SinkNumbering {
     let continues = wasInterrupted || resumeIndex > 0
     // At the very start, packets that come late are welcome as far as there are numbers below.
     let first = continues ? index : offset < 0 ? UInt64(bitPattern: -offset) : 0
-    current = Run(offset: offset, first: first, last: index)
+    current = Run(offset: offset, first: first, lowest: index, last: index)
     highest = start
     state = .running
   }

@@ -15,19 +15,18 @@ struct SinkSlot {
   let mid: InlineArray<16, UInt8>
   let midLength: Int
   let midID: UInt8
-  let isRetransmission: Bool
-  /// The sink that a retransmission sink repairs, while it lives.
-  var repaired: Int?
-  /// The sink that repairs this one.
-  var repairer: Int?
+  /// The slot of what sends packets to it again; nil: nothing does.
+  let retransmitter: Int?
   var isPaused: Bool
   var numbering: SinkNumbering
   var repairs = RepairAllowance()
+  /// From when on a receiver without retransmissions may have a key frame for what it misses.
+  var nextKeyFrame = Instant.zero
   var statistics: SinkStatistics
 
   static let unmapped: UInt8 = 0xff
 
-  init(_ sink: Sink, stream: Int, transport: Int, numbering: SinkNumbering) {
+  init(_ sink: Sink, stream: Int, transport: Int, retransmitter: Int?, numbering: SinkNumbering) {
     id = sink.id
     self.stream = stream
     self.transport = transport
@@ -52,7 +51,7 @@ struct SinkSlot {
       ids[Int(from)] = to
     }
     extensions = ids
-    isRetransmission = sink.repairs != nil
+    self.retransmitter = retransmitter
     isPaused = sink.isPaused
     self.numbering = numbering
     statistics = SinkStatistics(id: sink.id)

@@ -24,6 +24,15 @@ public struct SourceStatistics: Hashable, Sendable {
   /// Packets that said how loud they are, and the sum of their powers (`AudioLevel.power`), which wraps.
   public var audioLevels: UInt64 = 0
   public var audioPower: UInt64 = 0
+  /// Packets that had not come when later ones did, how many were asked for, repetitions included, and those given up.
+  public var missing: UInt64 = 0
+  public var requested: UInt64 = 0
+  public var unrepaired: UInt64 = 0
+  /// From the gap to the retransmission, of all `repaired` together.
+  public var repairNanoseconds: UInt64 = 0
+  /// Packets that came by retransmission (RFC 4588) in time to be forwarded, and those that had come before.
+  public var repaired: UInt64 = 0
+  public var repairedInVain: UInt64 = 0
   public var authenticationFailures: UInt64 = 0
   public var replays: UInt64 = 0
   public var lastArrival: Instant = .zero
@@ -49,6 +58,11 @@ public struct SinkStatistics: Hashable, Sendable {
   public var packetsOnKernel: UInt64 = 0
   /// Copies that could not be sent (ring full, no next hop, socket buffer full).
   public var dropped: UInt64 = 0
+  /// What became of each packet that the receiver asked for again.
+  public var repairs = RepairCounts()
+  /// What was sent again (RFC 4588), which none of the counters above includes.
+  public var retransmittedPackets: UInt64 = 0
+  public var retransmittedBytes: UInt64 = 0
   /// When the first copy left; nil before.
   public var firstSent: Instant?
   /// When the latest copy left, to some milliseconds; nil before the first.
@@ -134,6 +148,19 @@ public struct ForwardingTimes: Hashable, Sendable {
   public init() {}
 }
 
+/// What is kept of the latest packets, for receivers that miss some.
+public struct PacketCacheStatistics: Hashable, Sendable {
+  /// Sources of which packets are kept.
+  public var sources = 0
+  /// Octets taken, and how many there may be.
+  public var memory = 0
+  public var limit = 0
+  /// How often a source got room for less than a second of it, since the others left no more.
+  public var shortened: UInt64 = 0
+
+  public init() {}
+}
+
 public struct FastPathStatistics: Sendable {
   public var at: Instant
   public var sources: [SourceStatistics] = []
@@ -144,6 +171,9 @@ public struct FastPathStatistics: Sendable {
   public var programs: [ProgramStatus] = []
   public var maps: [MapFill] = []
   public var forwardingTimes = ForwardingTimes()
+  /// From a receiver's request to the retransmission handed over.
+  public var repairTimes = ForwardingTimes()
+  public var packetCache = PacketCacheStatistics()
 
   public init(at: Instant) { self.at = at }
 }

@@ -1,3 +1,4 @@
+import RTP
 import SRTP
 import Wire
 
@@ -17,6 +18,23 @@ struct StreamSlot: ~Copyable {
   var source: SourceID?
   var clockRate: UInt32 = 0
   var isAudio = false
+  /// The source whose retransmissions it carries; nil: it carries media.
+  var repairs: SourceID?
+  /// By payload type: of retransmissions, that of what they repeat; of video, its `VideoCodec`. 0xff: none.
+  private var meanings = InlineArray<128, UInt8>(repeating: 0xff)
+  /// What receivers may want again.
+  var cache = PacketCache()
+  var demand = CacheDemand()
+  /// Sinks whose receivers take retransmissions.
+  var repairableSinks = 0
+  /// Whether its sender sends again what it is asked for, and then what did not come.
+  private(set) var asksForMissing = false
+  var missing = MissingPackets()
+  /// Whether `missing` is in the forwarder's list.
+  var isWaiting = false
+  var skipped = SkippedPackets()
+  /// Where its latest key frame began, in index and timestamp.
+  private(set) var keyFrame: (index: UInt64, timestamp: UInt32)?
   /// 0xff: none.
   var redPayloadType: UInt8 = 0xff
   var statistics: SourceStatistics
@@ -48,6 +66,12 @@ struct StreamSlot: ~Copyable {
     clockRate = source.clockRate
     isAudio = source.kind == .audio
     redPayloadType = source.redPayloadType ?? 0xff
+    repairs = source.repairs
+    asksForMissing = source.answersNACKs && source.repairs == nil
+    meanings = InlineArray(repeating: 0xff)
+    for (type, codec) in source.codecs where type < 128 { meanings[Int(type)] = codec.rawValue }
+    for (type, media) in source.repairedPayloadTypes where type < 128 && media < 128 { meanings[Int(type)] = media }
+    keyFrame = nil
     statistics = SourceStatistics(id: source.id)
     jitter = InterarrivalJitter()
   }
@@ -83,6 +107,44 @@ struct StreamSlot: ~Copyable {
     statistics.lastArrival = now
     jitter.arrived(timestamp: timestamp, at: now, clockRate: clockRate)
     statistics.jitter = jitter.value
+  }
+
+  /// It is no source any more.
+  mutating func resign() {
+    source = nil
+    repairs = nil
+    asksForMissing = false
+    missing.forgetAll()
+  }
+
+  /// Remembers a genuine packet. Returns how many before it are missing, where they can be asked for.
+  @inline(__always)
+  mutating func record(_ index: UInt64, now: Instant) -> UInt64 {
+    let (highest, isFirst) = (inbound.highest, inbound.isEmpty)
+    inbound.record(index)
+    guard asksForMissing, index != highest &+ 1, !isFirst else { return 0 }
+    guard index > highest else {
+      _ = missing.came(index, again: false, now: now)
+      return 0
+    }
+    missing.found(highest &+ 1, through: index &- 1, now: now)
+    return index &- highest &- 1
+  }
+
+  /// See `meanings`.
+  @inline(__always)
+  func meaning(of payloadType: UInt8) -> UInt8 { meanings[Int(payloadType & 0x7f)] }
+
+  /// Notes where a key frame begins: it may take several packets that look like its first.
+  @inline(__always)
+  mutating func noteKeyFrame(_ packet: UnsafeMutablePointer<ReceivedPacket>) {
+    guard let codec = VideoCodec(rawValue: meaning(of: packet.pointee.layout.payloadType)),
+      codec.beginsKeyFrame(packet.pointee.payload)
+    else { return }
+    if let keyFrame, packet.pointee.index <= keyFrame.index { return }
+    guard keyFrame?.timestamp != packet.pointee.layout.timestamp else { return }
+    keyFrame = (packet.pointee.index, packet.pointee.layout.timestamp)
+    missing.keyFrameBegan(at: packet.pointee.index)
   }
 
   mutating func addSink(_ slot: Int) {

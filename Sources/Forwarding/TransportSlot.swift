@@ -24,6 +24,8 @@ struct TransportSlot: ~Copyable {
   var newSSRCs = RateMeter()
   /// Datagrams that are not RTP.
   var control = RateMeter()
+  /// As far as its receiver's reports tell.
+  var roundTrip: Interval?
   /// The captures that record it, a bit for each by its place.
   var captures: UInt8 = 0
 

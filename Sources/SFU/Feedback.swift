@@ -17,7 +17,7 @@ extension SFU {
       case .nack(let nack):
         counters.nacksReceived += 1
         guard let sink = sink(nack.mediaSSRC, of: peer) else { continue }
-        commands.append(.fastPath(.retransmit(sink, nack.lost)))
+        commands.append(.fastPath(.retransmit(sink, nack.lost, askedAt: now)))
       case .pli(let pli): keyFrameRequested(pli.mediaSSRC, by: peer, now: now)
       case .fir(let fir): for entry in fir.entries { keyFrameRequested(entry.ssrc, by: peer, now: now) }
       default: break
@@ -105,7 +105,17 @@ extension SFU {
         state.roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
       }
       sinks[id] = state
+      if let roundTrip = state.roundTrip { measured(roundTrip, to: peer, now: now) }
     }
+  }
+
+  /// The worker waits that long before it sends a packet again, so it is told of what matters for that.
+  private mutating func measured(_ roundTrip: Interval, to peer: TransportID, now: Instant) {
+    guard let session = peers[peer] else { return }
+    let before = session.roundTrip.value
+    session.roundTrip.measured(roundTrip, now: now)
+    guard let value = session.roundTrip.value, value != before else { return }
+    commands.append(.fastPath(.roundTrip(peer, value)))
   }
 
   private mutating func keyFrameRequested(_ ssrc: UInt32, by peer: TransportID, now: Instant) {
@@ -128,10 +138,11 @@ extension SFU {
     send([.pli(PLI(senderSSRC: Self.localSSRC, mediaSSRC: source.ssrc))], to: source.transport)
   }
 
-  /// What the fast path cannot resend is asked of the publisher, once for all receivers.
+  /// What did not come is asked of the publisher. The worker knows when; of a sender of clear RTP it only knows that receivers
+  /// ask, each for itself.
   mutating func requestRetransmission(of sequences: [UInt16], from id: SourceID, now: Instant) {
-    guard var state = sources[id] else { return }
-    let due = state.nacks.admit(sequences, now: now)
+    guard var state = sources[id], let session = peers[state.source.transport] else { return }
+    let due = session.connection.isClear ? state.nacks.admit(sequences, now: now) : sequences
     sources[id] = state
     guard !due.isEmpty else { return }
     counters.nacksSent += 1

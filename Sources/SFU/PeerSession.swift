@@ -28,6 +28,8 @@ final class PeerSession {
   var profile: String?
   var publication: Publication?
   var subscriber: Subscriber?
+  /// As its receiver reports tell.
+  var roundTrip = RoundTrip()
   /// WHIP and WHEP: the resource's name and its entity tag, which changes with each ICE restart.
   var resource: (id: String, entityTag: String)?
 
@@ -106,7 +108,6 @@ struct Subscription {
   /// What the subscriber's answer took; nil before.
   var accepted: SubscribedMedia?
   var sink: SinkID?
-  var retransmissionSink: SinkID?
   /// Whether both sides know that the receiver has no codec for what is sent.
   var isUnplayable = false
 }

@@ -98,7 +98,7 @@ extension SFU {
 
   private mutating func pass(_ datagram: [UInt8], to id: TransportID, on tuple: FiveTuple, now: Instant) {
     guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
-    follow(id, on: tuple)
+    follow(id, on: tuple, now: now)
     captureControl(datagram, from: id, on: tuple)
     handle(outputs, of: id, now: now)
   }
@@ -113,10 +113,10 @@ extension SFU {
 
   /// Keeps the peer findable under the pair that ICE selected, on which it was just heard. Where another had taken that
   /// over meanwhile, the peer gets its routes back, too.
-  private mutating func follow(_ id: TransportID, on tuple: FiveTuple) {
+  private mutating func follow(_ id: TransportID, on tuple: FiveTuple, now: Instant) {
     guard let session = peers[id], session.connection.selected == tuple, finder.owner(of: tuple) != id else { return }
     finder.move(id, from: session.tuple, to: tuple)
-    if session.tuple == tuple, session.isConnected { moved(id, to: tuple) }
+    if session.tuple == tuple, session.isConnected { moved(id, to: tuple, now: now) }
     session.tuple = tuple
   }
 
@@ -125,7 +125,7 @@ extension SFU {
       switch output {
       case .send(let bytes, let tuple): commands.append(.send(bytes, tuple))
       case .connected(let tuple, let inbound, let outbound): connected(id, tuple, inbound, outbound, now: now)
-      case .moved(let tuple): moved(id, to: tuple)
+      case .moved(let tuple): moved(id, to: tuple, now: now)
       case .rtcp(let packets, let receivedAt):
         captureControl(packets, from: id)
         received(packets, from: id, at: receivedAt)
@@ -167,8 +167,12 @@ extension SFU {
       transportWide: id(HeaderExtension.transportWideSequence), audioLevel: id(HeaderExtension.audioLevel))
   }
 
-  private mutating func moved(_ id: TransportID, to tuple: FiveTuple) {
+  private mutating func moved(_ id: TransportID, to tuple: FiveTuple, now: Instant) {
     commands.append(.fastPath(.moveTransport(id, tuple)))
+    // What was sent to where it had been is lost, and nobody knows for how long.
+    for sink in peers[id]?.subscriber?.subscriptions.compactMap(\.sink) ?? [] {
+      if let source = sinks[sink]?.sink.source { requestKeyFrame(of: source, now: now) }
+    }
     commands.append(log(.info, "peer moved", describe(id).merging(["remote": "\(tuple.remote)"]) { $1 }))
   }
 

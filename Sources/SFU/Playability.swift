@@ -21,7 +21,7 @@ extension SFU {
 
   /// After packets have come: tells of a copy whose receiver has not the codec that is sent.
   mutating func checkPlayability(of id: SinkID) {
-    guard let state = sinks[id], state.sink.repairs == nil, let peer = peers[state.sink.transport]?.id,
+    guard let state = sinks[id], let peer = peers[state.sink.transport]?.id,
       var subscriber = peers[peer]?.subscriber,
       let index = subscriber.subscriptions.firstIndex(where: { $0.sink == id })
     else { return }

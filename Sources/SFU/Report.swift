@@ -79,6 +79,14 @@ public struct SourceReport: Sendable, Codable {
   /// Over the last interval, 0 to 1.
   public var loss: Double
   public var jitterMilliseconds: Double
+  /// Packets that had not come when later ones did; how many were asked of the publisher, repetitions included; how many it
+  /// sent again in time; how many were given up.
+  public var packetsMissing: UInt64
+  public var packetsRequested: UInt64
+  public var packetsRepaired: UInt64
+  public var packetsGivenUp: UInt64
+  /// From the gap to the retransmission, in the mean; nil before the first.
+  public var repairMilliseconds: Double?
   public var authenticationFailures: UInt64
   public var replays: UInt64
   public var packetsOnKernel: UInt64
@@ -97,7 +105,6 @@ public struct SinkReport: Sendable, Codable {
   public var kind: String
   public var codec: String
   public var ssrc: UInt32
-  public var isRetransmission: Bool
   public var packets: UInt64
   public var bytes: UInt64
   public var bitsPerSecond: Double
@@ -106,6 +113,12 @@ public struct SinkReport: Sendable, Codable {
   public var reportedLoss: Double
   public var reportedJitterMilliseconds: Double
   public var roundTripMilliseconds: Double?
+  /// Packets that the receiver asked for again, and what it was sent again.
+  public var packetsNacked: UInt64
+  public var packetsRetransmitted: UInt64
+  public var bytesRetransmitted: UInt64
+  /// Why packets that it asked for were not sent, and how many each (`RepairOutcome`).
+  public var repairsDenied: [String: UInt64]
   public var packetsOnKernel: UInt64
   public var packetsOnXSK: UInt64
   public var packetsOnSocket: UInt64

@@ -84,7 +84,7 @@ extension SFU {
   }
 
   private func sinkIDs(of session: PeerSession) -> [SinkID] {
-    (session.subscriber?.subscriptions ?? []).flatMap { [$0.sink, $0.retransmissionSink] }.compactMap { $0 }
+    (session.subscriber?.subscriptions ?? []).compactMap(\.sink)
   }
 
   private func report(_ id: SourceID) -> SourceReport? {
@@ -96,6 +96,9 @@ extension SFU {
       muted: track.isMuted,
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       loss: state.loss, jitterMilliseconds: Double(now.jitter) * 1000 / Double(max(1, state.source.clockRate)),
+      packetsMissing: now.missing, packetsRequested: now.requested, packetsRepaired: now.repaired,
+      packetsGivenUp: now.unrepaired,
+      repairMilliseconds: now.repaired > 0 ? Double(now.repairNanoseconds) / Double(now.repaired) / 1e6 : nil,
       authenticationFailures: now.authenticationFailures, replays: now.replays, packetsOnKernel: now.packetsOnKernel,
       packetsOnXSK: now.packetsOnXSK,
       packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
@@ -108,11 +111,13 @@ extension SFU {
     return SinkReport(
       id: id.rawValue, source: state.sink.source.rawValue, track: track.id.rawValue, from: track.participant.rawValue,
       kind: track.kind.rawValue, codec: codec(of: track), ssrc: state.sink.ssrc,
-      isRetransmission: state.sink.repairs != nil,
       packets: now.packets, bytes: now.bytes, bitsPerSecond: rate(now.bytes, state.previous.bytes, state.interval),
       dropped: now.dropped, reportedLoss: Double(state.reported?.fractionLost ?? 0) / 256,
       reportedJitterMilliseconds: Double(state.reported?.jitter ?? 0) * 1000 / Double(max(1, clockRate)),
-      roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 }, packetsOnKernel: now.packetsOnKernel,
+      roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 },
+      packetsNacked: RepairOutcome.allCases.reduce(0) { $0 + now.repairs[$1] },
+      packetsRetransmitted: now.retransmittedPackets, bytesRetransmitted: now.retransmittedBytes,
+      repairsDenied: denied(now.repairs), packetsOnKernel: now.packetsOnKernel,
       packetsOnXSK: now.packetsOnXSK,
       packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: laneReason(of: state))
   }
@@ -123,9 +128,10 @@ extension SFU {
       tracks[subscription.track].map { track in
         SinkReport(
           id: 0, source: track.source?.rawValue ?? 0, track: track.id.rawValue, from: track.participant.rawValue,
-          kind: track.kind.rawValue, codec: codec(of: track), ssrc: subscription.ssrc, isRetransmission: false,
+          kind: track.kind.rawValue, codec: codec(of: track), ssrc: subscription.ssrc,
           packets: 0, bytes: 0, bitsPerSecond: 0, dropped: 0, reportedLoss: 0, reportedJitterMilliseconds: 0,
-          packetsOnKernel: 0, packetsOnXSK: 0, packetsOnSocket: 0, lane: Lane.socket.rawValue,
+          packetsNacked: 0, packetsRetransmitted: 0, bytesRetransmitted: 0, repairsDenied: [:], packetsOnKernel: 0,
+          packetsOnXSK: 0, packetsOnSocket: 0, lane: Lane.socket.rawValue,
           laneReason: reasonUnplayable(track, subscription))
       }
     }
@@ -138,6 +144,14 @@ extension SFU {
       return state.statistics.laneReason
     }
     return reasonUnplayable(track, subscription)
+  }
+
+  private func denied(_ counts: RepairCounts) -> [String: UInt64] {
+    var denied: [String: UInt64] = [:]
+    for outcome in RepairOutcome.allCases where outcome != .repaired && counts[outcome] > 0 {
+      denied[outcome.rawValue] = counts[outcome]
+    }
+    return denied
   }
 
   private func codec(of track: Track) -> String { track.codecNames.first ?? "" }
@@ -155,6 +169,7 @@ extension SourceReport {
       id: 0, track: track.id.rawValue, kind: track.kind.rawValue, label: nil, codec: codec, ssrc: 0,
       isRetransmission: false,
       muted: track.isMuted, packets: 0, bytes: 0, bitsPerSecond: 0, loss: 0, jitterMilliseconds: 0,
+      packetsMissing: 0, packetsRequested: 0, packetsRepaired: 0, packetsGivenUp: 0,
       authenticationFailures: 0, replays: 0, packetsOnKernel: 0, packetsOnXSK: 0, packetsOnSocket: 0,
       lane: Lane.socket.rawValue,
       laneReason: "")

@@ -101,6 +101,7 @@ public struct SFU {
     case .datagram(let bytes, let tuple, let receivedAt): received(bytes, on: tuple, now: receivedAt)
     case .unknownSource(let transport, let unknown): learned(unknown, on: transport, now: now)
     case .missing(let source, let sequences): requestRetransmission(of: sequences, from: source, now: now)
+    case .keyFrameNeeded(let source): requestKeyFrame(of: source, now: now)
     case .arrivals(let transport, let arrivals): reportArrivals(arrivals, on: transport)
     case .statistics(let statistics): received(statistics, now: now)
     case .captured(let capture, let record): received(record, of: capture)

@@ -12,45 +12,26 @@ extension SFU {
       guard let accepted = subscription.accepted, !accepted.isRejected, let track = tracks[subscription.track] else {
         continue
       }
-      let main = subscription.sink ?? addSink(of: track, subscription, accepted, to: peer, now: now)
-      if let main, subscription.retransmissionSink == nil {
-        addRetransmissionSink(of: track, subscription, accepted, to: peer, repairing: main)
-      }
+      if subscription.sink == nil { addSink(of: track, subscription, accepted, to: peer, now: now) }
     }
   }
 
   private mutating func addSink(
     of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID, now: Instant
-  ) -> SinkID? {
+  ) {
     let payloadTypes = payloadTypeMap(from: track.codecs, to: accepted.codecs)
-    guard let source = track.source, !payloadTypes.isEmpty else { return nil }
+    guard let source = track.source, !payloadTypes.isEmpty else { return }
     let sink = Sink(
       id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: subscription.ssrc,
       payloadTypes: payloadTypes, extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),
       sequenceOffset: subscription.sequenceOffset, timestampOffset: subscription.timestampOffset,
+      retransmission: subscription.retransmissionSSRC.flatMap { accepted.retransmission(ssrc: $0) },
       isPaused: track.isMuted)
     install(sink, of: track.id, on: peer) {
       $0.sink = sink.id
       $0.source = source
     }
     requestKeyFrame(of: source, now: now)
-    return sink.id
-  }
-
-  private mutating func addRetransmissionSink(
-    of track: Track, _ subscription: Subscription, _ accepted: SubscribedMedia, to peer: TransportID,
-    repairing main: SinkID
-  ) {
-    let payloadTypes = payloadTypeMap(from: track.codecs, to: accepted.codecs)
-      .filter { track.retransmissionPayloadTypes.contains($0.key) }
-    guard let source = track.retransmission, let ssrc = subscription.retransmissionSSRC, !payloadTypes.isEmpty else {
-      return
-    }
-    let sink = Sink(
-      id: SinkID(rawValue: sequencer.next()), source: source, transport: peer, ssrc: ssrc, payloadTypes: payloadTypes,
-      extensions: extensions(from: track, to: accepted), mid: mid(of: accepted),
-      timestampOffset: subscription.timestampOffset, repairs: main, isPaused: track.isMuted)
-    install(sink, of: track.id, on: peer) { $0.retransmissionSink = sink.id }
   }
 
   private mutating func install(
@@ -71,7 +52,7 @@ extension SFU {
   /// Ends a copy; its receiver is told by BYE (RFC 3550 section 6.6).
   mutating func removeSink(_ id: SinkID) {
     guard let sink = sinks[id]?.sink else { return }
-    send([.bye(BYE(ssrcs: [sink.ssrc]))], to: sink.transport)
+    send([.bye(BYE(ssrcs: [sink.ssrc] + (sink.retransmission.map { [$0.ssrc] } ?? [])))], to: sink.transport)
     withdrawSink(id)
   }
 
@@ -100,12 +81,20 @@ extension SFU {
   }
 }
 
+extension SubscribedMedia {
+  /// The stream in which its receiver takes again what it misses; nil if it takes none.
+  fileprivate func retransmission(ssrc: UInt32) -> RetransmissionStream? {
+    var payloadTypes: [UInt8: UInt8] = [:]
+    for codec in codecs { payloadTypes[codec.payloadType] = codec.retransmissionPayloadType }
+    return payloadTypes.isEmpty ? nil : RetransmissionStream(ssrc: ssrc, payloadTypes: payloadTypes)
+  }
+}
+
 extension Subscriber {
   fileprivate mutating func forget(_ sink: Sink) {
     sinkBySSRC[sink.ssrc] = nil
     for index in subscriptions.indices {
       if subscriptions[index].sink == sink.id { subscriptions[index].sink = nil }
-      if subscriptions[index].retransmissionSink == sink.id { subscriptions[index].retransmissionSink = nil }
     }
   }
 }

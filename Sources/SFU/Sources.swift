@@ -32,7 +32,8 @@ extension SFU {
     guard let id = trackID(of: unknown, on: peer), let track = tracks[id] else { return }
     let isRetransmission =
       unknown.repairedRID != nil || track.retransmissionPayloadTypes.contains(unknown.payloadType)
-    if isRetransmission, !repairs(unknown.ssrc, track) { return }
+    // What it repairs must be known first. The worker tells again.
+    if isRetransmission, track.source == nil || !repairs(unknown.ssrc, track) { return }
     let learnedAt = isRetransmission ? \Track.retransmissionLearnedAt : \Track.sourceLearnedAt
     if let last = track[keyPath: learnedAt], now.since(last) < Self.learningSpacing { return }
     let current = isRetransmission ? track.retransmission : track.source
@@ -76,6 +77,12 @@ extension SFU {
       id: SourceID(rawValue: sequencer.next()), transport: track.peer, ssrc: ssrc, kind: track.kind,
       clockRate: UInt32(clamping: track.mainCodec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
+    if isRetransmission {
+      source.repairedPayloadTypes = track.repairedPayloadTypes
+    } else {
+      source.codecs = track.videoCodecs
+      source.answersNACKs = track.codecs.contains { $0.hasFeedback("nack") }
+    }
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
     sources[source.id] = SourceState(source: source, track: track, addedAt: now)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }

@@ -72,7 +72,7 @@ extension SFU {
     subscriber.subscriptions.sort { places[$0.track, default: 0] < places[$1.track, default: 0] }
     subscriber.isStale = subscriber.isStale || !ended.isEmpty || !added.isEmpty
     peers[peer]?.subscriber = subscriber
-    for sink in ended.flatMap({ [$0.sink, $0.retransmissionSink] }).compactMap({ $0 }) { removeSink(sink) }
+    for sink in ended.compactMap(\.sink) { removeSink(sink) }
   }
 
   /// A viewer cannot be offered anything, so it keeps what its answer gave it, SSRCs included: the worker lets their numbers go
@@ -183,7 +183,8 @@ extension SFU {
 extension Subscriber {
   /// A subscription to `track`, under SSRCs of its own and with random offsets (RFC 3550 section 5.1).
   mutating func subscription(to track: Track) -> Subscription {
-    let hasRetransmission = track.codecs.contains { $0.retransmissionPayloadType != nil }
+    // Of audio only where the publisher offers the same: few clients know retransmissions of it.
+    let hasRetransmission = track.kind == .video || track.codecs.contains { $0.retransmissionPayloadType != nil }
     return Subscription(
       track: track.id, from: track.participant, kind: track.kind, source: track.source, ssrc: takeSSRC(),
       retransmissionSSRC: hasRetransmission ? takeSSRC() : nil, sequenceOffset: .random(in: 0...UInt16.max),
@@ -250,7 +251,7 @@ extension Subscriber {
       let subscription = subscriptions[index]
       guard let media = byTrack[subscription.track.rawValue], media != subscription.accepted else { continue }
       subscriptions[index].accepted = media
-      outdated += [subscription.sink, subscription.retransmissionSink].compactMap { $0 }
+      outdated += [subscription.sink].compactMap { $0 }
     }
     return outdated
   }

@@ -39,6 +39,20 @@ struct Track {
     TrackInfo(id: id.rawValue, kind: kind.rawValue, label: label, codecs: codecNames, muted: isMuted)
   }
 
+  /// Payload type of retransmissions → that of what they repeat.
+  var repairedPayloadTypes: [UInt8: UInt8] {
+    var types: [UInt8: UInt8] = [:]
+    for codec in codecs { if let type = codec.retransmissionPayloadType { types[type] = codec.payloadType } }
+    return types
+  }
+
+  /// The video codecs in which a key frame is known when it is seen, by payload type.
+  var videoCodecs: [UInt8: VideoCodec] {
+    var known: [UInt8: VideoCodec] = [:]
+    for codec in codecs { known[codec.payloadType] = VideoCodec(name: codec.name) }
+    return known
+  }
+
   /// The payload types of RFC 4588 retransmissions among the publisher's.
   var retransmissionPayloadTypes: Set<UInt8> { Set(codecs.compactMap(\.retransmissionPayloadType)) }
 }

@@ -84,7 +84,6 @@ struct StreamsAnswer: Decodable {
     var kind: String
     var codec: String
     var ssrc: UInt32
-    var isRetransmission: Bool
     var packets: UInt64
     var bitsPerSecond: Double
     var dropped: UInt64

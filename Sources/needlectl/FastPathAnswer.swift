@@ -24,6 +24,12 @@ struct FastPathAnswer: Decodable {
     var name: String
     var count: UInt64
   }
+  struct PacketCache: Decodable {
+    var sources: Int
+    var memory: Int
+    var limit: Int
+    var shortened: UInt64
+  }
   struct Source: Decodable {
     var id: UInt32
     var room: String?
@@ -54,6 +60,7 @@ struct FastPathAnswer: Decodable {
   var interfaces: [Interface]
   var programs: [Program]
   var maps: [Map]
+  var packetCache: PacketCache
   var verdicts: [Verdict]
   var sources: [Source]
   var sinks: [Sink]

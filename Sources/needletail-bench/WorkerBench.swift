@@ -129,13 +129,13 @@ struct WorkerBench {
   }
 
   /// A video packet with the header extensions that browsers send: MID, transport-wide sequence number, send time.
-  private static func packet(sequence: UInt16, _ payloadLength: Int) -> [UInt8] {
+  static func packet(sequence: UInt16, _ payloadLength: Int) -> [UInt8] {
     var packet: [UInt8] = [0x90, 96, UInt8(sequence >> 8), UInt8(sequence & 0xff), 0, 0, 0, 1, 0, 0, 0xaa, 0xaa]
     packet += [0xbe, 0xde, 0, 3, 0x10, 0x30, 0x22, 1, 2, 3, 0x31, 4, 5, 0, 0, 0]
     return packet + [UInt8](repeating: 0x5a, count: payloadLength)
   }
 
-  fileprivate static func randomKeys(_ profile: SRTPProfile) throws -> SRTPKeys {
+  static func randomKeys(_ profile: SRTPProfile) throws -> SRTPKeys {
     func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0...255) } }
     guard
       let keys = SRTPKeys(
@@ -144,124 +144,20 @@ struct WorkerBench {
     return keys
   }
 
-  private static func median(_ values: [Double]) -> Double {
+  static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
   }
 
-  fileprivate static func clock() -> Double {
+  static func clock() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
   }
 }
 
-/// A worker with one encrypted publisher and `fanOut` encrypted receivers.
-private struct WorkerUnderTest: ~Copyable {
-  private var forwarder: Forwarder
-  private let tuple: FiveTuple
-  private let memory: UnsafeMutableRawPointer
-  private let copies: UnsafeMutableBufferPointer<PacketCopy>
-  private let fanOut: Int
-
-  private static let batch = 64
-  private static let frame = 2048
-
-  init(_ provider: CryptographyProvider, publisher inbound: SRTPKeys, receivers: [SRTPKeys]) {
-    forwarder = Forwarder(cryptography: provider)
-    fanOut = receivers.count
-    memory = .allocate(byteCount: Self.batch * Self.frame, alignment: 4096)
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: Self.batch * Self.frame)
-    copies = .allocate(capacity: Self.batch)
-    for i in 0..<Self.batch {
-      (copies.baseAddress! + i).initialize(to: PacketCopy(packet: memory + i * Self.frame + 256, capacity: 1600))
-    }
-    let local = SocketAddress(.v4(0x0a00_0001), 3478)
-    tuple = FiveTuple(local: local, remote: SocketAddress(.v4(0x0a00_0002), 1000))
-    let publisher = TransportID(rawValue: 0)
-    let source = SourceID(rawValue: 0)
-    forwarder.apply(
-      .addTransport(Transport(id: publisher, tuple: tuple, protection: .srtp(inbound: inbound, outbound: inbound))),
-      now: .zero)
-    forwarder.apply(
-      .addSource(Source(id: source, transport: publisher, ssrc: 0xaaaa, kind: .video, clockRate: 90_000)), now: .zero)
-    for (i, keys) in receivers.enumerated() {
-      let n = UInt32(i + 1)
-      let receiver = SocketAddress(.v4(0x0a01_0000 + n), 2000)
-      forwarder.apply(
-        .addTransport(
-          Transport(
-            id: TransportID(rawValue: n), tuple: FiveTuple(local: local, remote: receiver),
-            protection: .srtp(inbound: keys, outbound: keys))), now: .zero)
-      forwarder.apply(
-        .addSink(
-          Sink(
-            id: SinkID(rawValue: n), source: source, transport: TransportID(rawValue: n), ssrc: 0xb000 + n,
-            payloadTypes: [96: 120], extensions: [4: 4], mid: (id: 1, value: [0x31]))), now: .zero)
-    }
-  }
-
-  deinit {
-    memory.deallocate()
-    copies.deallocate()
-  }
-
-  /// Nanoseconds for making all copies of all packets, and for receiving them. Packets are received from a warm buffer, as
-  /// they are from a ring.
-  mutating func run(_ packets: [[UInt8]]) throws -> (copying: Double, receiving: Double) {
-    let lengths = packets.map(\.count)
-    let frames = UnsafeMutableRawPointer.allocate(byteCount: packets.count * Self.frame, alignment: 4096)
-    defer { frames.deallocate() }
-    for (i, packet) in packets.enumerated() {
-      packet.withUnsafeBytes { (frames + i * Self.frame).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
-    }
-    var receiving = 0.0
-    var copying = 0.0
-    var made = 0
-    // Few packets at a time, so that one clock reading counts for many copies.
-    var start = 0
-    let step = max(1, Self.batch / fanOut)
-    while start < packets.count {
-      let end = min(start + step, packets.count)
-      let begin = WorkerBench.clock()
-      var received = 0.0
-      var used = 0
-      for i in start..<end {
-        let datagram = UnsafeMutableRawBufferPointer(start: frames + i * Self.frame, count: lengths[i])
-        let before = WorkerBench.clock()
-        _ = forwarder.receive(datagram, on: tuple, lane: .xsk, now: .zero)
-        received += WorkerBench.clock() - before
-        while true {
-          if used == Self.batch {
-            account(used)
-            used = 0
-          }
-          let rest = UnsafeMutableBufferPointer(rebasing: copies[used...])
-          let count = forwarder.beginCopy(into: rest)
-          if count == 0 { break }
-          used += count
-          made += count
-        }
-      }
-      account(used)
-      copying += WorkerBench.clock() - begin - received
-      receiving += received
-      start = end
-    }
-    guard made == packets.count * fanOut else {
-      throw WorkerBench.Failure(description: "made \(made) copies of \(packets.count * fanOut)")
-    }
-    return (copying, receiving)
-  }
-
-  private mutating func account(_ count: Int) {
-    forwarder.finishCopies()
-    for i in 0..<count { forwarder.account(copies[i], sentOn: .xsk, now: .zero) }
-  }
-}
-
 /// One libsrtp session that protects.
-private final class SRTPReference {
+final class SRTPReference {
   let keys: SRTPKeys
   let session: srtp_t
 

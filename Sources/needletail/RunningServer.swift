@@ -139,6 +139,7 @@ final class RunningServer: Sendable {
       mediaPort: UInt16(clamping: configuration.mediaPort),
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
+    options.limits.cacheMemory = configuration.cacheMemory << 20
     options.kernelLaneAvoidsXDP = configuration.kernelProgram == "tc"
     options.noteFolders = ["/run", configuration.runtimeFolder]
     return try FastPath(

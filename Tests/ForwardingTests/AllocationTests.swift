@@ -18,7 +18,10 @@ import Wire
     audio.kind = .audio
     room.forwarder.apply([.readExtensions(publisher, ReadExtensions(mid: 1, audioLevel: 5)), .addSource(audio)])
     room.forwarder.apply(
-      (1...Self.sinks).map { .addSink(makeSink($0, subscriber: 1, extensions: [5: 2], mid: (4, [48]))) })
+      (1...Self.sinks).map {
+        .addSink(
+          makeSink($0, subscriber: 1, extensions: [5: 2], mid: (4, [48]), retransmission: UInt32(0xd000 + $0)))
+      })
     let elements = [Packet.Element(id: 1, data: [48]), Packet.Element(id: 5, data: [30])]
     let datagrams = Self.place(
       (0..<Self.batch * Self.batches).map {
@@ -47,6 +50,16 @@ import Wire
     // OpenSSL's HMAC takes memory of its own.
     let isOfOpenSSL = configuration.0 == .aes128CMHMACSHA180 && room.forwarder.cryptography == .openSSL
     #expect(allocations == 0 || isOfOpenSSL)
+    let lost = UInt16(Self.batch * Self.batches - 20)
+    room.forwarder.apply([.retransmit(SinkID(rawValue: 1), Array(lost..<lost + 10), askedAt: .zero)])
+    _ = room.forwarder.beginRepairs(into: copies)
+    room.forwarder.finishCopies()
+    room.forwarder.apply([.retransmit(SinkID(rawValue: 1), Array(lost + 10..<lost + 20), askedAt: .zero)])
+    let beforeRepairs = allocation_count()
+    let repairs = room.forwarder.beginRepairs(into: copies)
+    room.forwarder.finishCopies()
+    let repairing = allocation_count() - beforeRepairs
+    #expect(repairs == 10 && (repairing == 0 || isOfOpenSSL))
     #expect(first + rest == datagrams.count * Self.sinks)
   }
 

@@ -98,21 +98,30 @@ extension CapturedPackets {
   @Test("Retransmissions in clear carry the number that the receiver knows", arguments: SRTPProfile.allCases)
   func retransmissions(profile: SRTPProfile) throws {
     var room = try EncryptedRoom(profile, .preferred)
-    let repair = SourceID(rawValue: 2)
-    room.forwarder.apply([
-      .addSource(makeSource()), .addSource(makeSource(repair, ssrc: 0xbbbb, repairs: source)),
-      .addSink(makeSink(sequenceOffset: 100)),
-      .addSink(makeSink(2, subscriber: 1, source: repair, payloadTypes: [97: 121], repairs: SinkID(rawValue: 1))),
-    ])
+    room.forwarder.apply([.addSource(makeSource()), .addSink(makeSink(sequenceOffset: 100, retransmission: 0xdddd))])
     room.forwarder.capture(1, .begin(isDecrypted: true, capacity: everything), .include(subscriber(1)), .collect)
-    let first = room.publisherEnd.seal(Packet(sequence: 50))
-    let again = room.publisherEnd.seal(Packet(payloadType: 97, sequence: 9, ssrc: 0xbbbb, payload: [0, 50, 1, 2]))
-    let sent = [first, again].flatMap { room.forwarder.forwardCapturing($0, on: publisherTuple) }
+    let first = room.publisherEnd.seal(Packet(sequence: 50, payload: [1, 2]))
+    var sent = room.forwarder.forwardCapturing(first, on: publisherTuple)
+    room.forwarder.apply([.retransmit(SinkID(rawValue: 1), [150], askedAt: .zero)])
+    sent += room.forwarder.repairs()
     let opened = try room.received(sent).compactMap { $0?.bytes }
     let record = try #require(room.forwarder.takeCaptured()[1])
     #expect(opened.count == 2 && record.payloads(.left) == opened)
     #expect(try Packet(opened[1]).payload == [0, 150, 1, 2])
     #expect(record.payloads(.arrived).isEmpty, "the publisher's transport is not included")
+  }
+
+  @Test("A publisher's retransmission is captured as it arrived", arguments: SRTPProfile.allCases)
+  func receivedRetransmission(profile: SRTPProfile) throws {
+    var room = try EncryptedRoom(profile, .preferred)
+    room.forwarder.apply([.addSource(makeSource()), .addSource(makeRetransmissions()), .addSink(makeSink())])
+    for sequence: UInt16 in [50, 52] { _ = room.publish(Packet(sequence: sequence)) }
+    room.forwarder.capture(1, .begin(isDecrypted: true, capacity: everything), .include(publisher), .collect)
+    let again = Packet(payloadType: 97, sequence: 9, ssrc: 0xcccc, payload: [0, 51, 1, 2])
+    let sent = room.forwarder.forwardCapturing(room.publisherEnd.seal(again), on: publisherTuple)
+    #expect(try room.received(sent).first??.sequence == 51)
+    let record = try #require(room.forwarder.takeCaptured()[1])
+    #expect(record.payloads(.arrived) == [again.bytes])
   }
 
   @Test("What is refused arrived all the same, but has nothing in clear")

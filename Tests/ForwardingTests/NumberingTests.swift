@@ -70,7 +70,7 @@ import Wire
     _ = try sequences(&forwarder, [104])
     forwarder.apply([.pauseSink(sink, false)])
     _ = try sequences(&forwarder, [200, 202])  // sent as 154, 156
-    forwarder.apply([.retransmit(sink, [152, 155, 152])])
+    forwarder.apply([.retransmit(sink, [152, 155, 152], askedAt: .zero)])
     let events = forwarder.takeEvents(now: .zero)
     guard events.count == 1, case .missing(let id, let numbers) = events[0] else {
       Issue.record("\(events)")
@@ -85,80 +85,15 @@ import Wire
   func missingOnce() throws {
     var forwarder = clearRoom(subscribers: 2)
     forwarder.apply([.addSink(makeSink(1)), .addSink(makeSink(2, sequenceOffset: 7))])
-    forwarder.apply([.retransmit(sink, [1])])
+    forwarder.apply([.retransmit(sink, [1], askedAt: .zero)])
     #expect(forwarder.takeEvents(now: .zero).isEmpty)
     _ = try sequences(&forwarder, [10, 12])
-    forwarder.apply([.retransmit(sink, [11]), .retransmit(SinkID(rawValue: 2), [18])])
+    forwarder.apply([.retransmit(sink, [11], askedAt: .zero), .retransmit(SinkID(rawValue: 2), [18], askedAt: .zero)])
     let events = forwarder.takeEvents(now: .zero)
     guard events.count == 1, case .missing(_, let numbers) = events[0] else {
       Issue.record("\(events)")
       return
     }
     #expect(numbers == [11])
-  }
-}
-
-@Suite struct RetransmissionTests {
-  let main = SinkID(rawValue: 1)
-  let repair = SourceID(rawValue: 2)
-
-  private func room() -> Forwarder {
-    var forwarder = clearRoom()
-    forwarder.apply([
-      .addSource(makeSource(repair, ssrc: 0xcccc, repairs: source)),
-      // The repairing sink comes first: both orders must do.
-      .addSink(
-        makeSink(2, subscriber: 1, source: repair, payloadTypes: [97: 121], sequenceOffset: 9, repairs: main)),
-      .addSink(makeSink(1, sequenceOffset: 50)),
-    ])
-    return forwarder
-  }
-
-  private func retransmission(_ sequence: UInt16, of original: UInt16) -> Packet {
-    Packet(
-      payloadType: 97, sequence: sequence, ssrc: 0xcccc,
-      payload: [UInt8(original >> 8), UInt8(original & 0xff), 1, 2, 3])
-  }
-
-  private func repaired(_ sent: [Sent]) throws -> [UInt16] {
-    try sent.map { try UInt16($0.packet.payload[0]) << 8 | UInt16($0.packet.payload[1]) }
-  }
-
-  @Test("The original sequence number is the one the receiver knows, whatever pauses did")
-  func originalSequence() throws {
-    var forwarder = room()
-    for sequence in UInt16(100)..<104 { _ = forwarder.forward(Packet(sequence: sequence), on: publisherTuple) }
-    let first = forwarder.forward(retransmission(7, of: 102), on: publisherTuple)
-    #expect(try repaired(first) == [152])
-    #expect(try first.map { try $0.packet.sequence } == [16])
-    #expect(try first.map { try Array($0.packet.payload[2...]) } == [[1, 2, 3]])
-    forwarder.apply([.pauseSink(main, true)])
-    _ = forwarder.forward(Packet(sequence: 104), on: publisherTuple)
-    forwarder.apply([.pauseSink(main, false)])
-    _ = forwarder.forward(Packet(sequence: 200), on: publisherTuple)  // sent as 154
-    #expect(try repaired(forwarder.forward(retransmission(8, of: 200), on: publisherTuple)) == [154])
-    #expect(try repaired(forwarder.forward(retransmission(9, of: 101), on: publisherTuple)) == [151])
-    // Never sent to this receiver: it was paused.
-    #expect(forwarder.forward(retransmission(10, of: 104), on: publisherTuple).isEmpty)
-    #expect(forwarder.count(.unknownRepair) == 1)
-  }
-
-  @Test("Padding on the retransmission stream goes through")
-  func probes() throws {
-    var forwarder = room()
-    let probe = Packet(payloadType: 97, sequence: 1, ssrc: 0xcccc, payload: [], padding: 200)
-    #expect(try forwarder.forward(probe, on: publisherTuple).map { try $0.packet.padding } == [200])
-  }
-
-  @Test("Without the sink that it repairs, a retransmission has no number")
-  func repairedIsGone() throws {
-    var forwarder = room()
-    _ = forwarder.forward(Packet(sequence: 100), on: publisherTuple)
-    forwarder.apply([.removeSink(main)])
-    #expect(forwarder.forward(retransmission(1, of: 100), on: publisherTuple).isEmpty)
-    // It comes back, as another sink.
-    forwarder.apply([.addSink(makeSink(1, ssrc: 5))])
-    _ = forwarder.forward(Packet(sequence: 101), on: publisherTuple)
-    #expect(forwarder.forward(retransmission(2, of: 101), on: publisherTuple).isEmpty)
   }
 }

@@ -33,7 +33,7 @@ import Wire
     forwarder.apply([
       .moveTransport(publisher, tuple(1)), .removeTransport(publisher), .addSource(makeSource()), .removeSource(source),
       .addSink(makeSink()), .pauseSink(SinkID(rawValue: 1), true), .removeSink(SinkID(rawValue: 1)),
-      .retransmit(SinkID(rawValue: 1), [1]),
+      .retransmit(SinkID(rawValue: 1), [1], askedAt: .zero),
     ])
     #expect(forwarder.count(.ignoredCommand) == 8)
     #expect(forwarder.count(.refusedCommand) == 0)
@@ -131,7 +131,7 @@ import Wire
   func verdictNames() {
     let forwarder = Forwarder()
     let names = forwarder.statistics().verdicts.map(\.name)
-    #expect(names.count == ForwardingVerdict.allCases.count)
+    #expect(names.count == ForwardingVerdict.allCases.count + RepairOutcome.allCases.count)
     #expect(Set(names).count == names.count)
     #expect(names.allSatisfy { $0.hasPrefix("worker_") && $0.allSatisfy { $0.isLowercase || $0 == "_" } })
   }

@@ -152,6 +152,30 @@ extension Forwarder {
     forward(packet.bytes, on: tuple, now: now)
   }
 
+  /// Every packet that waits to be sent again.
+  mutating func repairs(now: Instant = .zero, batch: Int = 4, capacity: Int = 1600) -> [Sent] {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: batch * capacity, alignment: 16)
+    defer { memory.deallocate() }
+    var sent: [Sent] = []
+    while hasRepairs {
+      var copies = (0..<batch).map { PacketCopy(packet: memory + $0 * capacity, capacity: capacity) }
+      let count = copies.withUnsafeMutableBufferPointer { beginRepairs(into: $0) }
+      finishCopies()
+      for made in copies.prefix(count) {
+        sent.append(
+          Sent(
+            bytes: Array(UnsafeRawBufferPointer(start: made.packet, count: made.length)), transport: made.transport,
+            sink: made.sink))
+        account(made, sentOn: .socket, now: now)
+      }
+    }
+    return sent
+  }
+
+  func count(_ outcome: RepairOutcome) -> UInt64 {
+    statistics().verdicts.first { $0.name == "worker_nacked_\(outcome.rawValue)" }?.count ?? .max
+  }
+
   mutating func apply(_ commands: [FastPathCommand]) {
     for command in commands { apply(command, now: .zero) }
   }
@@ -172,19 +196,34 @@ func makeSource(
   _ id: SourceID = source, ssrc: UInt32 = 0xaaaa, clockRate: UInt32 = 90_000, repairs: SourceID? = nil,
   red: UInt8? = nil
 ) -> Source {
-  Source(
+  var source = Source(
     id: id, transport: publisher, ssrc: ssrc, kind: .video, clockRate: clockRate, repairs: repairs, redPayloadType: red)
+  if repairs == nil { source.codecs = [96: .vp8] } else { source.repairedPayloadTypes = [97: 96] }
+  return source
+}
+
+/// A source whose sender answers NACKs.
+func makeAnsweringSource() -> Source {
+  var source = makeSource()
+  source.answersNACKs = true
+  return source
+}
+
+/// Retransmissions of `makeSource()`.
+func makeRetransmissions(ssrc: UInt32 = 0xcccc) -> Source {
+  makeSource(SourceID(rawValue: 99), ssrc: ssrc, repairs: source)
 }
 
 func makeSink(
   _ n: Int = 1, subscriber number: Int? = nil, source id: SourceID = source, ssrc: UInt32? = nil,
   payloadTypes: [UInt8: UInt8] = [96: 120], extensions: [UInt8: UInt8] = [:], mid: (id: UInt8, value: [UInt8])? = nil,
-  sequenceOffset: UInt16 = 0, timestampOffset: UInt32 = 0, repairs: SinkID? = nil, isPaused: Bool = false
+  sequenceOffset: UInt16 = 0, timestampOffset: UInt32 = 0, retransmission: UInt32? = nil, isPaused: Bool = false
 ) -> Sink {
   Sink(
     id: SinkID(rawValue: UInt32(n)), source: id, transport: subscriber(number ?? n),
     ssrc: ssrc ?? UInt32(0xb000 + n), payloadTypes: payloadTypes, extensions: extensions, mid: mid,
-    sequenceOffset: sequenceOffset, timestampOffset: timestampOffset, repairs: repairs, isPaused: isPaused)
+    sequenceOffset: sequenceOffset, timestampOffset: timestampOffset,
+    retransmission: retransmission.map { RetransmissionStream(ssrc: $0, payloadTypes: [120: 121]) }, isPaused: isPaused)
 }
 
 /// A clear publisher with one source and `subscribers` clear receivers without sinks.

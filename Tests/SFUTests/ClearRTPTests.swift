@@ -101,7 +101,7 @@ final class Device {
     try ann.publish()
     let clear = try #require(world.routes.transports.first)
     let sinks = world.routes.sinks
-    #expect(sinks.count == 2 && sinks.allSatisfy { $0.transport == clear.id && $0.repairs == nil })
+    #expect(sinks.count == 2 && sinks.allSatisfy { $0.transport == clear.id && $0.retransmission == nil })
     #expect(sinks.allSatisfy { $0.mid == nil && $0.extensions.isEmpty }, "header extensions need an agreement")
     #expect(Set(sinks.flatMap(\.payloadTypes.values)) == [100, 101])
     #expect(sinks.first { $0.payloadTypes.values.contains(100) }?.ssrc == 77)
@@ -229,7 +229,7 @@ final class Device {
     #expect(ann.publishing?.rtcp.plis.count == before, "from an address that is nobody's")
     try recorder.send([pli, .nack(NACK(senderSSRC: 1, mediaSSRC: 77, lost: [4]))], from: "192.0.2.9:5004")
     #expect(ann.publishing?.rtcp.plis.count == before + 1)
-    let retransmissions = world.routes.compactMap { if case .retransmit(_, let lost) = $0 { lost } else { nil } }
+    let retransmissions = world.routes.compactMap { if case .retransmit(_, let lost, _) = $0 { lost } else { nil } }
     #expect(retransmissions == [[4]])
     let ssrc = try #require(world.routes.sources.first { $0.id == source }?.ssrc)
     var report = report

@@ -63,7 +63,8 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     for index in order {
       var codec = codecs[index]
       codec.channels = CodecIdentity(codec).encoding.channels
-      let wantsRepair = hasRetransmissions && codec.retransmissionPayloadType != nil
+      // They are ours to send, whether or not the publisher sends any.
+      let wantsRepair = hasRetransmissions && !codec.isRED
       guard let parameters = Self.parameters(of: codec, numbers),
         let (fmtp, entry) = entry(for: codec, parameters, withRetransmission: wantsRepair)
       else { continue }

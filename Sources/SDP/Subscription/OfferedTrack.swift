@@ -101,7 +101,7 @@ public struct SubscribedMedia: Hashable, Sendable {
 extension Capabilities {
   /// Feedback on what we send: retransmissions are asked for only where RTX can carry them.
   func subscriberFeedback(on kind: MediaDescription.Kind, hasRetransmissions: Bool) -> [String] {
-    guard kind == .video else { return [] }
+    guard kind == .video else { return hasRetransmissions ? ["nack"] : [] }
     return subscribeFeedback.filter { $0 != "nack" || hasRetransmissions }
   }
 }

@@ -92,11 +92,9 @@ private struct PlayerPlan {
     let section = checked.session.media[index]
     let offered = section.feedback
     let common = common(track, index)
-    media[index].codecs = common.map { codec, flowing in
+    media[index].codecs = common.map { codec, _ in
       var codec = codec
-      if track.retransmissionSSRC == nil || flowing.retransmissionPayloadType == nil {
-        codec.retransmissionPayloadType = nil
-      }
+      if track.retransmissionSSRC == nil { codec.retransmissionPayloadType = nil }
       codec.feedback = capabilities.subscriberFeedback(
         on: track.kind, hasRetransmissions: codec.retransmissionPayloadType != nil
       ).filter { offered[codec.payloadType]?.contains($0) == true }

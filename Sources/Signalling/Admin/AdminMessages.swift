@@ -170,9 +170,19 @@ struct AdminFastPath: Encodable {
     var count: UInt64
   }
 
+  /// What is kept for receivers that miss packets.
+  struct PacketCache: Encodable {
+    var sources: Int
+    /// Octets.
+    var memory: Int
+    var limit: Int
+    var shortened: UInt64
+  }
+
   var interfaces: [Interface]
   var programs: [Program]
   var maps: [Map]
+  var packetCache: PacketCache
   var verdicts: [Verdict]
   var sources: [AdminFastPathSource]
   var sinks: [AdminFastPathSink]
@@ -185,6 +195,9 @@ struct AdminFastPath: Encodable {
     }
     programs = statistics.programs.map { Program(name: $0.name, id: $0.id) }
     maps = statistics.maps.map { Map(name: $0.name, used: $0.used, capacity: $0.capacity) }
+    let cache = statistics.packetCache
+    packetCache = PacketCache(
+      sources: cache.sources, memory: cache.memory, limit: cache.limit, shortened: cache.shortened)
     verdicts = statistics.verdicts.map { Verdict(name: $0.name, count: $0.count) }
     let streams = AdminStreams(rooms)
     sources = AdminFastPathSource.all(statistics, streams)

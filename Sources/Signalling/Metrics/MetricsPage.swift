@@ -22,6 +22,7 @@ public struct MetricsPage: Sendable {
     var page = Exposition()
     calls(&page)
     media(&page)
+    repair(&page)
     control(&page)
     times(&page)
     clients(&page)
@@ -48,6 +49,31 @@ public struct MetricsPage: Sendable {
       "needletail_srtp_auth_failures_total", .counter, "SRTP packets that failed authentication.",
       fastPath.media.authenticationFailures)
     page.metric("needletail_srtp_replays_total", .counter, "SRTP packets dropped as replays.", fastPath.media.replays)
+  }
+
+  private func repair(_ page: inout Exposition) {
+    let media = fastPath.media
+    page.metric(
+      "needletail_missing_packets_total", .counter, "Packets of publishers that did not come in time.", media.missing)
+    page.metric(
+      "needletail_repaired_packets_total", .counter, "Packets of publishers that came by retransmission.",
+      media.repaired)
+    page.metric(
+      "needletail_unrepaired_packets_total", .counter, "Packets of publishers that were given up.", media.unrepaired)
+    page.metric(
+      "needletail_retransmitted_packets_total", .counter, "RTP packets sent to receivers again.",
+      media.retransmitted.packets)
+    page.metric(
+      "needletail_retransmitted_bytes_total", .counter, "RTP bytes sent to receivers again.", media.retransmitted.bytes)
+    page.metric(
+      "needletail_packet_cache_bytes", .gauge, "Memory of packets kept for receivers that miss some.",
+      UInt64(clamping: fastPath.packetCache.memory))
+    page.metric(
+      "needletail_packet_cache_limit_bytes", .gauge, "Memory that packets kept may take.",
+      UInt64(clamping: fastPath.packetCache.limit))
+    page.metric(
+      "needletail_packet_cache_shortened_total", .counter, "Times that a stream got less of it than a second takes.",
+      fastPath.packetCache.shortened)
   }
 
   private func control(_ page: inout Exposition) {
@@ -81,10 +107,14 @@ public struct MetricsPage: Sendable {
     page.histogram(
       "needletail_loop_turn_seconds", "Time that one input kept the event loop.", bounds: TurnTimes.bounds,
       counts: turns.counts, sum: turns.sum.seconds)
-    let times = fastPath.forwardingTimes
+    workerTimes(&page, "needletail_forward_seconds", "Time of a packet in the worker.", fastPath.forwardingTimes)
+    workerTimes(
+      &page, "needletail_repair_seconds", "From a receiver's NACK to the packet sent again.", fastPath.repairTimes)
+  }
+
+  private func workerTimes(_ page: inout Exposition, _ name: String, _ help: String, _ times: ForwardingTimes) {
     page.histogram(
-      "needletail_forward_seconds", "Time of a packet in the worker.",
-      bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts,
+      name, help, bounds: ForwardingTimes.bounds.map { Double($0) / 1e9 }, counts: times.counts,
       sum: Double(times.sumNanoseconds) / 1e9)
   }
 

@@ -15,7 +15,8 @@ struct FastPath: ParsableCommand {
   func run() throws {
     try common.show(try common.client.get("/fastpath"), as: FastPathAnswer.self) { answer in
       [
-        interfaces(answer), programs(answer), maps(answer), sources(answer), sinks(answer), verdicts(answer),
+        interfaces(answer), programs(answer), maps(answer), packetCache(answer), sources(answer), sinks(answer),
+        verdicts(answer),
       ].joined(separator: "\n")
     }
   }
@@ -41,6 +42,13 @@ struct FastPath: ParsableCommand {
     var table = Table("MAP", "USED", "OF")
     for map in answer.maps { table.row(map.name, "\(map.used)", "\(map.capacity)") }
     return table.text(empty: "no BPF maps")
+  }
+
+  private func packetCache(_ answer: FastPathAnswer) -> String {
+    let cache = answer.packetCache
+    var table = Table("PACKETS KEPT OF", "KIB", "OF", "SHORTENED")
+    table.row("\(cache.sources) sources", "\(cache.memory >> 10)", "\(cache.limit >> 10)", "\(cache.shortened) times")
+    return table.text(empty: "")
   }
 
   private func sources(_ answer: FastPathAnswer) -> String {

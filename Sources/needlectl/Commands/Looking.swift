@@ -97,7 +97,7 @@ struct Streams: ParsableCommand {
 
   private func add(_ sink: StreamsAnswer.Sink, to table: inout Table) {
     table.row(
-      "  out", "\(sink.id)", sink.room, sink.name, sink.track, kind(sink.kind, sink.isRetransmission), sink.codec,
+      "  out", "\(sink.id)", sink.room, sink.name, sink.track, sink.kind, sink.codec,
       "\(sink.ssrc)",
       sink.local ?? "", sink.remote ?? "", "\(sink.packets)", Reading.bitrate(sink.bitsPerSecond),
       Reading.share(sink.reportedLoss), sink.lane, sink.laneReason)

@@ -17,6 +17,8 @@ struct ServerConfiguration {
   var lane = "auto"
   var kernelProgram = "auto"
   var workerCPU: Int?
+  /// MiB.
+  var cacheMemory = 1024
 
   var auth = "tokens"
   var tokenSecret: String?

@@ -86,6 +86,10 @@ extension Setting {
       Setting(
         name: "worker-cpu", kind: .optionalInteger(0...4095, \.workerCPU), defaultText: "any",
         help: "CPU the media worker is pinned to."),
+      Setting(
+        name: "cache-memory", kind: .integer(0...(1 << 20), \.cacheMemory), defaultText: "1024",
+        help: "MiB for the latest packets of all pictures, for receivers that miss some. What is beyond shortens the "
+          + "largest first; see Lost packets."),
     ]
   }
 

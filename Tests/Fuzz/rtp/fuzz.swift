@@ -1,12 +1,13 @@
 import RTP
 
-/// RTP header, header extensions and RED blocks of any bytes: never outside them, and what is read survives the way back.
+/// RTP header, header extensions, key frames and RED blocks of any bytes: never outside them, and what is read survives the way back.
 @_cdecl("LLVMFuzzerTestOneInput") public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let packet = UnsafeRawBufferPointer(start: data, count: size)
   _ = RTPLayout.parseProtected(packet)
   if let layout = RTPLayout.parse(packet) {
     for element in layout.extensions(of: packet) { _ = element.data(in: packet).reduce(0, ^) }
     let payload = UnsafeRawBufferPointer(rebasing: packet[layout.payloadOffset..<size - layout.paddingLength])
+    for codec in VideoCodec.allCases { _ = codec.beginsKeyFrame(payload) }
     if let red = REDLayout.parse(payload) {
       for block in red.blocks(of: payload) { _ = block.data(in: payload).reduce(0, ^) }
     }
