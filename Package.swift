@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "Peer", dependencies: ["Wire", "ICE", "DTLS", "SRTP", "RTP"], swiftSettings: swift),
 
     // 3: calls and copies
-    .target(name: "Forwarding", dependencies: ["Wire", "RTP", "SRTP"], swiftSettings: swift),
+    .target(name: "Forwarding", dependencies: ["Wire", "STUN", "RTP", "SRTP"], swiftSettings: swift),
     .target(
       name: "SFU", dependencies: ["Wire", "SDP", "RTP", "SRTP", "DTLS", "ICE", "Peer", "Forwarding", "PCAPNG"],
       swiftSettings: swift),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* One packet to many sinks by XDP: a devmap clones it once per entry, and the devmap's program makes each clone another
  * sink's copy. Which one follows from the order of the clones, which the self-test proves. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The tables. User space writes them; the program reads them and counts. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Copies that an interface had no room for. Its driver takes what fits of a bulk, and the kernel tells of the rest in a
  * tracepoint alone, right after the devmap's program has run for the bulk, on the same processor. */
 #include "broadcast.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Reading a frame, step by step in the packet's order. Each step moves the cursor past what it read, and returns
  * FP_VERDICT_COUNT to go on or the verdict that ends the packet's way. */
 #pragma once

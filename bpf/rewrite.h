@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* A packet becomes a sink's copy, in place: Ethernet, IP, UDP, RTP, checksums. The same for XDP and TC. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* What the XDP and the TC program do alike with RTP of a source: find it, read the rest of its header, hold it to its
  * rate, count it. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* TC ingress: RTP of sources that XDP cannot forward, because their sinks are behind several interfaces or behind one
  * that XDP cannot send by. Shares its tables with the XDP program; everything else passes untouched. */
 #include "rewrite.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Telling an operator of single packets of a source: those that are sampled, up to so many per second. Costs the others
  * two comparisons.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* XDP ingress: what is RTP of a known source goes straight to the worker, or, in the kernel lane, to its sinks;
  * strangers' RTP ends here; everything else passes untouched. */
 #include "broadcast.h"

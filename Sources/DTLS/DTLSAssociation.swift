@@ -86,10 +86,11 @@ public final class DTLSAssociation {
     return progress(now)
   }
 
-  /// Time passed: retransmits the last flight or gives up, when due.
-  public func timeout(now: Instant) -> [Output] {
+  /// Time passed: retransmits the last flight or gives up, when due. `givesUp`: not while what the peer sent may still wait to
+  /// be read.
+  public func timeout(now: Instant, givesUp: Bool = true) -> [Output] {
     guard state == .handshaking else { return [] }
-    if let handshakeDeadline, now >= handshakeDeadline { return [end(.failed(.timeout))] }
+    if givesUp, let handshakeDeadline, now >= handshakeDeadline { return [end(.failed(.timeout))] }
     guard let retransmission, now >= retransmission else { return [] }
     OpenSSLErrorQueue.clear()
     channel.expireTimer()

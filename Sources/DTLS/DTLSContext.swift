@@ -12,6 +12,13 @@ final class DTLSContext: @unchecked Sendable {
     "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
   ]
+  /// Key exchange is by the first two with every peer of today, since the server's order decides and browsers know both.
+  /// The others are there because TLS 1.2 lets a side show only certificates of curves that the other lists (RFC 8422
+  /// section 5.1), and which curve a self-signed certificate is of says nothing: its fingerprint alone counts.
+  private static let groups = [
+    "X25519", "P-256", "X448", "P-384", "P-521", "secp224r1", "secp256k1", "brainpoolP256r1", "brainpoolP384r1",
+    "brainpoolP512r1",
+  ]
   /// In our order of preference, which decides when we are the server.
   private static let srtpProfiles = ["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"]
   /// A WebRTC certificate takes under 2 kB; OpenSSL would reassemble 100 kB.
@@ -33,10 +40,16 @@ final class DTLSContext: @unchecked Sendable {
     _ = control(SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF))
     _ = control(SSL_CTRL_SET_MAX_CERT_LIST, Self.longestCertificateList)
     try require(SSL_CTX_set_cipher_list(pointer, Self.ciphers.joined(separator: ":")), "ciphers")
-    try require(
-      "X25519:P-256".withCString { SSL_CTX_ctrl(pointer, SSL_CTRL_SET_GROUPS_LIST, 0, .init(mutating: $0)) }, "groups")
+    try require(setGroups(Self.groups.filter { setGroups([$0]) == 1 }), "groups")
     guard SSL_CTX_set_tlsext_use_srtp(pointer, Self.srtpProfiles.joined(separator: ":")) == 0 else {
       throw OpenSSLError("use_srtp")
+    }
+  }
+
+  /// 1, or 0 if this OpenSSL lacks one of them.
+  private func setGroups(_ names: [String]) -> Int {
+    names.joined(separator: ":").withCString {
+      SSL_CTX_ctrl(pointer, SSL_CTRL_SET_GROUPS_LIST, 0, .init(mutating: $0))
     }
   }
 

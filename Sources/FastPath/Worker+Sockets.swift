@@ -46,7 +46,7 @@ extension Worker {
           copies &+= wanted
           makeCopies(now: now)
         }
-      } else if payload.count > 0, forwarder.admitsControl(on: tuple, now: now) {
+      } else if payload.count > 0, forwarder.admitsControl(UnsafeRawBufferPointer(payload), on: tuple, now: now) {
         events.append(.datagram(bytes: Array(payload), tuple: tuple, receivedAt: now))
       }
     }

@@ -148,7 +148,7 @@ struct Worker: ~Copyable {
     case .addSink(let sink): sinks[sink.id] = sink.transport
     case .removeSink(let id): sinks[id] = nil
     case .trace(let id, let every): trace(id, every: every)
-    case .readExtensions, .pauseSink, .retransmit, .capture: break
+    case .expect, .readExtensions, .pauseSink, .retransmit, .capture: break
     }
   }
 

@@ -30,7 +30,7 @@ extension XSKLane {
       kernel?.absorb(source, into: &forwarder)
     // Those of encrypted transports.
     case .readExtensions: break
-    case .trace: return
+    case .trace, .expect: return
     case .retransmit(let id, _):
       if let source = kernel?.sourceOf[id] { kernel?.absorb(source, into: &forwarder) }
     // What is captured goes by the worker.

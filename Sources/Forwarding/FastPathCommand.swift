@@ -3,6 +3,9 @@ import Wire
 /// Everything the control plane can ask of the fast path. Values only, so that the fast path could be another process.
 /// A command that names something unknown is counted and ignored: the other side may just have removed it.
 public enum FastPathCommand: Sendable {
+  /// How datagrams of a peer are known that come from elsewhere than its transport, before it has one too. Empty: the peer is
+  /// gone.
+  case expect(TransportID, Expectation)
   case addTransport(Transport)
   /// The peer roamed: from now on the transport's media comes from and goes to `tuple`.
   case moveTransport(TransportID, FiveTuple)

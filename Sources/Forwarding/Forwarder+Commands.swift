@@ -11,6 +11,7 @@ extension Forwarder {
     finishCopies()
     forgetAnnounced()
     switch command {
+    case .expect(let id, let expectation): expectations.expect(expectation, of: id)
     case .addTransport(let transport): add(transport)
     case .moveTransport(let id, let tuple): move(id, to: tuple)
     case .readExtensions(let id, let extensions): read(extensions, of: id)

@@ -95,6 +95,7 @@ extension Forwarder {
     streams[stream].pointee.count(
       index: packet.pointee.index, timestamp: packet.pointee.layout.timestamp, bytes: bytes, lane: lane, now: now,
       isClear: transports[transport].pointee.isClear)
+    streams[stream].pointee.statistics.payloadType = packet.pointee.layout.payloadType
     noteAudioLevel(transport, stream)
     totals.received.add(lane, packets: 1, bytes: UInt64(truncatingIfNeeded: bytes))
     let wanted = streams[stream].pointee.activeSinks

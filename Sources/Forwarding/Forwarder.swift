@@ -33,8 +33,8 @@ public struct Forwarder: ~Copyable {
   /// Retransmission sinks that came before the sink they repair.
   var waitingRepairers: [SinkID: Int] = [:]
   /// Datagrams that are not RTP, from 5-tuples without a transport.
-  var strangers = AddressMeters()
-  var allStrangers = RateMeter()
+  var expectations = Expectations()
+  var allExpected = RateMeter()
   /// How many transports gain from announcements.
   var announceableTransports = 0
   /// Whether anything is captured: then `receiveCapturing` and `keepClear` are to be called.
@@ -106,11 +106,12 @@ public struct ForwardingLimits: Sendable {
   public var sinks = 262_144
   /// SSRCs remembered that were sent under one transport's keys.
   public var sentSSRCsPerTransport = 4096
-  /// Datagrams that are not RTP, of one transport, or of one address without: hundreds of clients behind one NAT can join
-  /// at once, and a receiver can miss much.
+  /// Datagrams that are not RTP, of one transport: a receiver can miss much.
   public var controlOfOne = Rate(perSecond: 2000, burst: 2000)
-  /// Of all addresses without a transport. The burst leaves room in the `EventBacklog` for those with one.
-  public var controlOfStrangers = Rate(perSecond: 8000, burst: EventBacklog.maximumDatagrams / 2)
+  /// Of one peer that is expected, from 5-tuples without a transport: checks of some pairs, and a handshake.
+  public var controlOfExpected = Rate(perSecond: 200, burst: 200)
+  /// Of all of them. The burst leaves room in the `EventBacklog` for transports.
+  public var controlOfAllExpected = Rate(perSecond: 8000, burst: EventBacklog.maximumDatagrams / 2)
   /// At once; no more than eight.
   public var captures = 8
 

@@ -23,7 +23,9 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case tooManySSRCs = "worker_too_many_ssrcs"
 
   // Other datagrams.
-  /// Beyond what a transport, an address without one, or all such addresses together may send.
+  /// From a 5-tuple without a transport: no connectivity check of a peer that is expected, nor from where one was valid.
+  case unexpected = "worker_unexpected"
+  /// Beyond what a transport, an expected peer, or all of these together may send.
   case controlRateLimited = "worker_control_rate_limited"
 
   // Copies.

@@ -27,6 +27,8 @@ public struct SourceStatistics: Hashable, Sendable {
   public var authenticationFailures: UInt64 = 0
   public var replays: UInt64 = 0
   public var lastArrival: Instant = .zero
+  /// Of the latest packet that the worker saw; nil: none yet.
+  public var payloadType: UInt8?
   public var lane: Lane = .socket
   /// Why that lane and none before it, for people: "not in the kernel: the source is encrypted", "eth0 has no XDP support".
   public var laneReason: String = ""

@@ -24,6 +24,7 @@ public struct ICEAgent: Sendable {
   /// The session before an ICE restart, valid until a check of `current` nominates.
   private var previous: Session?
   private var selection: Selection?
+  private var recent = RecentTransactions()
   /// When the last valid check came on the selected pair; before there is one, on any.
   private var lastCheck: Instant
   /// When the first valid check came.
@@ -100,6 +101,8 @@ public struct ICEAgent: Sendable {
     case missingCredentials
     case wrongUsername
     case badIntegrity
+    /// A valid check that was seen before, on another 5-tuple.
+    case replayed
   }
 
   /// Handles a datagram that came on `tuple`.
@@ -107,6 +110,9 @@ public struct ICEAgent: Sendable {
   /// Responses to authenticated requests, errors 420 and 487 among them, are protected with our password. 400 and 401
   /// cannot be (RFC 8489 section 9.1.3) and are sent only where they are not larger than the request, so that a forged
   /// source address gains nothing; otherwise the request is dropped.
+  ///
+  /// A check counts once. Whoever sees it and sends it again is answered where it came first, since the client's
+  /// retransmissions have to be, and moves nothing and keeps no consent alive.
   public mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> Outcome {
     let request: STUNMessage
     do { request = try STUNMessage.decode(datagram) } catch { return .dropped(.malformed(error)) }
@@ -122,9 +128,16 @@ public struct ICEAgent: Sendable {
       }
       // We are always controlled, and a client that hears 487 takes the other role.
       if request.iceControlled != nil { return .refused(response.error(.roleConflict), .roleConflict) }
-      let isMoved = validCheck(request, of: session, on: tuple, now: now)
       let success = response.success(mapped: tuple.remote)
-      return isMoved ? .selected(success, tuple) : .respond(success)
+      switch recent.note(request.transactionID, on: tuple) {
+      case .fresh:
+        let isMoved = validCheck(request, of: session, on: tuple, now: now)
+        return isMoved ? .selected(success, tuple) : .respond(success)
+      case .again: return .respond(success)
+      case .elsewhere:
+        let isBack = selection?.original(of: request.transactionID, on: tuple, at: now) ?? false
+        return isBack ? .selected(success, tuple) : .dropped(.replayed)
+      }
     }
   }
 
@@ -143,9 +156,12 @@ public struct ICEAgent: Sendable {
   /// The local username fragment that a STUN request names, to find its peer. nil if it is not a request or has no
   /// USERNAME of the form "<local>:<remote>". Nothing is verified.
   public static func localUsernameFragment(of datagram: [UInt8]) -> String? {
-    guard let name = STUNMessage.username(ofRequest: datagram), let colon = name.firstIndex(of: UInt8(ascii: ":"))
-    else { return nil }
-    return String(validating: name[..<colon], as: UTF8.self)
+    datagram.withUnsafeBytes { bytes in
+      guard let name = STUNMessage.username(ofRequest: bytes), let colon = name.firstIndex(of: UInt8(ascii: ":")) else {
+        return nil
+      }
+      return String(validating: name[..<colon], as: UTF8.self)
+    }
   }
 }
 
@@ -200,7 +216,8 @@ extension ICEAgent {
     let check = Selection.Check(
       pair: tuple, priority: request.priority ?? 0, transactionID: request.transactionID, at: now)
     let isSelected =
-      request.useCandidate ? nominate(check, isNew: session.local == current.local) : isRebound(check)
+      selection?.isBack(check) == true
+      || (request.useCandidate ? nominate(check, isNew: session.local == current.local) : isRebound(check))
     if selection == nil || selection?.pair == tuple {
       selection?.checked(at: now)
       lastCheck = now

@@ -12,6 +12,10 @@ import Wire
 /// are all that a client sends that nominates once: Firefox's consent checks, every 4 to 6 s, do not nominate. If a NAT
 /// gives such a client a new address, it notices nothing, since its checks are answered, while its media is lost until
 /// consent ends. That pair is the one it nominated, seen from elsewhere, so the selection follows: see `rebound`.
+///
+/// Both kinds of new mapping are followed at once and then doubted for a while: somebody on the path may have sent the
+/// client's check before the client's own arrived, or kept an old one. A client that is heard where it was has not moved. So
+/// the selection goes back, and from then on such moves wait until the selected pair is silent: see `isBack`.
 struct Selection: Sendable {
   private(set) var pair: FiveTuple
   private var priority: UInt32
@@ -21,6 +25,10 @@ struct Selection: Sendable {
   private var left: FiveTuple?
   /// Another pair that was nominated in vain, and in which transaction first.
   private var challenger: Check?
+  /// What speaks against the latest move, if it followed a new mapping.
+  private var doubt: Doubt?
+  /// Whether the client was once not where a check from elsewhere said.
+  private var isWary = false
   /// The first check that came from elsewhere since the last one on the pair, as of a client behind a NAT that changed.
   private var stray: Check?
 
@@ -43,6 +51,14 @@ struct Selection: Sendable {
     /// above them is that of a peer-reflexive candidate (RFC 8445 section 7.1.1), but in Firefox's consent checks the
     /// candidate's own.
     func isOfCandidate(of priority: UInt32) -> Bool { (self.priority ^ priority) & 0xff_ffff == 0 }
+  }
+
+  /// The pair that was left for what seemed a new mapping of the same candidate.
+  private struct Doubt {
+    var left: FiveTuple
+    /// The check that did it.
+    var cause: STUNTransactionID
+    var since: Instant
   }
 
   init(_ nomination: Check) {
@@ -70,9 +86,34 @@ struct Selection: Sendable {
       if challenger?.pair != nomination.pair { challenger = nomination }
       return false
     }
-    let left = pair
+    let (left, wary) = (pair, isWary)
+    let isDoubtful = nomination.priority == priority && nomination.pair.local == left.local
     self = Selection(nomination)
     self.left = left
+    isWary = wary
+    if isDoubtful { doubt = Doubt(left: left, cause: nomination.transactionID, since: nomination.at) }
+    return true
+  }
+
+  /// Takes in a check, with or without USE-CANDIDATE; true if it comes from where the client seemed to have left, so that the
+  /// selection went back there.
+  mutating func isBack(_ check: Check) -> Bool { goBack(to: check.pair, at: check.at) }
+
+  /// Takes in a copy of a check; true if it is the original of the one that moved the selection, which was a copy sent by
+  /// somebody quicker, so that the selection went back.
+  mutating func original(of transaction: STUNTransactionID, on pair: FiveTuple, at now: Instant) -> Bool {
+    doubt?.cause == transaction && goBack(to: pair, at: now)
+  }
+
+  private mutating func goBack(to pair: FiveTuple, at now: Instant) -> Bool {
+    guard let doubt, doubt.left == pair, now.since(doubt.since) < Self.silence else { return false }
+    left = self.pair
+    self.pair = pair
+    self.doubt = nil
+    isWary = true
+    challenger = nil
+    lastNomination = now
+    checked(at: now)
     return true
   }
 
@@ -87,6 +128,7 @@ struct Selection: Sendable {
     }
     guard first.transactionID != check.transactionID, check.at.since(lastCheck) >= Self.silence else { return false }
     left = pair
+    doubt = Doubt(left: pair, cause: check.transactionID, since: check.at)
     pair = check.pair
     challenger = nil
     return true
@@ -97,10 +139,9 @@ struct Selection: Sendable {
       || isInsistent(nomination)
   }
 
-  /// The same candidate of the client, seen from a new address: a NAT on the way has changed its mapping. If both
-  /// addresses turn out to live, it was none, and the first of them does not win back.
+  /// The same candidate of the client, seen from a new address: a NAT on the way has changed its mapping.
   private func isRebinding(_ nomination: Check) -> Bool {
-    nomination.priority == priority && nomination.pair.local == pair.local && nomination.pair != left
+    !isWary && nomination.priority == priority && nomination.pair.local == pair.local && nomination.pair != left
   }
 
   /// The client nominates this pair again and again and the selected one no more, though it still checks it. (A single

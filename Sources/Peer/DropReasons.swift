@@ -12,6 +12,8 @@ enum Dropped {
   static let tooManyEarlyDatagrams = PeerOutput.dropped(reason: "dtls-too-early")
   static let rtcpBeforeKeys = PeerOutput.dropped(reason: "rtcp-before-dtls")
   static let malformedRTCP = PeerOutput.dropped(reason: "rtcp-malformed")
+  /// Beside parts that could be read.
+  static let malformedRTCPPart = PeerOutput.dropped(reason: "rtcp-part-malformed")
 
   static func stun(_ reason: ICEAgent.DropReason) -> PeerOutput {
     switch reason {
@@ -21,6 +23,7 @@ enum Dropped {
     case .missingCredentials: .dropped(reason: "stun-missing-credentials")
     case .wrongUsername: .dropped(reason: "stun-wrong-username")
     case .badIntegrity: .dropped(reason: "stun-bad-integrity")
+    case .replayed: .dropped(reason: "stun-replayed")
     }
   }
 

@@ -31,6 +31,9 @@ public final class Peer {
   /// Whether the selected pair may have been left: see `ICEAgent.isSilent`.
   public func isSilent(now: Instant) -> Bool { ice.isSilent(now: now) }
 
+  /// Whether a check was good on `tuple` lately, so that what comes there may be the client's.
+  public func hasValidated(_ tuple: FiveTuple) -> Bool { tuple == ice.selected || validated.contains(tuple) }
+
   private let certificate: DTLSCertificate
   private var ice: ICEAgent
   private var validated = ValidatedTuples()
@@ -88,19 +91,20 @@ public final class Peer {
     switch DatagramKind(datagram) {
     case .stun: return pending + receivedSTUN(datagram, on: tuple, now: now)
     case .dtls: return pending + receivedDTLS(datagram, on: tuple, now: now)
-    case .rtcp: return pending + [receivedRTCP(datagram, on: tuple, now: now)]
+    case .rtcp: return pending + receivedRTCP(datagram, on: tuple, now: now)
     case .rtp: return pending + [Dropped.rtp]
     case .turnChannel, .unknown: return pending + [Dropped.unknownKind]
     }
   }
 
-  /// Time passed: call every 20 to 50 ms, once connected every second.
-  public func tick(now: Instant) -> [PeerOutput] {
+  /// Time passed: call every 20 to 50 ms, once connected every second. `judges`: whether silence counts. It says nothing
+  /// while what the client sent may still wait to be read.
+  public func tick(now: Instant, judges: Bool = true) -> [PeerOutput] {
     guard state != .closed else { return [] }
-    if let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }
+    if judges, let expiry = ice.expired(now: now) { return [fail(.ice(expiry))] }
     let pending = advance(now)
     guard state != .closed, let dtls else { return pending }
-    return pending + perform(dtls.timeout(now: now))
+    return pending + perform(dtls.timeout(now: now, givesUp: judges))
   }
 
   /// RTCP for the client, as one SRTCP datagram to the selected pair; nil unless connected, or for no packets.
@@ -139,8 +143,6 @@ extension Peer {
     validated.insert(tuple)
     if state == .new { state = .checking }
   }
-
-  private func isVerified(_ tuple: FiveTuple) -> Bool { tuple == ice.selected || validated.contains(tuple) }
 }
 
 // MARK: DTLS
@@ -166,7 +168,7 @@ extension Peer {
   }
 
   private func receivedDTLS(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
-    guard isVerified(tuple) else { return [Dropped.unverifiedAddress] }
+    guard hasValidated(tuple) else { return [Dropped.unverifiedAddress] }
     if let dtls { return perform(dtls.received(datagram, now: now)) }
     guard early.count < Self.earlyLimit, datagram.count <= DTLSAssociation.longestDatagram else {
       return [Dropped.tooManyEarlyDatagrams]
@@ -219,17 +221,22 @@ extension Peer {
 // MARK: RTCP
 
 extension Peer {
-  private func receivedRTCP(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> PeerOutput {
-    guard isVerified(tuple) else { return Dropped.unverifiedAddress }
-    guard let srtcp else { return Dropped.rtcpBeforeKeys }
+  private func receivedRTCP(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
+    guard hasValidated(tuple) else { return [Dropped.unverifiedAddress] }
+    guard let srtcp else { return [Dropped.rtcpBeforeKeys] }
     switch srtcp.unprotect(datagram) {
-    case .failure(let error): return Dropped.srtcp(error)
-    case .success(let bytes):
-      do throws(RTCPError) {
-        return .rtcp(try RTCPPacket.decode(compound: bytes), receivedAt: now)
-      } catch {
-        return Dropped.malformedRTCP
-      }
+    case .failure(let error): return [Dropped.srtcp(error)]
+    case .success(let bytes): return .rtcp(in: bytes, receivedAt: now)
     }
+  }
+}
+
+extension [PeerOutput] {
+  /// What could be read of a datagram of RTCP in clear. What could not is counted, once a datagram.
+  public static func rtcp(in datagram: [UInt8], receivedAt now: Instant) -> [PeerOutput] {
+    let compound = RTCPCompound(datagram)
+    let read: [PeerOutput] = compound.packets.isEmpty ? [] : [.rtcp(compound.packets, receivedAt: now)]
+    guard !compound.faults.isEmpty else { return read }
+    return read + [read.isEmpty ? Dropped.malformedRTCP : Dropped.malformedRTCPPart]
   }
 }

@@ -14,7 +14,7 @@ public enum PeerOutput: Hashable, Sendable {
   case moved(FiveTuple)
   /// Authenticated RTCP.
   case rtcp([RTCPPacket], receivedAt: Instant)
-  /// The datagram was ignored. One of a small set of names, fit for a counter's label.
+  /// The datagram, or what was left of it, was ignored. One of a small set of names, fit for a counter's label.
   case dropped(reason: String)
   /// A STUN request was answered with an error. One of a small set of names that begin with the error's code.
   case refused(reason: String)

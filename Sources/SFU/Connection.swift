@@ -45,16 +45,19 @@ enum Connection {
     }
   }
 
+  /// Whether one of its ICE checks was good on `tuple` lately.
+  func hasValidated(_ tuple: FiveTuple) -> Bool { webRTC?.hasValidated(tuple) ?? false }
+
   func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) -> [PeerOutput] {
     switch self {
     case .webRTC(let peer): peer.received(datagram, on: tuple, now: now)
-    case .clear(let clear): [clear.received(datagram, now: now)]
+    case .clear(let clear): clear.received(datagram, now: now)
     }
   }
 
-  func tick(now: Instant) -> [PeerOutput] {
+  func tick(now: Instant, judges: Bool) -> [PeerOutput] {
     switch self {
-    case .webRTC(let peer): peer.tick(now: now)
+    case .webRTC(let peer): peer.tick(now: now, judges: judges)
     case .clear: []
     }
   }

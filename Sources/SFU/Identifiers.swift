@@ -1,8 +1,10 @@
 /// Random names that cannot be guessed: participant and track ids (72 bits), resource ids and resume secrets (132 bits).
 enum Identifier {
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-  static func random(length: Int) -> String { String((0..<length).map { _ in alphabet[Int.random(in: 0..<64)] }) }
+  static func random(length: Int) -> String {
+    String(decoding: (0..<length).map { _ in alphabet[Int.random(in: 0..<64)] }, as: UTF8.self)
+  }
 
   static func participant() -> ParticipantID { ParticipantID(rawValue: "P" + random(length: 12)) }
   static func track() -> TrackID { TrackID(rawValue: "T" + random(length: 12)) }

@@ -66,8 +66,18 @@ extension SFU {
     guard participants[id]?.grants.canSubscribe == true else {
       return refuse(connection, .forbidden, "the token does not allow subscribing", about: .subscribe)
     }
-    participants[id]?.wanted = wanted.map { Set($0.map(TrackID.init)) }
+    let tracks = wanted.map { existing($0, for: id) }
+    participants[id]?.wanted = tracks
     changedParticipants.insert(id)
+  }
+
+  /// Those tracks of the participant's room that a client names. The others are no tracks, and no track will get their ids.
+  private func existing(_ wanted: [String], for id: ParticipantID) -> Set<TrackID> {
+    let room = participants[id]?.room
+    return Set(
+      wanted.lazy.map(TrackID.init).filter { track in
+        tracks[track].flatMap { participants[$0.participant]?.room } == room
+      })
   }
 
   private mutating func mute(

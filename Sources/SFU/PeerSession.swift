@@ -16,8 +16,12 @@ final class PeerSession {
   let connection: Connection
   /// The 5-tuple under which its datagrams are found.
   var tuple: FiveTuple?
+  /// Those on which a check was good, the oldest first: what `PeerFinder` keeps of it.
+  var claims: [FiveTuple] = []
   /// The local username fragments under which it is found; as many as ICE accepted at the latest restart.
   var usernameFragments: [String]
+  /// What the fast path was told of the two.
+  var expectation = Expectation()
   /// What the client's latest description says of its side.
   var remote: RemoteTransportDescription?
   /// Set once ICE, DTLS and key export are complete: only then has it routes.
@@ -103,4 +107,6 @@ struct Subscription {
   var accepted: SubscribedMedia?
   var sink: SinkID?
   var retransmissionSink: SinkID?
+  /// Whether both sides know that the receiver has no codec for what is sent.
+  var isUnplayable = false
 }

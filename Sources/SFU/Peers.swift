@@ -22,6 +22,7 @@ extension SFU {
       publication: publication, subscriber: subscriber)
     connecting.insert(id)
     finder.rename(id, from: [], to: peer.localUsernameFragments)
+    tellExpectation(of: id)
     return id
   }
 
@@ -41,6 +42,7 @@ extension SFU {
     peer.restartICE(local: credentials)
     finder.rename(id, from: session.usernameFragments, to: peer.localUsernameFragments)
     session.usernameFragments = peer.localUsernameFragments
+    tellExpectation(of: id)
     if session.resource != nil { peers[id]?.resource?.entityTag = credentials.usernameFragment }
   }
 
@@ -57,24 +59,49 @@ extension SFU {
   }
 
   mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {
-    guard let id = finder.find(datagram, on: tuple) else {
-      counters.datagramsDropped["unknown-peer", default: 0] += 1
-      return
-    }
+    guard let id = finder.find(request: datagram) else { return receivedOther(datagram, on: tuple, now: now) }
     guard !isHeld(tuple, against: id, now: now) else {
       counters.datagramsDropped["address-in-use", default: 0] += 1
       return
     }
+    pass(datagram, to: id, on: tuple, now: now)
+    guard let session = peers[id], session.connection.hasValidated(tuple) else { return }
+    finder.claim(tuple, for: session, now: now)
+    tellExpectation(of: id)
+  }
+
+  /// Lets the fast path know the peer's datagrams among those of strangers.
+  private mutating func tellExpectation(of id: TransportID) {
+    guard let session = peers[id] else { return }
+    let expectation = Expectation(usernameFragments: session.usernameFragments, tuples: session.claims)
+    guard expectation != session.expectation else { return }
+    session.expectation = expectation
+    commands.append(.fastPath(.expect(id, expectation)))
+  }
+
+  /// What is no STUN request is its owner's. Before there is one, it may be of any peer that was heard there.
+  private mutating func receivedOther(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {
+    let possible = finder.find(on: tuple)
+    guard let first = possible.first else {
+      counters.datagramsDropped["unknown-peer", default: 0] += 1
+      return
+    }
+    let isOwned = finder.owner(of: tuple).flatMap { peers[$0] }?.connection.holdsAddress(now: now) ?? false
+    for id in isOwned ? [first] : possible { pass(datagram, to: id, on: tuple, now: now) }
+  }
+
+  private mutating func pass(_ datagram: [UInt8], to id: TransportID, on tuple: FiveTuple, now: Instant) {
     guard let outputs = peers[id]?.connection.received(datagram, on: tuple, now: now) else { return }
     follow(id, on: tuple)
     captureControl(datagram, from: id, on: tuple)
     handle(outputs, of: id, now: now)
   }
 
-  /// Whether another peer lives on `tuple`. A check proves who made it, not where it came from: with a forged address anyone
+  /// Whether another peer lives on `tuple`, or is about to. A check proves who made it, not where it came from: with a forged address anyone
   /// with credentials of their own could take the other's datagrams away.
   private func isHeld(_ tuple: FiveTuple, against id: TransportID, now: Instant) -> Bool {
-    guard let owner = finder.owner(of: tuple), owner != id else { return false }
+    guard let owner = finder.owner(of: tuple) else { return finder.isClaimed(tuple, against: id, now: now) }
+    guard owner != id else { return false }
     return peers[owner]?.connection.holdsAddress(now: now) ?? false
   }
 
@@ -177,6 +204,7 @@ extension SFU {
     }
     for sink in session.subscriber?.sinkBySSRC.values.map({ $0 }) ?? [] { forgetSink(sink) }
     if session.isConnected { commands.append(.fastPath(.removeTransport(id))) }
+    if !session.expectation.isEmpty { commands.append(.fastPath(.expect(id, Expectation()))) }
     finder.remove(session)
     clearReceivers.remove(id)
     connecting.remove(id)

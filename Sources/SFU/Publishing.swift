@@ -13,37 +13,36 @@ extension SFU {
       return refuse(connection, .forbidden, "the token does not allow publishing", about: .publish)
     }
     do throws(SDPError) {
-      let session = try negotiatePublish(sdp, labels, by: id, now: now)
+      let session = try negotiatePublish(SessionDescription.parse(sdp), labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
-      guard !session.surplus.isEmpty else { return }
-      refuse(
-        connection, .limitExceeded,
-        "sdp: a=mid \(session.surplus.joined(separator: ", ")) refused; a participant may publish at most "
-          + "\(capabilities.maximumTracks) tracks (max-tracks)", about: .publish)
+      for (code, refused) in session.refusedByCode {
+        refuse(connection, code, "sdp: \(refused.map(\.description).joined(separator: "; "))", about: .publish)
+      }
     } catch {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
   }
 
   /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
+  ///
+  /// `needsAll`: refuses it if it sends nothing, or if all the audio or all the video in it would be refused.
   mutating func negotiatePublish(
-    _ sdp: String, _ labels: [String: TrackLabel], by id: ParticipantID, now: Instant
+    _ offer: SessionDescription, _ labels: [String: TrackLabel], by id: ParticipantID,
+    needsAll: Bool = false, now: Instant
   ) throws(SDPError) -> NegotiatedSession {
-    let offer = try SessionDescription.parse(sdp)
     let former = participants[id]?.publishPeer
     let existing = former.flatMap { isContinued($0, by: offer) ? $0 : nil }
     let previous = existing.flatMap { peers[$0]?.publication?.session }
     // Everything that can be refused is refused before anything changes.
-    let placeholder = LocalTransportDescription(
-      iceUfrag: "", icePwd: "", fingerprint: Fingerprint(algorithm: "sha-256", value: certificate.fingerprint),
-      candidates: [])
-    let trial = try negotiate(offer: offer, capabilities: capabilities, local: placeholder, previous: previous)
+    let accepted = try AcceptedOffer(offer, capabilities: capabilities, previous: previous)
+    if needsAll { try accepted.checkKinds() }
     if let former, existing == nil { removePeer(former, now: now) }
     let peer = existing ?? makePeer(for: id, publication: Publication(), now: now)
     participants[id]?.publishPeer = peer
-    if trial.iceRestart, existing != nil { restartICE(of: peer) }
-    guard let local = peers[peer].flatMap(localDescription) else { return trial }
-    let session = try negotiate(offer: offer, capabilities: capabilities, local: local, previous: previous)
+    if accepted.iceRestart, existing != nil { restartICE(of: peer) }
+    // A publish peer is of WebRTC, so it has one.
+    guard let local = peers[peer].flatMap(localDescription) else { throw .noOffer }
+    let session = accepted.answered(by: local)
     peers[peer]?.publication?.session = session
     setRemote(session.remote, localSetup: session.localSetup, of: peer, now: now)
     updateTracks(of: peer, labels, now: now)
@@ -164,5 +163,25 @@ extension SFU {
     }
     if !muted, let source = track.source { requestKeyFrame(of: source, now: now) }
     announce(muted ? .muted : .unmuted, track, alsoToOwner: who.contains(.operator))
+  }
+}
+
+extension AcceptedOffer {
+  /// An encoder does not look at single m-lines: it takes success for all of it.
+  fileprivate func checkKinds() throws(SDPError) {
+    let lostKinds = refused.lostKinds(beside: media)
+    let lost = refused.filter { lostKinds.contains($0.kind) }
+    guard lost.isEmpty else { throw .refused(lost) }
+    // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
+    guard media.contains(where: \.isSending) else { throw .nothingSent }
+  }
+}
+
+extension NegotiatedSession {
+  /// What a client is told of the m-lines that were refused beside others.
+  fileprivate var refusedByCode: [(ErrorCode, [RefusedMedia])] {
+    let surplus = refused.filter { if case .surplus = $0.reason { true } else { false } }
+    let others = refused.filter { !surplus.contains($0) }
+    return [(.limitExceeded, surplus), (.unsupportedSDP, others)].filter { !$0.1.isEmpty }
   }
 }

@@ -41,7 +41,7 @@ extension SFU {
     if session.subscriber != nil {
       report.role = .subscribe
       report.sources = []
-      report.sinks = sinkIDs(of: session).compactMap(self.report)
+      report.sinks = sinkIDs(of: session).compactMap(self.report) + unplayable(on: session)
       reports.append(report)
     }
     return reports
@@ -114,7 +114,30 @@ extension SFU {
       reportedJitterMilliseconds: Double(state.reported?.jitter ?? 0) * 1000 / Double(max(1, clockRate)),
       roundTripMilliseconds: state.roundTrip.map { $0.seconds * 1000 }, packetsOnKernel: now.packetsOnKernel,
       packetsOnXSK: now.packetsOnXSK,
-      packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: now.laneReason)
+      packetsOnSocket: now.packetsOnSocket, lane: now.lane.rawValue, laneReason: laneReason(of: state))
+  }
+
+  /// What the receiver has no codec for, and therefore no copy of.
+  private func unplayable(on session: PeerSession) -> [SinkReport] {
+    (session.subscriber?.subscriptions ?? []).filter { $0.isUnplayable && $0.sink == nil }.compactMap { subscription in
+      tracks[subscription.track].map { track in
+        SinkReport(
+          id: 0, source: track.source?.rawValue ?? 0, track: track.id.rawValue, from: track.participant.rawValue,
+          kind: track.kind.rawValue, codec: codec(of: track), ssrc: subscription.ssrc, isRetransmission: false,
+          packets: 0, bytes: 0, bitsPerSecond: 0, dropped: 0, reportedLoss: 0, reportedJitterMilliseconds: 0,
+          packetsOnKernel: 0, packetsOnXSK: 0, packetsOnSocket: 0, lane: Lane.socket.rawValue,
+          laneReason: reasonUnplayable(track, subscription))
+      }
+    }
+  }
+
+  /// Why a copy has the lane it has, or, more important, why nothing goes there.
+  private func laneReason(of state: SinkState) -> String {
+    let subscription = peers[state.sink.transport]?.subscriber?.subscriptions.first { $0.sink == state.sink.id }
+    guard let subscription, subscription.isUnplayable, let track = tracks[state.track] else {
+      return state.statistics.laneReason
+    }
+    return reasonUnplayable(track, subscription)
   }
 
   private func codec(of track: Track) -> String { track.codecNames.first ?? "" }

@@ -28,17 +28,17 @@ extension SFU {
     guard grants.canPublish else {
       return .failed(status: 403, .forbidden, detail: "the token does not allow publishing")
     }
-    do throws(SDPError) { _ = try SessionDescription.parse(offer) } catch { return .failed(error) }
-    let previous = publisher(name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
+    let parsed: SessionDescription
+    do throws(SDPError) { parsed = try SessionDescription.parse(offer) } catch { return .failed(error) }
+    let previous = publisher(named: name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
       let id = try admit(
         name: name, room: room, doorway: .whip, grants: grants, replacing: previous, client: client, now: now)
       do throws(SDPError) {
-        let session = try negotiatePublish(offer, [:], by: id, now: now)
-        // RFC 9725 section 4.2: a WHIP offer sends. One that does not would be a publisher of nothing.
-        guard session.media.contains(where: \.isSending) else { throw .nothingSent }
+        let session = try negotiatePublish(parsed, [:], by: id, needsAll: true, now: now)
         if let previous { remove(previous, reason: "replaced by a new WHIP publisher of its name", now: now) }
-        return created(participants[id]?.publishPeer, answer: session.answer)
+        return created(
+          participants[id]?.publishPeer, answer: session.answer, warnings: session.refused.map(\.description))
       } catch {
         remove(id, reason: "its offer was refused", now: now)
         return .failed(error)
@@ -89,23 +89,30 @@ extension SFU {
     let offered = zip(published, subscriber.subscriptions).map { self.offer(of: $0, as: $1) }
     let (negotiated, accepted) = try answer(
       whepOffer: offer, tracks: offered, capabilities: capabilities, local: local)
-    guard !accepted.isEmpty else { throw .nothingReceived }
+    guard accepted.contains(where: { !$0.isRejected }) else { throw .nothingReceived }
     subscriber.take(accepted)
     subscriber.subscriptions.removeAll { $0.accepted == nil }
     subscriber.answered = negotiated
     peers[peer]?.subscriber = subscriber
     setRemote(negotiated.remote, localSetup: negotiated.localSetup, of: peer, now: now)
-    return created(peer, answer: negotiated.answer)
+    let unplayable = subscriber.subscriptions.filter { $0.accepted?.refusal == .codecs }
+      .compactMap { subscription in tracks[subscription.track].map { reasonUnplayable($0, subscription) } }
+    tellUnplayable(to: peer, now: now)
+    return created(peer, answer: negotiated.answer, warnings: unplayable)
   }
 
-  private mutating func created(_ peer: TransportID?, answer: SessionDescription) -> ResourceResponse {
+  /// `warnings`: what the answer leaves out, for people.
+  private mutating func created(
+    _ peer: TransportID?, answer: SessionDescription, warnings: [String]
+  ) -> ResourceResponse {
     guard let peer, let tag = peers[peer]?.connection.webRTC?.localCredentials.usernameFragment else {
       return .failed(status: 500, .peerFailed, detail: "the peer ended")
     }
     let resource = Identifier.secret()
     peers[peer]?.resource = (resource, tag)
     return .created(
-      resource: resource, answer: answer.serialized(), entityTag: tag, iceServers: configuration.iceServers)
+      resource: resource, answer: answer.serialized(), entityTag: tag, iceServers: configuration.iceServers,
+      warnings: Array(warnings.prefix(8)))
   }
 
   /// Trickled candidates need nothing of an ICE-lite agent; new credentials are an ICE restart (RFC 9725 section 4.3).
@@ -152,10 +159,18 @@ extension SFU {
     return session.id
   }
 
-  /// A participant that publishes, by id or by name (the newest of that name).
-  private func publisher(_ name: String, in room: String) -> Participant? {
-    let present = (rooms[room]?.participants ?? []).compactMap { participants[$0] }.filter(\.isVisible)
-    return present.last { $0.id.rawValue == name } ?? present.last { $0.name == name }
+  /// What a viewer asked for: a participant by id or by name. Nobody's name is somebody's id (`checkName`).
+  private func publisher(_ idOrName: String, in room: String) -> Participant? {
+    if let present = participants[ParticipantID(rawValue: idOrName)], present.room == room, present.isVisible {
+      return present
+    }
+    return publisher(named: idOrName, in: room)
+  }
+
+  /// The newest of that name.
+  private func publisher(named name: String, in room: String) -> Participant? {
+    (rooms[room]?.participants ?? []).lazy.reversed().compactMap { participants[$0] }
+      .first { $0.name == name && $0.isVisible }
   }
 }
 

@@ -15,6 +15,7 @@ extension SFU {
     returned: ParticipantID? = nil, client: String? = nil, now: Instant
   ) throws(Refusal) -> ParticipantID {
     try checkGrants(grants, name: name, room: room, doorway: doorway)
+    if !doorway.isViewer { try checkName(name) }
     if let replaced, !mayReplace(replaced, grants, now: now) {
       throw .refused(
         .nameTaken, "\(name) publishes in room \(room) already; only a token with the sub \"\(name)\" replaces it")
@@ -40,6 +41,14 @@ extension SFU {
     if let allowed = grants.room, allowed != room { throw .refused(.forbidden, "the token does not open room \(room)") }
     if let identity = grants.identity, identity != name, !doorway.isViewer {
       throw .refused(.forbidden, "the token is not for the name \(name)")
+    }
+  }
+
+  /// Ids, which everyone in a room is told, and names stand in the same places of paths and orders: none may be both. (Ids are
+  /// random, so nobody can take a name that will be one.)
+  private func checkName(_ name: String) throws(Refusal) {
+    guard participants[ParticipantID(rawValue: name)] == nil else {
+      throw .refused(.nameTaken, "\(name) is a participant's id; choose another name")
     }
   }
 

@@ -22,6 +22,7 @@ public struct SFU {
   /// Those whose handshakes are not finished, which every tick retransmits; the others have their turn once a second.
   var connecting: Set<TransportID> = []
   private var ticks: UInt32 = 0
+  private var absence = Absence()
   /// Of 25 ms.
   private static let ticksPerRound: UInt32 = 40
   var tracks: [TrackID: Track] = [:]
@@ -42,6 +43,7 @@ public struct SFU {
   /// Rooms whose tracks, and participants whose wishes, changed in this event: subscribers are brought up to date at its end.
   var changedRooms: Set<String> = []
   var changedParticipants: Set<ParticipantID> = []
+  var outdated = OutdatedSubscribers()
   /// What `handle` will return.
   var commands: [SFUCommand] = []
 
@@ -62,7 +64,7 @@ public struct SFU {
     case .fastPath(let event): received(event, now: now)
     case .tick: tick(now: now)
     }
-    return takeCommands(now: now)
+    return takeCommands(now: now, isTick: input.isTick)
   }
 
   /// Carries out an operator's wish.
@@ -85,9 +87,10 @@ public struct SFU {
   /// The host's addresses changed; later answers and offers carry the new candidates.
   public mutating func setCandidates(_ candidates: [SocketAddress]) { configuration.candidates = candidates }
 
-  /// Subscribers are brought up to date last, so that everything that one event changed is in one offer.
-  private mutating func takeCommands(now: Instant) -> [SFUCommand] {
-    updateSubscribers(now: now)
+  /// Subscribers are brought up to date last, so that everything that one event changed is in one offer; what takes longer than
+  /// a turn goes on at the next ticks.
+  private mutating func takeCommands(now: Instant, isTick: Bool = false) -> [SFUCommand] {
+    updateSubscribers(now: now, isTick: isTick)
     followCaptures(now: now)
     defer { commands = [] }
     return commands
@@ -107,12 +110,19 @@ public struct SFU {
 
   private mutating func tick(now: Instant) {
     ticks &+= 1
+    if let gone = absence.ticked(at: now) {
+      commands.append(
+        log(
+          .warning, "this process stood still; nobody's silence counts until what waits is read",
+          ["seconds": "\(Int(gone.seconds))"]))
+    }
+    let judges = absence.mayJudge(at: now)
     // All at once would be the largest part of what a thousand idle connections cost.
     let due = peers.keys.filter {
       connecting.contains($0) || $0.rawValue % Self.ticksPerRound == ticks % Self.ticksPerRound
     }
     for id in due {
-      guard let outputs = peers[id]?.connection.tick(now: now), !outputs.isEmpty else { continue }
+      guard let outputs = peers[id]?.connection.tick(now: now, judges: judges), !outputs.isEmpty else { continue }
       handle(outputs, of: id, now: now)
     }
     refreshClearReceivers(now: now)

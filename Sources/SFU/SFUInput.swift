@@ -22,6 +22,8 @@ public enum SFUInput: Sendable {
   case fastPath(FastPathEvent)
   /// Time passed. Sent every 20 to 50 ms.
   case tick
+
+  var isTick: Bool { if case .tick = self { true } else { false } }
 }
 
 /// A WHIP (RFC 9725) or WHEP request that passed HTTP's own checks.
@@ -35,8 +37,10 @@ public enum ResourceRequest: Hashable, Sendable {
 }
 
 public enum ResourceResponse: Hashable, Sendable {
-  /// 201. `resource` is an unguessable path component; the entity tag is without quotes.
-  case created(resource: String, answer: String, entityTag: String, iceServers: [ICEServer] = [])
+  /// 201. `resource` is an unguessable path component; the entity tag is without quotes. `warnings`: what of the offer is
+  /// not served beside the rest, for people.
+  case created(
+    resource: String, answer: String, entityTag: String, iceServers: [ICEServer] = [], warnings: [String] = [])
   /// 204 for candidates.
   case accepted
   /// 200 with the fragment that answers an ICE restart.

@@ -8,6 +8,8 @@ public enum ServerMessage: Hashable, Sendable {
   case offer(sdp: String, tracks: [String: SubscribedTrack])
   case participant(event: ParticipantEvent, participant: ParticipantInfo)
   case track(event: TrackEvent, participant: String, track: TrackInfo)
+  /// A `track` message, too, with the event "unplayable": `receiver` has no codec in which the track is sent. To both.
+  case unplayable(participant: String, track: TrackInfo, receiver: String, reason: String)
   /// Loss and lane of what this participant sends and receives: the tracks for which they changed, at most once a second.
   case quality([TrackQuality])
   /// The participants who speak now, loudest first; when others do than before, at most once a second.

@@ -96,7 +96,7 @@ extension SFU {
   }
 
   private func mid(of accepted: SubscribedMedia) -> (id: UInt8, value: [UInt8])? {
-    accepted.extensions[HeaderExtension.mid].map { ($0, Array(accepted.mid.utf8)) }
+    accepted.mid.isEmpty ? nil : accepted.extensions[HeaderExtension.mid].map { ($0, Array(accepted.mid.utf8)) }
   }
 }
 

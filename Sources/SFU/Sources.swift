@@ -8,12 +8,15 @@ extension SFU {
   /// Sources for every SSRC that the publish peer's offer names. Its transport is connected.
   mutating func addNamedSources(of peer: TransportID, now: Instant) {
     guard let publication = peers[peer]?.publication, let session = publication.session else { return }
-    for media in session.media {
-      // One encoding is asked for, so the first SSRC is the track's.
-      guard let track = publication.tracks[media.mid], let ssrc = media.ssrcs.first else { continue }
+    // One encoding is asked for, so the first SSRC is the track's.
+    let changed = session.media.compactMap { media -> (NegotiatedMedia, TrackID, UInt32)? in
+      guard let track = publication.tracks[media.mid], let ssrc = media.ssrcs.first else { return nil }
       let current = tracks[track]?.source.flatMap { sources[$0]?.source.ssrc }
-      if let current, media.ssrcs.contains(current) { continue }
-      removeSources(of: track)
+      return current.map(media.ssrcs.contains) == true ? nil : (media, track, ssrc)
+    }
+    // All that ends first: an SSRC may have moved from one m-line to another.
+    for (_, track, _) in changed { removeSources(of: track) }
+    for (media, track, ssrc) in changed {
       addSource(ssrc, isRetransmission: false, of: track, now: now)
       if let retransmission = media.retransmissionSSRC[ssrc] {
         addSource(retransmission, isRetransmission: true, of: track, now: now)
@@ -74,7 +77,7 @@ extension SFU {
       clockRate: UInt32(clamping: track.mainCodec?.clockRate ?? 90_000), repairs: isRetransmission ? track.source : nil,
       redPayloadType: track.codecs.first { $0.name.lowercased() == "red" }?.payloadType)
     source.rateLimit = participants[track.participant]?.setup?.rateLimit ?? configuration.rateLimit
-    sources[source.id] = SourceState(source: source, track: id, addedAt: now)
+    sources[source.id] = SourceState(source: source, track: track, addedAt: now)
     if isRetransmission { tracks[id]?.retransmission = source.id } else { tracks[id]?.source = source.id }
     commands.append(.fastPath(.addSource(source)))
     // Whoever subscribed before the source was known waits for it.

@@ -7,6 +7,7 @@ extension SFU {
     let interval = fastPathStatistics.map { statistics.at.since($0.at) } ?? .seconds(1)
     for counters in statistics.sources { sources[counters.id]?.take(counters, over: interval) }
     for counters in statistics.sinks { take(counters, over: interval) }
+    for counters in statistics.sinks { checkPlayability(of: counters.id) }
     fastPathStatistics = statistics
     for peer in Array(peers.keys) { sendReceiverReports(to: peer, now: now) }
     for participant in Array(participants.keys) { tellQuality(participant) }
@@ -57,6 +58,7 @@ extension SourceState {
     previous = statistics
     statistics = counters
     self.interval = interval
+    note(counters.payloadType)
     let before = previous.highestSequence &- previous.firstSequence
     let expected = UInt64(counters.highestSequence &- counters.firstSequence &- before)
     let received = counters.packets &- previous.packets

@@ -11,41 +11,50 @@ extension SFU {
     if let room = participants[id]?.room { changedRooms.insert(room) }
   }
 
-  /// Brings every subscriber of a changed room, and everyone whose wishes changed, in line with the tracks it should have.
-  mutating func updateSubscribers(now: Instant) {
-    while let name = changedRooms.popFirst() {
-      let published = publishedTracks(in: name)
-      for id in rooms[name]?.participants ?? [] {
-        changedParticipants.remove(id)
-        updateSubscriber(id, from: published, now: now)
-      }
-    }
-    while let id = changedParticipants.popFirst() {
+  /// Brings every subscriber of a changed room, and everyone whose wishes changed, in line with the tracks it should have:
+  /// as many as a turn has time for. Who is left has its turn at the next ticks.
+  mutating func updateSubscribers(now: Instant, isTick: Bool = false) {
+    let hasNews = !changedParticipants.isEmpty || !changedRooms.isEmpty
+    for id in changedParticipants { outdated.putFirst(id) }
+    for name in changedRooms { for id in rooms[name]?.participants ?? [] { outdated.put(id) } }
+    changedParticipants = []
+    changedRooms = []
+    guard hasNews || isTick else { return }
+    var published: [String: [Track]] = [:]
+    var work = 0
+    while work < Self.workOfTurn, let id = outdated.take() {
       guard let room = participants[id]?.room else { continue }
-      updateSubscriber(id, from: publishedTracks(in: room), now: now)
+      let tracks = published[room] ?? publishedTracks(in: room)
+      published[room] = tracks
+      work += 1 + updateSubscriber(id, from: tracks, now: now)
     }
   }
+
+  /// Subscribers, and tracks in the offers to them. Each costs up to 0.1 ms.
+  private static let workOfTurn = 160
 
   /// In order of joining, then of publication.
   private func publishedTracks(in room: String) -> [Track] {
     (rooms[room]?.participants ?? []).flatMap { participants[$0]?.tracks ?? [] }.compactMap { tracks[$0] }
   }
 
-  private mutating func updateSubscriber(_ id: ParticipantID, from published: [Track], now: Instant) {
-    guard let participant = participants[id] else { return }
+  /// Returns how many tracks are in the offer that it led to.
+  private mutating func updateSubscriber(_ id: ParticipantID, from published: [Track], now: Instant) -> Int {
+    guard let participant = participants[id] else { return 0 }
     if participant.doorway == .rtp {
       for peer in participant.clearPeers { updateClearSubscriber(peer, from: published, now: now) }
-      return
+      return 0
     }
     if case .whep(let publisher) = participant.doorway {
-      return updateViewer(id, from: published.filter { $0.participant == publisher }, now: now)
+      updateViewer(id, from: published.filter { $0.participant == publisher }, now: now)
+      return 0
     }
     let wanted = wantedTracks(of: id, from: published)
-    guard participant.subscribePeer != nil || !wanted.isEmpty else { return }
+    guard participant.subscribePeer != nil || !wanted.isEmpty else { return 0 }
     let peer = participant.subscribePeer ?? makeSubscribePeer(for: id, now: now)
     subscribe(peer, to: wanted) { track, subscriber in subscriber.subscription(to: track) }
-    sendOffer(to: peer, now: now)
-    reconcile(peer, now: now)
+    defer { reconcile(peer, now: now) }
+    return sendOffer(to: peer, now: now)
   }
 
   /// Brings what the peer is subscribed to in line with the tracks it should have; `make` says how to a new one.
@@ -71,7 +80,9 @@ extension SFU {
   /// that the viewer did not take, the viewer ends: its player begins anew, which it would not do for silence.
   private mutating func updateViewer(_ id: ParticipantID, from published: [Track], now: Instant) {
     guard let peer = participants[id]?.subscribePeer, var subscriber = peers[peer]?.subscriber else { return }
-    let isOver = !subscriber.replaceEnded(by: published) || published.allSatisfy { subscriber[$0.id] == nil }
+    let isOver =
+      !subscriber.replaceEnded(by: published)
+      || published.allSatisfy { subscriber[$0.id]?.accepted?.isRejected ?? true }
     guard !isOver else { return remove(id, reason: "what it plays is not published any more", now: now) }
     peers[peer]?.subscriber = subscriber
     reconcile(peer, now: now)
@@ -91,13 +102,14 @@ extension SFU {
     return peer
   }
 
-  private mutating func sendOffer(to peer: TransportID, now: Instant) {
+  /// Returns how many tracks are offered; 0 where no offer is due.
+  private mutating func sendOffer(to peer: TransportID, now: Instant) -> Int {
     guard let session = peers[peer], var subscriber = session.subscriber, subscriber.isStale,
       subscriber.offer == .stable,
       var negotiation = subscriber.session, let connection = participants[session.participant]?.connection
-    else { return }
+    else { return 0 }
     if subscriber.wantsRestart { restartICE(of: peer) }
-    guard let local = localDescription(of: session) else { return }
+    guard let local = localDescription(of: session) else { return 0 }
     let offered = subscriber.subscriptions.compactMap { subscription in
       tracks[subscription.track].map { offer(of: $0, as: subscription) }
     }
@@ -110,11 +122,12 @@ extension SFU {
     peers[peer]?.subscriber = subscriber
     commands.append(.message(connection, .offer(sdp: sdp.serialized(), tracks: owners(subscriber, negotiation.mids))))
     let leftOut = negotiation.leftOut.subtracting(formerlyLeftOut)
-    guard !leftOut.isEmpty else { return }
+    guard !leftOut.isEmpty else { return offered.count }
     refuse(
       connection, .limitExceeded,
       "tracks: no m-line or payload type is left to offer \(leftOut.sorted().joined(separator: ", ")); subscribe to fewer",
       about: .subscribe)
+    return offered.count
   }
 
   /// Whose track is on each m-line, by mid.
@@ -131,7 +144,8 @@ extension SFU {
     OfferedTrack(
       trackID: track.id.rawValue, streamID: stream(of: track), kind: track.kind == .audio ? .audio : .video,
       codecs: track.codecs, extensions: track.extensions.keys.sorted(), ssrc: subscription.ssrc,
-      retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue)
+      retransmissionSSRC: subscription.retransmissionSSRC, cname: track.participant.rawValue,
+      flowing: flowingPayloadType(of: track))
   }
 
   /// A MediaStream for each of the publisher's: receivers keep what is in one in sync, a camera with its microphone and a
@@ -153,6 +167,7 @@ extension SFU {
       let outdated = subscriber.take(accepted)
       peers[peer]?.subscriber = subscriber
       for sink in outdated { withdrawSink(sink) }
+      tellUnplayable(to: peer, now: now)
       // A client that has refused everything so far has no transport to speak of.
       if let remote = negotiation.remote {
         setRemote(remote, localSetup: negotiation.localSetup, of: peer, now: now)
@@ -182,6 +197,7 @@ extension Subscriber {
   fileprivate mutating func replaceEnded(by published: [Track]) -> Bool {
     let present = Set(published.map(\.id))
     var free = published.filter { self[$0.id] == nil }
+    subscriptions.removeAll { $0.accepted?.isRejected == true && !present.contains($0.track) }
     for index in subscriptions.indices where !present.contains(subscriptions[index].track) {
       let ended = subscriptions[index]
       guard free.contains(where: { $0.kind == ended.kind }) else { continue }

@@ -25,13 +25,13 @@ struct Track {
   /// The only SSRC it may come under; nil: whichever the publisher chooses.
   var fixedSSRC: UInt32?
 
-  /// The one a publisher prefers; RED carries it.
-  var mainCodec: NegotiatedCodec? { codecs.first { $0.name.lowercased() != "red" } }
+  /// The one a publisher prefers; RED and the like go beside it.
+  var mainCodec: NegotiatedCodec? { codecs.first(where: \.carriesMedia) }
 
   /// The codecs people see: those that carry media themselves, each name once.
   var codecNames: [String] {
-    codecs.map(\.name).reduce(into: []) { names, name in
-      if name.lowercased() != "red", !names.contains(name) { names.append(name) }
+    codecs.filter(\.carriesMedia).map(\.name).reduce(into: []) { names, name in
+      if !names.contains(name) { names.append(name) }
     }
   }
 
@@ -64,17 +64,26 @@ struct SourceState {
   var lastReception: ReceptionReport?
   /// Loss over the last interval, 0 to 1.
   var loss: Double = 0
+  /// Those of the track's payload types that carry media.
+  private let mediaPayloadTypes: Set<UInt8>
+  /// The one of the latest packets; nil before any.
+  private(set) var flowingPayloadType: UInt8?
   /// The middle 32 bits of the latest sender report's NTP time, and when it came (RFC 3550 section 6.4.1).
   var lastSenderReport: (ntp: UInt32, at: Instant)?
   var keyFrames = KeyFrameRequests()
   var nacks = NackHistory()
 
-  init(source: Source, track: TrackID, addedAt: Instant) {
+  init(source: Source, track: Track, addedAt: Instant) {
     self.source = source
-    self.track = track
+    self.track = track.id
     self.addedAt = addedAt
+    mediaPayloadTypes = Set(track.codecs.filter(\.carriesMedia).map(\.payloadType))
     statistics = SourceStatistics(id: source.id)
     previous = statistics
+  }
+
+  mutating func note(_ payloadType: UInt8?) {
+    if let payloadType, mediaPayloadTypes.contains(payloadType) { flowingPayloadType = payloadType }
   }
 }
 

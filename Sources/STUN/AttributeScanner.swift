@@ -38,11 +38,22 @@ struct AttributeScanner {
 }
 
 extension STUNMessage {
-  /// The value of USERNAME in a STUN request, found without decoding the rest; nil if `bytes` are no STUN request or
-  /// have none. Nothing is verified.
-  public static func username(ofRequest bytes: [UInt8]) -> ArraySlice<UInt8>? {
-    guard isSTUN(bytes), bytes[0] & 0x01 == 0, bytes[1] & 0x10 == 0 else { return nil }
-    return firstAttribute(AttributeType.username, in: bytes)?.value
+  /// The value of USERNAME in a STUN request, found in place and without decoding the rest; nil if `bytes` are no STUN
+  /// request or have none. Nothing is verified.
+  public static func username(ofRequest bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    guard bytes.count >= headerSize, bytes[0] & 0xc1 == 0, bytes[1] & 0x10 == 0,
+      bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self).bigEndian == magicCookie
+    else { return nil }
+    var offset = headerSize
+    while offset + 4 <= bytes.count {
+      let type = bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self).bigEndian
+      let length = Int(bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self).bigEndian)
+      let end = offset + 4 + length
+      guard end <= bytes.count else { return nil }
+      if type == AttributeType.username { return UnsafeRawBufferPointer(rebasing: bytes[offset + 4..<end]) }
+      offset = end + (-length & 3)
+    }
+    return nil
   }
 
   static func firstAttribute(_ type: UInt16, in bytes: [UInt8]) -> AttributeScanner.Attribute? {

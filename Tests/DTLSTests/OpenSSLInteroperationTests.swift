@@ -36,6 +36,19 @@ struct OpenSSLInteroperationTests {
     #expect(run.tool.keyingMaterial?.isEmpty == false)
   }
 
+  /// What a certificate is made of is its owner's business.
+  @Test(
+    arguments: [
+      "ec:secp224r1", "ec:prime256v1", "ec:secp384r1", "ec:secp521r1", "ec:secp256k1", "ec:brainpoolP256r1",
+      "ec:brainpoolP384r1", "ec:brainpoolP512r1", "rsa:2048", "rsa:4096", "ed25519", "ed448",
+    ], [DTLSRole.server, .client])
+  func anyCertificate(key: String, role: DTLSRole) throws {
+    let run = try Run(role, useSRTP: Self.profiles[0].name, exporting: .aeadAES128GCM, key: key)
+    defer { run.tool.stop() }
+    run.untilSettled()
+    #expect(run.profile == .aeadAES128GCM && run.ended == nil, "\(String(describing: run.ended))")
+  }
+
   /// Clients with post-quantum key shares need two datagrams for a ClientHello; here a long ALPN list does.
   @Test func aClientHelloInSeveralFragments() throws {
     let protocols = (0..<40).map { "protocol-number-\($0)" }.joined(separator: ",")
@@ -97,7 +110,7 @@ final class Run {
   /// `role` is ours.
   init(
     _ role: DTLSRole, useSRTP: String?, exporting profile: SRTPProfile, withCertificate: Bool = true,
-    accepting: String? = nil, extra: [String] = []
+    accepting: String? = nil, key: String? = nil, extra: [String] = []
   ) throws {
     socket = try LoopbackSocket()
     let length = 2 * (profile.keyLength + profile.saltLength)
@@ -105,10 +118,12 @@ final class Run {
     if let useSRTP { arguments += ["-use_srtp", useSRTP] }
     if role == .server {
       tool = try OpenSSLTool(
-        ["s_client", "-connect", "127.0.0.1:\(socket.port)"] + arguments + extra, withCertificate: withCertificate)
+        ["s_client", "-connect", "127.0.0.1:\(socket.port)"] + arguments + extra, withCertificate: withCertificate,
+        key: key)
     } else {
       let port = try LoopbackSocket().port  // free a moment ago
-      tool = try OpenSSLTool(["s_server", "-accept", "127.0.0.1:\(port)", "-Verify", "1"] + arguments + extra)
+      tool = try OpenSSLTool(
+        ["s_server", "-accept", "127.0.0.1:\(port)", "-Verify", "1"] + arguments + extra, key: key)
       socket.connect(to: port)
     }
     association = try DTLSAssociation(

@@ -18,16 +18,21 @@ final class OpenSSLTool {
 
   struct Failed: Error { let what: String }
 
-  /// Starts `openssl` with `arguments` and a fresh certificate.
-  init(_ arguments: [String], withCertificate: Bool = true) throws {
+  /// Starts `openssl` with `arguments` and a fresh certificate; `key`: what it is made of, e.g. "ec:secp384r1", "rsa:2048" or
+  /// "ed25519".
+  init(_ arguments: [String], withCertificate: Bool = true, key kind: String? = nil) throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("dtls-\(UInt64.random(in: 0 ... .max))")
     output = folder.appendingPathComponent("output")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let certificate = folder.appendingPathComponent("certificate.pem")
     let key = folder.appendingPathComponent("key.pem")
-    let pem = try DevelopmentCertificate.generate(hosts: ["localhost"])
-    try pem.certificatePEM.write(to: certificate, atomically: true, encoding: .utf8)
-    try pem.keyPEM.write(to: key, atomically: true, encoding: .utf8)
+    if let kind {
+      try Self.makeCertificate(kind, certificate, key)
+    } else {
+      let pem = try DevelopmentCertificate.generate(hosts: ["localhost"])
+      try pem.certificatePEM.write(to: certificate, atomically: true, encoding: .utf8)
+      try pem.keyPEM.write(to: key, atomically: true, encoding: .utf8)
+    }
     fingerprint = try Self.fingerprint(of: certificate)
     _ = FileManager.default.createFile(atPath: output.path, contents: nil)
     process.executableURL = URL(fileURLWithPath: Self.path)
@@ -54,6 +59,21 @@ final class OpenSSLTool {
     guard let line = text.split(separator: "\n").first(where: { $0.contains("Keying material: ") }) else { return nil }
     let digits = Array(line.drop { $0 != ":" }.dropFirst(2))
     return stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+  }
+
+  private static func makeCertificate(_ kind: String, _ certificate: URL, _ key: URL) throws {
+    let process = Process()
+    let parts = kind.split(separator: ":").map(String.init)
+    let curve = parts[0] == "ec" ? ["-pkeyopt", "ec_paramgen_curve:\(parts[1])"] : []
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments =
+      ["req", "-x509", "-nodes", "-subj", "/CN=t", "-newkey", parts[0] == "ec" ? "ec" : kind] + curve
+      + ["-keyout", key.path, "-out", certificate.path]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw Failed(what: "certificate of \(kind)") }
   }
 
   private static func fingerprint(of certificate: URL) throws -> String {

@@ -44,6 +44,13 @@ def test_the_installed_programs_run_without_swift(network, tmp_path, installed, 
     assert subprocess.run(check, capture_output=True, text=True).stdout == "the configuration is good\n"
 
 
+def test_what_is_installed_is_small_and_says_its_licence(installed):
+    assert (installed / "bin/needletail").stat().st_size < 25_000_000
+    assert "Apache License" in (installed / "share/doc/needletail/LICENSE").read_text()
+    for source in [*(ROOT / "bpf").glob("*.[ch]"), *(ROOT / "bpf/abi").glob("*.h")]:
+        assert source.read_text().startswith("/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */\n"), source
+
+
 def test_the_installed_unit_starts_the_installed_server(installed):
     unit = (installed / "lib/systemd/system/needletail.service").read_text()
     assert "\nExecStart=/opt/calls/bin/needletail --config /etc/needletail/needletail.yaml\n" in unit

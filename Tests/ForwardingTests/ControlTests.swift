@@ -8,53 +8,76 @@ import Wire
     FiveTuple(local: SocketAddress(.v4(0x0a00_0001), 3478), remote: SocketAddress(.v4(address), port))
   }
 
-  private func forwarder(one: Rate, strangers: Rate) -> Forwarder {
-    var limits = ForwardingLimits()
-    limits.controlOfOne = one
-    limits.controlOfStrangers = strangers
+  private let peer = TransportID(rawValue: 77)
+  private let checked = FiveTuple(
+    local: SocketAddress(.v4(0x0a00_0001), 3478), remote: SocketAddress(.v4(0xc000_0201), 5000))
+
+  /// A Binding request with a USERNAME.
+  private func check(_ fragment: String) -> [UInt8] {
+    let name = [UInt8]((fragment + ":theirs").utf8)
+    let attribute = [0, 6, 0, UInt8(name.count)] + name + [UInt8](repeating: 0, count: -name.count & 3)
+    return [0, 1, 0, UInt8(attribute.count), 0x21, 0x12, 0xa4, 0x42] + [UInt8](repeating: 5, count: 12) + attribute
+  }
+
+  private func forwarder(of limits: ForwardingLimits = ForwardingLimits()) -> Forwarder {
     var forwarder = Forwarder(cryptography: .preferred, limits: limits)
-    forwarder.apply([.addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear))])
+    forwarder.apply([
+      .addTransport(Transport(id: publisher, tuple: publisherTuple, protection: .clear)),
+      .expect(peer, Expectation(usernameFragments: ["old1", "new1"], tuples: [checked])),
+    ])
     return forwarder
   }
 
-  @Test("An address has its burst, then its rate, whatever its ports")
-  func address() {
-    var forwarder = forwarder(one: Rate(perSecond: 10, burst: 5), strangers: Rate(perSecond: 1000, burst: 1000))
-    var admitted = (0..<20).filter { forwarder.admitsControl(on: stranger(1, port: $0), now: .zero) }.count
-    #expect(admitted == 5)
-    let isOtherAdmitted = forwarder.admitsControl(on: stranger(2), now: .zero)
-    #expect(isOtherAdmitted)
-    admitted = (1...1000).filter { forwarder.admitsControl(on: stranger(1), now: milliseconds(UInt64($0) * 10)) }.count
-    #expect((99...101).contains(admitted))
-    #expect(forwarder.count(.controlRateLimited) == UInt64(15 + 1000 - admitted))
-  }
+  private static let dtls: [UInt8] = [22, 254, 253, 0, 0]
 
-  @Test("An IPv6 host is its /64")
-  func prefix() {
-    var forwarder = forwarder(one: Rate(perSecond: 1, burst: 2), strangers: Rate(perSecond: 1000, burst: 1000))
-    func admits(_ high: UInt64, _ low: UInt64) -> Bool {
-      let local = SocketAddress(.v6(9, 9), 3478)
-      return forwarder.admitsControl(
-        on: FiveTuple(local: local, remote: SocketAddress(.v6(high, low), 9)), now: .zero)
+  @Test("Of strangers only checks that name a peer are taken, and what comes from where one was valid")
+  func expected() {
+    var forwarder = forwarder()
+    #expect(forwarder.takes(check("old1"), on: stranger(1)) && forwarder.takes(check("new1"), on: stranger(2)))
+    #expect(forwarder.takes(Self.dtls, on: checked))
+    for datagram in [
+      check("new"), check("new11"), check(""), Self.dtls, [200, 201, 0, 1], [0], check("old1").dropLast(9),
+    ] {
+      #expect(!forwarder.takes([UInt8](datagram), on: stranger(3)))
     }
-    let admitted = [admits(1, 1), admits(1, 2), admits(1, 3), admits(2, 1)]
-    #expect(admitted == [true, true, false, true])
+    #expect(forwarder.count(.unexpected) == 7)
   }
 
-  @Test("Any number of strangers share one rate, and leave a transport its own")
+  @Test("A renewed expectation replaces the one before, and an empty one ends it")
+  func renewed() {
+    var forwarder = forwarder()
+    forwarder.apply([.expect(peer, Expectation(usernameFragments: ["new1"], tuples: [stranger(9)]))])
+    #expect(!forwarder.takes(check("old1"), on: stranger(1)) && !forwarder.takes(Self.dtls, on: checked))
+    #expect(forwarder.takes(check("new1"), on: stranger(1)) && forwarder.takes(Self.dtls, on: stranger(9)))
+    forwarder.apply([.expect(peer, Expectation())])
+    #expect(!forwarder.takes(check("new1"), on: stranger(1)) && !forwarder.takes(Self.dtls, on: stranger(9)))
+  }
+
+  @Test("Any number of strangers leave every peer its rate, and a peer's leave a transport its own")
   func strangers() {
-    var forwarder = forwarder(one: Rate(perSecond: 10, burst: 10), strangers: Rate(perSecond: 100, burst: 50))
-    let admitted = (0..<100_000).filter { forwarder.admitsControl(on: stranger(UInt32($0)), now: .zero) }.count
-    #expect(admitted == 50)
-    let ofTransport = (0..<20).filter { _ in forwarder.admitsControl(on: publisherTuple, now: .zero) }.count
-    #expect(ofTransport == 10)
+    var limits = ForwardingLimits()
+    limits.controlOfOne = Rate(perSecond: 10, burst: 10)
+    limits.controlOfExpected = Rate(perSecond: 10, burst: 5)
+    var forwarder = forwarder(of: limits)
+    for n in 0..<100_000 { _ = forwarder.takes(Self.dtls, on: stranger(UInt32(n))) }
+    #expect(forwarder.count(.unexpected) == 100_000)
+    #expect((0..<20).filter { forwarder.takes(check("new1"), on: stranger(UInt32($0))) }.count == 5)
+    #expect((0..<20).filter { _ in forwarder.takes(Self.dtls, on: publisherTuple) }.count == 10)
+    #expect(forwarder.count(.controlRateLimited) == 25)
+    let later = (1...100).filter { forwarder.takes(check("new1"), on: checked, at: milliseconds(UInt64($0) * 100)) }
+      .count
+    #expect(later == 100)
   }
 
-  @Test("A thousand clients behind one NAT may begin at once")
+  @Test("All peers that connect share one rate")
   func crowd() {
-    var forwarder = Forwarder()
-    let admitted = (0..<1000).filter { forwarder.admitsControl(on: stranger(1, port: $0), now: .zero) }.count
-    #expect(admitted == 1000)
+    var limits = ForwardingLimits()
+    limits.controlOfAllExpected = Rate(perSecond: 100, burst: 50)
+    var forwarder = forwarder(of: limits)
+    for n in 0..<100 {
+      forwarder.apply([.expect(TransportID(rawValue: UInt32(1000 + n)), Expectation(usernameFragments: ["peer\(n)"]))])
+    }
+    #expect((0..<100).filter { forwarder.takes(check("peer\($0)"), on: stranger(1)) }.count == 50)
   }
 
   @Test("Datagrams that wait are bounded in number and octets; no other event is lost, and order is kept")
@@ -82,5 +105,11 @@ import Wire
     // What was taken makes room.
     for _ in 0..<5000 { backlog.append([datagram(2048)]) }
     #expect(backlog.refusals == 10 + 5000 - UInt64(EventBacklog.maximumOctets / 2048))
+  }
+}
+
+extension Forwarder {
+  fileprivate mutating func takes(_ datagram: [UInt8], on tuple: FiveTuple, at now: Instant = .zero) -> Bool {
+    datagram.withUnsafeBytes { admitsControl($0, on: tuple, now: now) }
   }
 }

@@ -41,8 +41,10 @@ struct NominationTests {
       #expect(nominate(other, 100, Double(tick)) == .success(other.remote))
       #expect(nominate(a, 100, Double(tick) + 0.1) == .success(a.remote))
     }
-    // Two of the client's addresses that pretend the same priority: the second looks like a new NAT mapping, once.
+    // Two of the client's addresses that pretend the same priority: the second looks like a new NAT mapping, until the first
+    // is heard again.
     #expect(nominate(b, 100, 21) == .moved(b.remote))
+    #expect(nominate(a, 100, 21.5) == .moved(a.remote))
     for tick in 22...40 {
       #expect(nominate(a, 100, Double(tick)) == .success(a.remote))
       #expect(nominate(b, 100, Double(tick) + 0.1) == .success(b.remote))
@@ -54,6 +56,57 @@ struct NominationTests {
     #expect(nominate(b, 100, 1) == .moved(b.remote))
     #expect(nominate(c, 100, 2) == .moved(c.remote))
     #expect(agent.agent.selected == c)
+  }
+
+  @Test func aCheckSentAgainFromElsewhereMovesNothing() {
+    for tick in 0..<20 {
+      let check = client.check(nominate: true, priority: 100)
+      _ = agent.answer(check, on: a, at: at(Double(tick) * 2.5))
+      #expect(agent.answer(check, on: b, at: at(Double(tick) * 2.5 + 1)) == .dropped(.replayed))
+      #expect(agent.answer(check, on: a, at: at(Double(tick) * 2.5 + 1)) == .success(a.remote), "a retransmission")
+      #expect(agent.agent.selected == a)
+    }
+  }
+
+  /// Who is quicker than the client itself has it only until the client's own datagram arrives.
+  @Test func aCheckThatACopyOvertookBringsThePairBack() {
+    #expect(nominate(a, 100, 0) == .moved(a.remote))
+    let check = client.check(nominate: true, priority: 100)
+    #expect(agent.answer(check, on: b, at: at(2.5)) == .moved(b.remote))
+    #expect(agent.answer(check, on: a, at: at(2.51)) == .moved(a.remote))
+    for tick in 2...20 {
+      let check = client.check(nominate: true, priority: 100)
+      let now = Double(tick) * 2.5
+      #expect(agent.answer(check, on: tick % 2 == 0 ? b : c, at: at(now)) != .moved(b.remote))
+      #expect(agent.agent.selected == a, "while the client is heard there no address passes for its new one")
+      #expect(
+        agent.answer(client.check(nominate: true, priority: 100), on: a, at: at(now + 0.01)) == .success(a.remote))
+    }
+  }
+
+  @Test func anOldCheckTakesNoLongerThanUntilTheClientsNext() {
+    let old = client.check(nominate: true, priority: 100)
+    #expect(agent.answer(old, on: a, at: at(0)) == .moved(a.remote))
+    for tick in 1...300 { _ = nominate(a, 100, Double(tick) * 2.5) }
+    #expect(agent.answer(old, on: b, at: at(750.1)) == .moved(b.remote), "forgotten by then")
+    #expect(nominate(a, 100, 752.5) == .moved(a.remote))
+    #expect(agent.answer(client.check(nominate: true, priority: 100), on: c, at: at(753)) == .success(c.remote))
+    #expect(agent.agent.selected == a)
+  }
+
+  @Test func aClientThatWasDoubtedOnceStillRoams() {
+    #expect(nominate(a, 100, 0) == .moved(a.remote))
+    #expect(nominate(b, 100, 1) == .moved(b.remote))
+    #expect(nominate(a, 100, 2) == .moved(a.remote))
+    #expect(nominate(c, 100, 3) == .success(c.remote))
+    #expect(nominate(c, 100, 5) == .moved(c.remote), "the old pair is silent")
+  }
+
+  @Test func aCopyKeepsNoConsentAlive() {
+    let check = client.check(nominate: true, priority: 100)
+    #expect(agent.answer(check, on: a, at: at(0)) == .moved(a.remote))
+    #expect(agent.answer(check, on: a, at: at(29)) == .success(a.remote))
+    #expect(agent.agent.expired(now: at(30)) == .consentExpired)
   }
 
   /// A client that nominates once, as Firefox does, with a PRIORITY that differs from that of its consent checks.

@@ -123,6 +123,67 @@ private let vectors: [(packet: RTCPPacket, bytes: [UInt8])] = [
   }
 }
 
+/// What implementations of all ages get wrong, one part at a time: the rest counts.
+@Suite struct RTCPCompoundTests {
+  private static let report: [UInt8] = vectors[0].bytes
+  private static let pli: [UInt8] = vectors[7].bytes
+
+  private static let faulty: [(what: String, bytes: [UInt8], read: RTCPPacket?)] = [
+    (
+      "SDES without its null", [0x81, 202, 0, 4, 0, 0, 0, 3, 1, 10] + Array("camera1234".utf8),
+      .sdes(SDES(ssrc: 3, cname: "camera1234"))
+    ),
+    (
+      "SDES item too long", [0x81, 202, 0, 3, 0, 0, 0, 3, 1, 64, 0x61, 0x62, 0x63, 0x64, 0, 0],
+      .sdes(SDES(chunks: [SDES.Chunk(ssrc: 3, items: [])]))
+    ),
+    (
+      "SDES with a chunk too few", [0x82, 202, 0, 3, 0, 0, 0, 3, 1, 2, 0x61, 0x62, 0, 0, 0, 0],
+      .sdes(SDES(ssrc: 3, cname: "ab"))
+    ),
+    ("RR without its block", [0x81, 201, 0, 1, 0, 0, 0, 2], .receiverReport(ReceiverReport(ssrc: 2))),
+    ("BYE whose reason is too long", [0x81, 203, 0, 2, 0, 0, 0, 4, 0xff, 0x61, 0x62, 0], .bye(BYE(ssrcs: [4]))),
+    ("BYE with a source too few", [0x82, 203, 0, 1, 0, 0, 0, 4], .bye(BYE(ssrcs: [4]))),
+    (
+      "FIR with four bytes more", [0x84, 206, 0, 5, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 12, 13, 0, 0, 0, 0, 0, 0, 0],
+      .fir(FIR(senderSSRC: 11, entries: [.init(ssrc: 12, sequenceNumber: 13)]))
+    ),
+    (
+      "REMB that announces too many",
+      [0x8f, 206, 0, 5, 0, 0, 0, 14, 0, 0, 0, 0, 0x52, 0x45, 0x4d, 0x42, 9, 0, 0, 8, 0, 0, 0, 15],
+      .remb(REMB(senderSSRC: 14, bitrate: 8, ssrcs: [15]))
+    ),
+    ("padding of 0", [0xa1, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0], .pli(PLI(senderSSRC: 9, mediaSSRC: 0))),
+    ("NACK without media", [0x81, 205, 0, 1, 0, 0, 0, 5], nil),
+    ("transport feedback of nothing", [0x8f, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0], nil),
+  ]
+
+  @Test(arguments: faulty.indices) func theRestCounts(index: Int) {
+    let (what, bytes, read) = Self.faulty[index]
+    let compound = RTCPCompound(Self.report + bytes + Self.pli)
+    #expect(compound.packets == [vectors[0].packet] + (read.map { [$0] } ?? []) + [vectors[7].packet], "\(what)")
+    #expect(compound.faults.count == 1, "\(what)")
+  }
+
+  @Test(arguments: [[0], [0, 0, 0], [0, 0, 0, 0], [0x80, 0, 0, 1], [0x40, 200, 0, 0]] as [[UInt8]])
+  func whatFollowsWithoutBeingAPacketChangesNothing(tail: [UInt8]) {
+    let compound = RTCPCompound(Self.report + tail)
+    #expect(compound.packets.first == vectors[0].packet && compound.faults.count == 1)
+  }
+
+  @Test func aPacketThatGoesOnBeyondTheDatagramEndsWithIt() {
+    var long = Self.pli
+    long[3] = 9
+    let compound = RTCPCompound(Self.report + long + [0])
+    #expect(compound.packets == [vectors[0].packet, vectors[7].packet])
+    #expect(compound.faults == [.truncatedPacket(packetType: 206)])
+  }
+
+  @Test func nothingIsNothing() {
+    #expect(RTCPCompound([]).packets.isEmpty && RTCPCompound([]).faults == [.truncatedHeader])
+  }
+}
+
 @Suite struct RTCPMessageTests {
   private func reread(_ packet: RTCPPacket) throws -> RTCPPacket? {
     try RTCPPacket.decode(compound: RTCPPacket.encode([packet])).first

@@ -30,6 +30,11 @@ import Testing
     #expect(fragment.mids.isEmpty && fragment.candidates.isEmpty)
   }
 
+  @Test func otherLinesArePassedBy() throws {
+    let text = "v=0\na=mid:0 \nc=IN IP4 0.0.0.0\n\nx\na=ice-ufrag:EsAw"
+    #expect(try SDPFragment.parse(text).serialized() == "a=mid:0\r\na=ice-ufrag:EsAw\r\n")
+  }
+
   @Test func restartIsRecognisedAndAnswered() throws {
     let session = try negotiate(Vectors.offer("chromium-156-sendonly-av"))
     #expect(try SDPFragment.parse(Self.text).restartsICE(of: session.remote))
@@ -44,8 +49,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "v=0", "a=candidate:nonsense", "m=audio", "x", "a=", "a=mid:0\nc=IN IP4 0.0.0.0", "a=ice-ufrag:x",
-    "a=ice-pwd:short",
+    "v=0", "a=candidate:nonsense", "m=audio", "x", "a=", "a=ice-ufrag:x", "a=ice-pwd:short",
   ])
   func badFragments(text: String) {
     #expect(throws: SDPError.self) { try SDPFragment.parse(text) }

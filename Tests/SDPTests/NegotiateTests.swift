@@ -38,12 +38,13 @@ import Testing
     #expect(video.cname == "97ZZyik8ps856tjl")
     #expect(video.extensions[ExtensionURI.transportWideSequence] == 4)
     #expect(video.extensions["urn:ietf:params:rtp-hdrext:toffset"] == nil)
-    #expect(audio.codecs.map(\.name) == ["opus", "red"])
+    #expect(
+      audio.codecs.map(\.name) == ["opus", "red", "G722", "PCMU", "PCMA", "CN", "telephone-event", "telephone-event"])
     #expect(audio.codecs[1].fmtp == "111/111")
     #expect(audio.msid?.track == "3c0fbdca-30ae-4560-a660-bb77e0ebd46e")
     let answer = session.answer.media[1]
-    #expect(answer.formats == ["111", "63"])
-    #expect(answer.attributes("rtpmap") == ["111 opus/48000/2", "63 red/48000/2"])
+    #expect(answer.formats == ["111", "63", "9", "0", "8", "13", "110", "126"])
+    #expect(answer.attributes("rtpmap").prefix(3) == ["111 opus/48000/2", "63 red/48000/2", "9 G722/8000"])
     #expect(answer.attributes("fmtp") == ["111 minptime=10;useinbandfec=1", "63 111/111"])
     #expect(session.answer.media[0].port == 3478)
     #expect(session.answer.media[0].first(.connection) == "IN IP4 192.0.2.1")

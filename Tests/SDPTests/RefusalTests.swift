@@ -22,7 +22,7 @@ import Testing
     #expect(try refuse("a=group:BUNDLE 0 1\n", "") == .noBundle)
     #expect(try refuse("a=group:BUNDLE 0 1\n", "a=group:BUNDLE x y\n") == .notInBundle(mid: "0"))
     #expect(try refuse("a=rtcp-mux\n", "") == .noRTCPMux(mid: "0"))
-    #expect(try refuse("UDP/TLS/RTP/SAVPF", "RTP/AVP") == .unencrypted(protocolName: "RTP/AVP"))
+    #expect(try refuse("s=-\n", "s=-\na=ice-lite\n") == .bothICELite)
     #expect(try refuse("a=fingerprint:sha-256 ", "a=fingerprint:sha-1 ") == .badFingerprint)
     #expect(try refuse("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 AB:") == .badFingerprint)
     #expect(try refuse("a=fingerprint:", "a=thumbprint:") == .noFingerprint)
@@ -32,7 +32,16 @@ import Testing
     #expect(try refuse("a=setup:actpass", "a=setup:sometimes") == .badSetup("sometimes"))
     #expect(try refuse("a=mid:1\n", "") == .noMid(index: 1))
     #expect(try refuse("a=mid:1\n", "a=mid:0\n") == .duplicateMid("0"))
-    #expect(try refuse("a=mid:1\n", "a=mid:12345678901234567\n") == .noMid(index: 1))
+    #expect(try refuse("a=mid:1\n", "a=mid:12345678901234567\n") == .longMid("12345678901234567"))
+  }
+
+  @Test func clearRTPIsRefused() throws {
+    let text = try Vectors.text("chromium-156-sendonly-av").replacing("a=fingerprint:", with: "a=thumbprint:")
+    for profile in ["RTP/AVP", "RTP/AVPF"] {
+      #expect(throws: SDPError.unencrypted(protocolName: profile)) {
+        try negotiate(SessionDescription.parse(text.replacing("UDP/TLS/RTP/SAVPF", with: profile)))
+      }
+    }
   }
 
   @Test func sdes() throws {
@@ -59,7 +68,7 @@ import Testing
   @Test func noCommonCodec() throws {
     #expect(throws: SDPError.noCommonCodec) {
       var offer = try Vectors.offer("chromium-156-sendonly-av")
-      for index in offer.media.indices { offer.media[index].formats = ["9", "13"] }
+      for index in offer.media.indices { offer.media[index].formats = ["13", "126"] }
       _ = try negotiate(offer)
     }
   }

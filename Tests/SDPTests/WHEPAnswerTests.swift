@@ -51,11 +51,43 @@ import Testing
 
   @Test func withoutCommonCodecItSaysSo() throws {
     let h264 = try track("v", .video, from: "chromium-156-sendonly-av-h264-only", ssrc: 1)
-    #expect(throws: SDPError.noCommonCodec) { try play(Vectors.offer("firefox-153-recvonly-av"), [h264]) }
+    let offer = try Vectors.offer("firefox-153-recvonly-av")
+    let published = ["H264 42001f", "H264 42e01f", "H264 4d001f"]
+    let error = SDPError.unplayable(kind: "video", published: published, taken: ["VP8", "VP9", "AV1"])
+    #expect(throws: error) { try play(offer, [h264]) }
     let audio = try track("a", .audio, from: "chromium-156-sendonly-av", ssrc: 3)
-    let (_, media) = try play(Vectors.offer("firefox-153-recvonly-av"), [h264, audio])
-    #expect(media.map(\.trackID) == ["a"])
-    #expect(media[0].codecs.map(\.name) == ["opus"])
+    #expect(throws: error, "sound alone is half a success") { try play(offer, [h264, audio]) }
+    let vp8 = try track("w", .video, from: "firefox-153-sendonly-av", ssrc: 5)
+    let (_, media) = try play(Vectors.offer("firefox-153-recvonly-av"), [vp8, audio])
+    #expect(Set(media.map(\.trackID)) == ["w", "a"])
+  }
+
+  @Test func ofSeveralVideosOneMayBeLeftOut() throws {
+    let names = ["chromium-156-sendonly-av-h264-only", "firefox-153-sendonly-av-vp9-only"]
+    let tracks = try names.enumerated().map {
+      try track("v\($0.offset)", .video, from: $0.element, ssrc: UInt32($0.offset))
+    }
+    var offer = try Vectors.offer("chromium-156-recvonly-3video-1audio")
+    for index in offer.media.indices where offer.media[index].kind == .video { offer.media[index].formats = ["98"] }
+    let (_, media) = try play(offer, tracks)
+    #expect(media.map(\.refusal) == [nil, .codecs] && media.map(\.trackID) == ["v1", "v0"])
+  }
+
+  @Test("What flows decides, where it is known", arguments: [nil, 96, 102] as [UInt8?])
+  func whatFlowsDecides(flowing: UInt8?) throws {
+    var chromium = try track("v", .video, from: "chromium-156-sendonly-av", ssrc: 1)
+    chromium.flowing = flowing
+    var offer = try Vectors.offer("chromium-156-recvonly-av")
+    for index in offer.media.indices where offer.media[index].kind == .video {
+      offer.media[index].formats = offer.media[index].payloadTypes.filter {
+        offer.media[index].rtpMaps[$0]?.name == "H264"
+      }.map { "\($0)" }
+    }
+    if flowing == 96 {
+      #expect(throws: SDPError.self, "VP8 comes, H264 is taken") { try play(offer, [chromium]) }
+    } else {
+      #expect(try play(offer, [chromium]).1.map(\.refusal) == [nil])
+    }
   }
 
   @Test func withoutTracksEverythingIsInactive() throws {

@@ -44,7 +44,7 @@ import Wire
     #expect(answer.bundle == ["0"])
     #expect(ann.errors == [.limitExceeded] && ann.targets == [.publish])
     let said = ann.heard.compactMap { if case .error(_, let message, _) = $0 { message } else { nil } }
-    #expect(said.first?.contains("mid 1 refused") == true && said.first?.contains("max-tracks") == true)
+    #expect(said.first?.contains("a=mid:1 (audio) refused") == true && said.first?.contains("max-tracks") == true)
     #expect(world.routes.sources.map(\.kind) == [.video, .video])
   }
 
@@ -198,5 +198,18 @@ import Wire
     #expect(administer(.close(room: "class")) == .done)
     #expect(bob.errors == [.roomClosed])
     #expect(world.sfu.report(now: world.now).rooms.isEmpty)
+  }
+
+  @Test func oneSSRCOnTwoMediaLinesIsRefused() throws {
+    let world = try World()
+    let ann = world.join("ann")
+    let twice = HostileOffer.tracks(2, first: ann).replacing(
+      "a=ssrc:\(ann.connection.rawValue * 1000 + 1) ", with: "a=ssrc:7 "
+    )
+    .replacing("a=ssrc:\(ann.connection.rawValue * 1000) ", with: "a=ssrc:7 ")
+    ann.say(.publish(sdp: twice, sources: [:]))
+    #expect(ann.errors == [.unsupportedSDP])
+    #expect(
+      ann.answers.isEmpty && world.sfu.report(now: world.now).rooms.first?.participants.first?.tracks.isEmpty == true)
   }
 }

@@ -23,7 +23,7 @@ import Wire
     let world = try World()
     let viewer = world.join("bob", room: "live")
     let peer = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, let tag, _) = try whip(peer, in: world) else {
+    guard case .created(let resource, let answer, let tag, _, _) = try whip(peer, in: world) else {
       return #expect(Bool(false), "not created")
     }
     try peer.connect(by: answer)
@@ -40,7 +40,7 @@ import Wire
   @Test func aNewWHIPPublisherOfANameReplacesTheOld() throws {
     let world = try World()
     let first = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
+    guard case .created(_, let answer, _, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
     try first.connect(by: answer)
     _ = try whip(BrowserPeer(in: world), in: world)
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
@@ -52,7 +52,7 @@ import Wire
   @Test func aFullRoomTakesTheReplacementOfOneOfItsOwn() throws {
     let world = try World(participants: 1)
     let first = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
+    guard case .created(_, let answer, _, _, _) = try whip(first, in: world) else { return #expect(Bool(false)) }
     try first.connect(by: answer)
     guard case .created = try whip(BrowserPeer(in: world), in: world) else {
       return #expect(Bool(false), "its own place is free to it")
@@ -67,7 +67,7 @@ import Wire
     let world = try World(requiresTokens: true)
     let owner = Grants(room: "live", identity: "camera")
     let first = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _, _) = try whip(first, in: world, grants: owner) else {
+    guard case .created(_, let answer, _, _, _) = try whip(first, in: world, grants: owner) else {
       return #expect(Bool(false))
     }
     try first.connect(by: answer)
@@ -87,10 +87,29 @@ import Wire
     #expect(world.sfu.report(now: world.now).rooms.first?.participants.count == 1)
   }
 
+  /// Everyone in a room is told the ids of all, and a token's sub may be any name.
+  @Test func aTokenForANameThatIsAnIdEvictsNobody() throws {
+    let world = try World(requiresTokens: true)
+    let first = try BrowserPeer(in: world)
+    guard case .created(_, let answer, _, _, _) = try whip(first, in: world, grants: Grants(identity: "camera")) else {
+      return #expect(Bool(false))
+    }
+    try first.connect(by: answer)
+    let id = try #require(world.sfu.report(now: world.now).rooms.first?.participants.first?.id)
+    let offer = try Vectors.offer("chromium-156-sendonly-av", as: BrowserPeer(in: world))
+    let ofId = ResourceRequest.create(
+      .publish, room: "live", participant: id, offer: offer, grants: Grants(room: "live", identity: id))
+    #expect(try ask(ofId, of: world).status == 409)
+    #expect(world.join(id, room: "live").errors == [.nameTaken])
+    #expect(world.join(id, room: "elsewhere").errors == [.nameTaken])
+    #expect(world.routes.removedTransports.isEmpty)
+    #expect(world.sfu.report(now: world.now).rooms.first?.participants.map(\.id) == [id])
+  }
+
   @Test func patchRestartsICEWithTheRightTag() throws {
     let world = try World()
     let peer = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, let tag, _) = try whip(peer, in: world) else {
+    guard case .created(let resource, let answer, let tag, _, _) = try whip(peer, in: world) else {
       return #expect(Bool(false))
     }
     try peer.connect(by: answer)
@@ -132,9 +151,9 @@ import Wire
       .subscribe, room: "live", participant: "camera", offer: offer, grants: .everything)
     #expect(try ask(play, of: world).status == 404)
     let camera = try BrowserPeer(in: world)
-    guard case .created(_, let answer, _, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
+    guard case .created(_, let answer, _, _, _) = try whip(camera, in: world) else { return #expect(Bool(false)) }
     try camera.connect(by: answer)
-    guard case .created(_, let played, _, _) = try ask(play, of: world) else {
+    guard case .created(_, let played, _, _, _) = try ask(play, of: world) else {
       return #expect(Bool(false), "not played")
     }
     try viewer.connect(by: played)
@@ -150,7 +169,7 @@ import Wire
   @Test func aViewerEndsWithItsPublisher() throws {
     let world = try World()
     let camera = try BrowserPeer(in: world)
-    guard case .created(let resource, let answer, _, _) = try whip(camera, in: world) else {
+    guard case .created(let resource, let answer, _, _, _) = try whip(camera, in: world) else {
       return #expect(Bool(false))
     }
     try camera.connect(by: answer)
@@ -165,7 +184,7 @@ import Wire
     let offer = try Vectors.offer("chromium-156-recvonly-av", as: viewer)
     let request = ResourceRequest.create(
       .subscribe, room: "live", participant: name, offer: offer, grants: .everything)
-    guard case .created(_, let answer, _, _) = try ask(request, of: world) else {
+    guard case .created(_, let answer, _, _, _) = try ask(request, of: world) else {
       return #expect(Bool(false), "not played")
     }
     try viewer.connect(by: answer)
@@ -271,7 +290,7 @@ import Wire
       .replacing("a=setup:actpass", with: "a=setup:passive")
     let request = ResourceRequest.create(
       .publish, room: "live", participant: "camera", offer: offer, grants: .everything)
-    guard case .created(let resource, let answer, _, _) = try ask(request, of: world) else {
+    guard case .created(let resource, let answer, _, _, _) = try ask(request, of: world) else {
       return #expect(Bool(false))
     }
     let restart = "a=ice-ufrag:newuf\r\na=ice-pwd:newpasswordnewpasswordnew\r\n"

@@ -52,7 +52,7 @@ import Wire
   private func ask(_ role: PeerRole, _ name: String, _ offer: String, _ world: World) throws -> String {
     let request = ResourceRequest.create(role, room: "class", participant: name, offer: offer, grants: .everything)
     let answers = world.handle(.request(RequestID(rawValue: world.nextID()), request)).compactMap { command in
-      if case .respond(_, .created(_, let answer, _, _)) = command { answer } else { nil }
+      if case .respond(_, .created(_, let answer, _, _, _)) = command { answer } else { nil }
     }
     return try #require(answers.first)
   }

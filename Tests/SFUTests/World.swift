@@ -111,6 +111,10 @@ final class BrowserPeer {
   /// A nominating check with the server's credentials as `sdp` has them, then DTLS.
   func connect(by sdp: String) throws {
     try check(by: sdp)
+    beginDTLS()
+  }
+
+  func beginDTLS() {
     perform(dtls.start(now: world.now))
     deliver()
   }
@@ -138,8 +142,8 @@ final class BrowserPeer {
     world.handle(.fastPath(.datagram(bytes: datagram, tuple: forged ?? tuple, receivedAt: world.now)))
   }
 
-  func send(_ packets: [RTCPPacket]) {
-    if let bytes = srtcp?.protect(RTCPPacket.encode(packets)) { send(bytes) }
+  func send(_ packets: [RTCPPacket], from other: FiveTuple? = nil) {
+    if let bytes = srtcp?.protect(RTCPPacket.encode(packets)) { send(bytes, from: other) }
   }
 
   func received(_ bytes: [UInt8]) {

@@ -228,6 +228,23 @@ import Testing
     #expect(try dead.isAtEnd(), "it does not answer")
   }
 
+  /// A process that was stopped, or a loop that something held up, has not listened.
+  @Test func theServersOwnAbsenceIsNobodysSilence() throws {
+    var limits = SignallingLimits()
+    limits.pingInterval = .milliseconds(100)
+    limits.silenceTimeout = .seconds(1)
+    let server = try TestServer(limits: limits)
+    let client = try open(server)
+    client.send(message: join)
+    _ = try client.message()
+    try server.withCalls { _ in sleep(4) }
+    for _ in 0..<30 {
+      let ping = try client.frame()
+      #expect(ping.opcode == 9)
+      client.send(frame: 10, ping.payload)
+    }
+  }
+
   @Test func closesWhoDoesNotJoin() throws {
     var limits = SignallingLimits()
     limits.joinTimeout = .seconds(2)

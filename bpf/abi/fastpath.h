@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The contract between the kernel side (bpf/) and the worker (Sources/FastPath): both compile this file.
  *
  * Fixed-width fields, no hidden padding. Fields marked "network order" hold octets as they are in packets. */

@@ -31,9 +31,8 @@ public struct APP: Hashable, Sendable {
     self.data = data
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
-    subtype = raw.count
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
+    subtype = reader.count
     ssrc = try reader.u32()
     name = try reader.u32()
     data = reader.rest()

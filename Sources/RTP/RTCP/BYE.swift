@@ -28,17 +28,11 @@ public struct BYE: Hashable, Sendable {
   /// The reason, for people: invalid UTF-8 repaired.
   public var reason: String? { reasonText.map { String(decoding: $0, as: UTF8.self) } }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
-    var ssrcs: [UInt32] = []
-    for _ in 0..<raw.count { ssrcs.append(try reader.u32()) }
-    self.ssrcs = ssrcs
-    guard reader.remaining > 0 else {
-      reasonText = nil
-      return
-    }
-    let length = try reader.u8()
-    reasonText = try reader.take(Int(length))
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
+    ssrcs = reader.list(of: Int(reader.count)) { (reader) throws(RTCPError) in try reader.u32() }
+    reasonText =
+      reader.remaining == 0
+      ? nil : reader.whole { (reader) throws(RTCPError) in try reader.take(Int(try reader.u8())) }
   }
 
   var raw: RawRTCPPacket {

@@ -41,15 +41,13 @@ public struct FIR: Hashable, Sendable {
     self.entries = entries
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     senderSSRC = try reader.u32()
     _ = try reader.u32()
-    entries = []
-    while reader.remaining > 0 {
-      let ssrc = try reader.u32()
-      entries.append(Entry(ssrc: ssrc, sequenceNumber: try reader.u8()))
+    entries = reader.list { (reader) throws(RTCPError) in
+      let entry = Entry(ssrc: try reader.u32(), sequenceNumber: try reader.u8())
       _ = try reader.u24()
+      return entry
     }
   }
 

@@ -30,16 +30,14 @@ public struct NACK: Hashable, Sendable {
     self.lost = lost
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     senderSSRC = try reader.u32()
     mediaSSRC = try reader.u32()
     lost = []
-    while reader.remaining > 0 {
-      let packetID = try reader.u16()
-      let bitmask = try reader.u16()
+    for pair in reader.list({ (reader) throws(RTCPError) in try reader.u32() }) {
+      let packetID = UInt16(truncatingIfNeeded: pair >> 16)
       lost.append(packetID)
-      for bit in 0..<UInt16(16) where bitmask >> bit & 1 == 1 { lost.append(packetID &+ bit &+ 1) }
+      for bit in 0..<UInt16(16) where pair >> bit & 1 == 1 { lost.append(packetID &+ bit &+ 1) }
     }
   }
 

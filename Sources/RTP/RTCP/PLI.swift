@@ -24,8 +24,7 @@ public struct PLI: Hashable, Sendable {
     self.mediaSSRC = mediaSSRC
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     senderSSRC = try reader.u32()
     mediaSSRC = try reader.u32()
   }

@@ -41,8 +41,7 @@ public struct REMB: Hashable, Sendable {
     return reader.advance(by: 8) && reader.u32() == identifier
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     senderSSRC = try reader.u32()
     _ = try reader.u32()
     _ = try reader.u32()
@@ -52,8 +51,7 @@ public struct REMB: Hashable, Sendable {
     let mantissa = UInt64(word & 0x3ffff)
     // Shifted there and back it is the same only if nothing fell out at the top.
     bitrate = (mantissa << exponent) >> exponent == mantissa ? mantissa << exponent : .max
-    ssrcs = []
-    for _ in 0..<count { ssrcs.append(try reader.u32()) }
+    ssrcs = reader.list(of: Int(count)) { (reader) throws(RTCPError) in try reader.u32() }
   }
 
   var raw: RawRTCPPacket {

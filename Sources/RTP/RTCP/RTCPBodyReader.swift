@@ -2,12 +2,40 @@ import Wire
 
 /// Reads one packet's body; a read past its end throws `truncatedBody`.
 struct RTCPBodyReader {
+  /// The five bits of the packet's header.
+  let count: UInt8
+  /// Why a list ended before it should have; nil: none did.
+  private(set) var shortfall: RTCPError?
   private var reader: ByteReader
   private let packetType: UInt8
 
   init(_ raw: RawRTCPPacket) {
     reader = ByteReader(raw.content)
+    count = raw.count
     packetType = raw.packetType
+  }
+
+  /// Up to `count` elements, or as many as there are; the first that is not whole ends the list, and the reading.
+  mutating func list<Element>(
+    of count: Int = .max, _ element: (inout RTCPBodyReader) throws(RTCPError) -> Element
+  ) -> [Element] {
+    var elements: [Element] = []
+    while elements.count < count, count < .max || remaining > 0 {
+      guard let next = whole(element) else { break }
+      elements.append(next)
+    }
+    return elements
+  }
+
+  /// nil, with a note of it, if there is not enough left for it.
+  mutating func whole<Element>(_ element: (inout RTCPBodyReader) throws(RTCPError) -> Element) -> Element? {
+    do throws(RTCPError) {
+      return try element(&self)
+    } catch {
+      shortfall = shortfall ?? error
+      _ = reader.rest()
+      return nil
+    }
   }
 
   var remaining: Int { reader.remaining }

@@ -15,15 +15,11 @@ public enum RTCPPacket: Hashable, Sendable {
   /// Of a type or feedback format not listed above, extended reports (RFC 3611) among them.
   case unknown(RawRTCPPacket)
 
-  /// Reads all packets of one datagram in clear: a compound packet (RFC 3550 section 6.1) or one of reduced size
-  /// (RFC 5506). One malformed packet condemns the datagram.
+  /// All packets of one datagram in clear, if every one is without fault. `RTCPCompound` takes what can be read.
   public static func decode(compound bytes: [UInt8]) throws(RTCPError) -> [RTCPPacket] {
-    var reader = ByteReader(bytes)
-    var packets: [RTCPPacket] = []
-    repeat {
-      packets.append(try RTCPPacket(RawRTCPPacket(from: &reader)))
-    } while !reader.isAtEnd
-    return packets
+    let compound = RTCPCompound(bytes)
+    if let fault = compound.faults.first { throw fault }
+    return compound.packets
   }
 
   /// One datagram with `packets` in their order. The caller chooses an order that RFC 3550 section 6.1 allows. A
@@ -34,33 +30,38 @@ public enum RTCPPacket: Hashable, Sendable {
     return writer.bytes
   }
 
-  /// Interprets one framed packet.
-  public init(_ raw: RawRTCPPacket) throws(RTCPError) {
+  /// Interprets one framed packet. Lists that end before their announced length are taken as far as they go, which
+  /// `reader` notes.
+  init(_ raw: RawRTCPPacket, _ reader: inout RTCPBodyReader) throws(RTCPError) {
     switch raw.packetType {
-    case RTCPPacketType.senderReport: self = .senderReport(try SenderReport(raw))
-    case RTCPPacketType.receiverReport: self = .receiverReport(try ReceiverReport(raw))
-    case RTCPPacketType.sourceDescription: self = .sdes(try SDES(raw))
-    case RTCPPacketType.goodbye: self = .bye(try BYE(raw))
-    case RTCPPacketType.applicationDefined: self = .app(try APP(raw))
-    case RTCPPacketType.transportLayerFeedback: self = try Self.transportLayer(raw)
-    case RTCPPacketType.payloadSpecificFeedback: self = try Self.payloadSpecific(raw)
+    case RTCPPacketType.senderReport: self = .senderReport(try SenderReport(&reader))
+    case RTCPPacketType.receiverReport: self = .receiverReport(try ReceiverReport(&reader))
+    case RTCPPacketType.sourceDescription: self = .sdes(try SDES(&reader))
+    case RTCPPacketType.goodbye: self = .bye(try BYE(&reader))
+    case RTCPPacketType.applicationDefined: self = .app(try APP(&reader))
+    case RTCPPacketType.transportLayerFeedback: self = try Self.transportLayer(raw, &reader)
+    case RTCPPacketType.payloadSpecificFeedback: self = try Self.payloadSpecific(raw, &reader)
     default: self = .unknown(raw)
     }
   }
 
-  private static func transportLayer(_ raw: RawRTCPPacket) throws(RTCPError) -> RTCPPacket {
+  private static func transportLayer(
+    _ raw: RawRTCPPacket, _ reader: inout RTCPBodyReader
+  ) throws(RTCPError) -> RTCPPacket {
     switch raw.count {
-    case NACK.format: .nack(try NACK(raw))
-    case TransportFeedback.format: .transportFeedback(try TransportFeedback(raw))
+    case NACK.format: .nack(try NACK(&reader))
+    case TransportFeedback.format: .transportFeedback(try TransportFeedback(&reader))
     default: .unknown(raw)
     }
   }
 
-  private static func payloadSpecific(_ raw: RawRTCPPacket) throws(RTCPError) -> RTCPPacket {
+  private static func payloadSpecific(
+    _ raw: RawRTCPPacket, _ reader: inout RTCPBodyReader
+  ) throws(RTCPError) -> RTCPPacket {
     switch raw.count {
-    case PLI.format: .pli(try PLI(raw))
-    case FIR.format: .fir(try FIR(raw))
-    case REMB.format where REMB.isREMB(raw): .remb(try REMB(raw))
+    case PLI.format: .pli(try PLI(&reader))
+    case FIR.format: .fir(try FIR(&reader))
+    case REMB.format where REMB.isREMB(raw): .remb(try REMB(&reader))
     default: .unknown(raw)
     }
   }

@@ -47,21 +47,24 @@ public struct RawRTCPPacket: Hashable, Sendable {
     return body.dropLast(Int(padding))
   }
 
-  /// Takes the next packet of a compound; throws without a promise about where `reader` then is.
-  init(from reader: inout ByteReader) throws(RTCPError) {
+  /// Takes the next packet of a compound. One that is said to go on beyond the datagram ends with it, and a padding count
+  /// that cannot be is none; both are noted in `faults`.
+  init(from reader: inout ByteReader, faults: inout [RTCPError]) throws(RTCPError) {
     guard let first = reader.u8(), let packetType = reader.u8(), let words = reader.u16() else {
       throw .truncatedHeader
     }
     guard first >> 6 == 2 else { throw .badVersion(first >> 6) }
-    guard let body = reader.take(Int(words) * 4) else { throw .truncatedPacket(packetType: packetType) }
+    let length = Int(words) * 4
+    if length > reader.remaining { faults.append(.truncatedPacket(packetType: packetType)) }
+    let body = reader.take(min(length, reader.remaining & ~3)) ?? []
+    if length > reader.remaining + body.count { _ = reader.rest() }
     count = first & 0x1f
     self.packetType = packetType
     self.body = Array(body)
-    hasPadding = first & 0x20 != 0
-    guard hasPadding else { return }
-    guard let padding = body.last, padding > 0, Int(padding) <= body.count else {
-      throw .badPadding(packetType: packetType)
-    }
+    let isPadded = first & 0x20 != 0
+    let padding = Int(body.last ?? 0)
+    hasPadding = isPadded && padding > 0 && padding <= body.count
+    if isPadded, !hasPadding { faults.append(.badPadding(packetType: packetType)) }
   }
 
   /// Appends the packet. One too long for the length field (256 KiB) is left out.

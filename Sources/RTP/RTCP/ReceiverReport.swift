@@ -27,11 +27,9 @@ public struct ReceiverReport: Hashable, Sendable {
     self.profileExtensions = profileExtensions
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     ssrc = try reader.u32()
-    blocks = []
-    for _ in 0..<raw.count { blocks.append(try ReportBlock(from: &reader)) }
+    blocks = reader.list(of: Int(reader.count)) { (reader) throws(RTCPError) in try ReportBlock(from: &reader) }
     profileExtensions = reader.rest()
   }
 

@@ -57,26 +57,24 @@ public struct SDES: Hashable, Sendable {
     return items.first { $0.type == Item.cname }.map { String(decoding: $0.text, as: UTF8.self) }
   }
 
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
-    chunks = []
-    for _ in 0..<raw.count {
-      let ssrc = try reader.u32()
-      chunks.append(Chunk(ssrc: ssrc, items: try Self.items(from: &reader)))
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
+    chunks = reader.list(of: Int(reader.count)) { (reader) throws(RTCPError) in
+      Chunk(ssrc: try reader.u32(), items: Self.items(from: &reader))
     }
   }
 
   /// Items up to and with the null bytes that end the chunk at a 32-bit boundary.
-  private static func items(from reader: inout RTCPBodyReader) throws(RTCPError) -> [Item] {
+  private static func items(from reader: inout RTCPBodyReader) -> [Item] {
     var items: [Item] = []
-    while true {
-      let type = try reader.u8()
-      guard type != 0 else { break }
-      let length = try reader.u8()
-      items.append(Item(type: type, text: try reader.take(Int(length))))
-    }
-    _ = try reader.take((4 - reader.position % 4) % 4)
+    while let item = reader.whole(Self.item), item.type != 0 { items.append(item) }
+    _ = reader.whole { (reader) throws(RTCPError) in try reader.take((4 - reader.position % 4) % 4) }
     return items
+  }
+
+  /// Of type 0 where the items end.
+  private static func item(from reader: inout RTCPBodyReader) throws(RTCPError) -> Item {
+    let type = try reader.u8()
+    return Item(type: type, text: type == 0 ? [] : try reader.take(Int(try reader.u8())))
   }
 
   var raw: RawRTCPPacket {

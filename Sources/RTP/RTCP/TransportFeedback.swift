@@ -77,8 +77,7 @@ public struct TransportFeedback: Hashable, Sendable {
 }
 
 extension TransportFeedback {
-  init(_ raw: RawRTCPPacket) throws(RTCPError) {
-    var reader = RTCPBodyReader(raw)
+  init(_ reader: inout RTCPBodyReader) throws(RTCPError) {
     senderSSRC = try reader.u32()
     mediaSSRC = try reader.u32()
     baseSequence = try reader.u16()

@@ -32,6 +32,15 @@ public struct RTPMap: Hashable, Sendable {
   ]
 }
 
+/// Feedback messages, each once, at most 32.
+private struct FeedbackMessages {
+  private(set) var list: [String] = []
+
+  mutating func add(_ message: String) {
+    if list.count < 32, !list.contains(message) { list.append(message) }
+  }
+}
+
 extension MediaDescription {
   /// Every payload type of the m-line that has a (first) rtpmap, written or static.
   public var rtpMaps: [UInt8: RTPMap] {
@@ -61,17 +70,22 @@ extension MediaDescription {
   /// RTCP feedback (RFC 4585 section 4.2), e.g. "nack pli", by payload type, at most 32 messages each. What was said
   /// of `*` holds for all.
   public var feedback: [UInt8: [String]] {
-    var found: [UInt8: [String]] = [:]
-    let types = payloadTypes
+    var found: [UInt8: FeedbackMessages] = [:]
+    var ofAll = FeedbackMessages()
     for value in attributes("rtcp-fb") {
       guard let (format, text) = value.cut(at: " ") else { continue }
-      let message = text.words.joined(separator: " ")
-      let targets: [UInt8] = format == "*" ? types : decimal(format).map { [$0] } ?? []
-      for type in targets where (found[type]?.count ?? 0) < 32 && found[type]?.contains(message) != true {
-        found[type, default: []].append(message)
+      let message = text.words(first: 4).joined(separator: " ")
+      if format == "*" {
+        ofAll.add(message)
+      } else if let type: UInt8 = decimal(format) {
+        found[type, default: FeedbackMessages()].add(message)
       }
     }
-    return found
+    guard !ofAll.list.isEmpty else { return found.mapValues(\.list) }
+    for type in payloadTypes {
+      for message in ofAll.list { found[type, default: FeedbackMessages()].add(message) }
+    }
+    return found.mapValues(\.list)
   }
 
   /// The codecs of the m-line in its order, RTX (RFC 4588) folded into what it repairs; at most 48.

@@ -15,7 +15,7 @@ public struct ExtensionMap: Hashable, Sendable {
   }
 
   init?(attribute: some StringProtocol) {
-    let words = attribute.words
+    let words = attribute.words(first: 2)
     guard words.count >= 2 else { return nil }
     let (number, direction) = words[0].cut(at: "/").map { ($0.before, Optional($0.after)) } ?? (words[0], nil)
     guard let id: UInt16 = decimal(number), id > 0 else { return nil }
@@ -35,17 +35,34 @@ public struct ExtensionMap: Hashable, Sendable {
   }
 }
 
+extension ExtensionMap {
+  private static let ids: ClosedRange<UInt16> = 1...14
+
+  /// Those whose ids fit one-byte elements; an id or a URI that comes again is left out.
+  static func usable(in attributes: some Sequence<Substring>) -> [ExtensionMap] {
+    first(of: attributes.lazy.compactMap { ExtensionMap(attribute: $0) }.filter { ids.contains($0.id) })
+  }
+
+  /// The first of each id and URI; no more than there are ids.
+  fileprivate static func first(of maps: some Sequence<ExtensionMap>) -> [ExtensionMap] {
+    var taken: [ExtensionMap] = []
+    for map in maps where !taken.contains(where: { $0.id == map.id || $0.uri == map.uri }) {
+      taken.append(map)
+      if taken.count == ids.count { break }
+    }
+    return taken
+  }
+}
+
+extension SDPSection {
+  /// The section's own.
+  fileprivate var extensionMaps: [ExtensionMap] { table.extensionMaps ?? ExtensionMap.usable(in: attributes("extmap")) }
+}
+
 extension MediaDescription {
   /// Header extensions of this m-line, else of the session, whose ids fit one-byte elements (1 to 14); an id or a URI
   /// that comes again is left out.
   public func extensionMaps(in session: SessionDescription) -> [ExtensionMap] {
-    var ids = Set<UInt16>()
-    var uris = Set<String>()
-    return (attributes("extmap") + session.attributes("extmap")).compactMap { text in
-      guard let map = ExtensionMap(attribute: text), (1...14).contains(map.id) else { return nil }
-      guard !ids.contains(map.id), uris.insert(map.uri).inserted else { return nil }
-      ids.insert(map.id)
-      return map
-    }
+    ExtensionMap.first(of: [extensionMaps, session.extensionMaps].joined())
   }
 }

@@ -30,7 +30,8 @@ public struct MediaDescription: Hashable, Sendable, SDPSection {
   public var protocolName: String
   /// Payload types, for RTP.
   public var formats: [String]
-  public var lines: [SDPLine]
+  public var lines: [SDPLine] { didSet { table = .none } }
+  public private(set) var table = AttributeTable.none
 
   public init(kind: Kind, port: UInt16, protocolName: String, formats: [String], lines: [SDPLine] = []) {
     self.kind = kind
@@ -39,6 +40,9 @@ public struct MediaDescription: Hashable, Sendable, SDPSection {
     self.formats = formats
     self.lines = lines
   }
+
+  /// Looks up where its attributes are: done with reading lines.
+  mutating func index() { table = AttributeTable(lines) }
 
   /// From what follows `m=`; nil if it is malformed.
   init?(mediaLine: String) {

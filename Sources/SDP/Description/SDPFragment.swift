@@ -6,16 +6,15 @@ public struct SDPFragment: Hashable, Sendable {
   /// The pseudo m-lines, each with its mid, credentials and candidates.
   public var media: [MediaDescription]
 
-  /// Reads a fragment: attribute lines and m-lines, no others.
+  /// Reads a fragment: attribute lines and m-lines (RFC 8840); others are passed by.
   public static func parse(_ text: String, limits: SDPLimits = .standard) throws(SDPError) -> SDPFragment {
     var fragment = SDPFragment(session: [], media: [])
     try forEachLine(of: text, limits: limits) { (number, bytes) throws(SDPError) in
-      guard bytes.count >= 2, bytes[bytes.startIndex + 1] == UInt8(ascii: "="), let letter = bytes.first else {
-        throw .malformedLine(line: number)
-      }
-      let value = String(decoding: bytes.dropFirst(2), as: UTF8.self)
+      guard let letter = bytes.first, bytes.dropFirst().first == UInt8(ascii: "=") else { return }
+      let value = String(decoding: bytes.dropFirst(2), as: UTF8.self).withoutTrailingBlanks
       try fragment.add(Character(Unicode.Scalar(letter)), value, number, limits)
     }
+    guard !fragment.session.isEmpty || !fragment.media.isEmpty else { throw .missingField("a=") }
     return fragment
   }
 
@@ -36,7 +35,7 @@ public struct SDPFragment: Hashable, Sendable {
         throw .badField(line: number, field: "m=", expected: "<media> <port 0-65535> <protocol> <format> …")
       }
       media.append(section)
-    default: throw .badField(line: number, field: "\"\(letter)=\"", expected: "a= or m= lines only (RFC 8840)")
+    default: break
     }
   }
 

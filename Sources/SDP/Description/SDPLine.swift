@@ -47,14 +47,20 @@ public struct SDPLine: Hashable, Sendable {
 /// typed is read from them, so that nothing is lost on the way through.
 public protocol SDPSection {
   var lines: [SDPLine] { get set }
+  /// What the parser found where.
+  var table: AttributeTable { get }
 }
 
 extension SDPSection {
   /// The values of every `a=name:…`, in order.
-  public func attributes(_ name: String) -> [Substring] { lines.compactMap { $0.attributeValue(name) } }
+  public func attributes(_ name: String) -> [Substring] {
+    guard let places = table.places(of: name) else { return lines.compactMap { $0.attributeValue(name) } }
+    return places.compactMap { lines[$0].attributeValue(name) }
+  }
 
   /// The value of the first `a=name:…`; "" for `a=name`.
   public func attribute(_ name: String) -> Substring? {
+    if let places = table.places(of: name) { return places.lazy.compactMap { lines[$0].attributeValue(name) }.first }
     for line in lines { if let value = line.attributeValue(name) { return value } }
     return nil
   }
@@ -77,6 +83,18 @@ func decimal<T: FixedWidthInteger>(_ text: some StringProtocol, as type: T.Type 
 extension StringProtocol {
   /// The words between single or repeated spaces.
   var words: [Substring] { pieces(" ") }
+
+  /// The first words, no more than `limit`; what is behind them is not looked at.
+  func words(first limit: Int) -> [Substring] {
+    var words: [Substring] = []
+    var rest = Substring(self).utf8
+    while words.count < limit, let start = rest.firstIndex(where: { $0 != 0x20 }) {
+      let end = rest[start...].firstIndex(of: 0x20) ?? rest.endIndex
+      words.append(Substring(rest[start..<end]))
+      rest = rest[end...]
+    }
+    return words
+  }
 
   /// The parts between `separator`, an ASCII character.
   func pieces(_ separator: Character, omitsEmpty: Bool = true) -> [Substring] {

@@ -2,12 +2,19 @@
 /// kept.
 public struct SessionDescription: Hashable, Sendable, SDPSection {
   /// `v=`, `o=`, `s=`, `t=` and what else comes before the first m-line.
-  public var lines: [SDPLine]
+  public var lines: [SDPLine] { didSet { table = .none } }
   public var media: [MediaDescription]
+  public private(set) var table = AttributeTable.none
 
   public init(lines: [SDPLine], media: [MediaDescription] = []) {
     self.lines = lines
     self.media = media
+  }
+
+  /// Looks up where the attributes are: done with reading lines.
+  mutating func index() {
+    table = AttributeTable(lines)
+    for place in media.indices { media[place].index() }
   }
 
   /// The text, every line ended by CR LF.

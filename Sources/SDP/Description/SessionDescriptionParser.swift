@@ -4,17 +4,21 @@ public struct SDPLimits: Hashable, Sendable {
   public var lines: Int
   /// Bytes of one line, without its end.
   public var lineBytes: Int
-  /// Lines before the first m-line. They say something of every m-line, and are read anew for each; browsers write ten.
+  /// Lines before the first m-line; browsers write ten.
   public var sessionLines: Int
+  /// Lines under one m-line; browsers write less than 200.
+  public var mediaLines: Int
   public var media: Int
 
   public init(
-    bytes: Int = 256 * 1024, lines: Int = 16384, lineBytes: Int = 8192, sessionLines: Int = 64, media: Int = 256
+    bytes: Int = 256 * 1024, lines: Int = 8192, lineBytes: Int = 8192, sessionLines: Int = 64, mediaLines: Int = 1024,
+    media: Int = 256
   ) {
     self.bytes = bytes
     self.lines = lines
     self.lineBytes = lineBytes
     self.sessionLines = sessionLines
+    self.mediaLines = mediaLines
     self.media = media
   }
 
@@ -22,11 +26,14 @@ public struct SDPLimits: Hashable, Sendable {
 
   /// For the answer to a subscribe offer, which may have hundreds of m-lines of many codecs each; only from a
   /// participant.
-  public static let subscribeAnswer = SDPLimits(bytes: 2 * 1024 * 1024, lines: 65536)
+  public static let subscribeAnswer = SDPLimits(bytes: 1024 * 1024, lines: 32768)
 }
 
 extension SessionDescription {
-  /// Reads a session description. Lines may end in CR LF or LF alone, and empty lines may follow the last.
+  /// Reads a session description. Lines may end in CR LF or LF alone.
+  ///
+  /// What is used is read strictly, where it is used. Whatever else a line holds, it is passed by: an attribute of no known
+  /// form, a field that says nothing here, a line that is none. Sizes are limited alike.
   public static func parse(_ text: String, limits: SDPLimits = .standard) throws(SDPError) -> SessionDescription {
     var parser = SessionDescriptionParser(limits: limits)
     try forEachLine(of: text, limits: limits) { (number, line) throws(SDPError) in try parser.line(number, line) }
@@ -65,24 +72,34 @@ private struct SessionDescriptionParser {
   init(limits: SDPLimits) { self.limits = limits }
 
   mutating func line(_ number: Int, _ bytes: ArraySlice<UInt8>) throws(SDPError) {
-    guard bytes.count >= 2, let letter = bytes.first, bytes[bytes.startIndex + 1] == UInt8(ascii: "=") else {
-      throw .malformedLine(line: number)
-    }
+    guard let letter = bytes.first, bytes.dropFirst().first == UInt8(ascii: "=") else { return }
     let value = String(decoding: bytes.dropFirst(2), as: UTF8.self)
     let character = Character(Unicode.Scalar(letter))
     if character == "m" { return try mediaLine(number, value) }
-    guard let field = SDPField(rawValue: character) else { throw .unknownType(line: number, type: String(character)) }
-    try check(field, value, number)
-    if media.isEmpty {
-      guard lines.count < limits.sessionLines else { throw .tooManySessionLines(limit: limits.sessionLines) }
-      lines.append(SDPLine(field, value))
-    } else {
-      media[media.count - 1].lines.append(SDPLine(field, value))
+    guard let field = SDPField(rawValue: character) else { return }
+    if lines.isEmpty, media.isEmpty { try checkVersion(field, value, number) }
+    try add(SDPLine(field, field == .attribute ? value.withoutTrailingBlanks : value), number)
+  }
+
+  /// What tells that this is a session description at all.
+  private func checkVersion(_ field: SDPField, _ value: String, _ number: Int) throws(SDPError) {
+    guard field == .version else { throw .badField(line: number, field: "order", expected: "v= before all else") }
+    guard value.words == ["0"] else { throw .badField(line: number, field: "v=", expected: "0") }
+  }
+
+  private mutating func add(_ line: SDPLine, _ number: Int) throws(SDPError) {
+    guard media.isEmpty else {
+      guard media[media.count - 1].lines.count < limits.mediaLines else {
+        throw .tooManyMediaLines(line: number, limit: limits.mediaLines)
+      }
+      return media[media.count - 1].lines.append(line)
     }
+    guard lines.count < limits.sessionLines else { throw .tooManySessionLines(limit: limits.sessionLines) }
+    lines.append(line)
   }
 
   private mutating func mediaLine(_ number: Int, _ value: String) throws(SDPError) {
-    guard lines.count >= 3 else {
+    guard !lines.isEmpty else {
       throw .badField(line: number, field: "order", expected: "v=, o=, s= before the first m=")
     }
     guard media.count < limits.media else { throw .tooManyMedia(line: number, limit: limits.media) }
@@ -92,43 +109,21 @@ private struct SessionDescriptionParser {
     media.append(section)
   }
 
-  private func check(_ field: SDPField, _ value: String, _ number: Int) throws(SDPError) {
-    let order: [SDPField] = [.version, .origin, .sessionName]
-    if media.isEmpty, lines.count < order.count, order[lines.count] != field {
-      throw .badField(line: number, field: "order", expected: "\(order[lines.count].rawValue)=")
-    }
-    switch field {
-    case .version where lines.isEmpty:
-      guard value == "0" else { throw .badField(line: number, field: "v=", expected: "0") }
-    case .version, .origin, .sessionName:
-      guard media.isEmpty, lines.count < order.count else {
-        throw .badField(line: number, field: "order", expected: "only one \(field.rawValue)=, before all media")
-      }
-      if field == .origin, SessionDescription.Origin(value) == nil {
-        throw .badField(line: number, field: "o=", expected: "<username> <id> <version> IN IP4|IP6 <address>")
-      }
-    case .timing:
-      guard media.isEmpty, value.words.count == 2, value.words.allSatisfy({ decimal($0, as: UInt64.self) != nil })
-      else {
-        throw .badField(line: number, field: "t=", expected: "<start> <stop>, before all media")
-      }
-    case .connection:
-      guard value.words.count == 3 else { throw .badField(line: number, field: "c=", expected: "IN IP4|IP6 <address>") }
-    case .bandwidth:
-      guard let (type, amount) = value.cut(at: ":"), type.isToken, decimal(amount, as: UInt64.self) != nil else {
-        throw .badField(line: number, field: "b=", expected: "<type>:<kilobits per second>")
-      }
-    case .attribute:
-      let name = value.cut(at: ":")?.before ?? value[...]
-      guard name.isToken else { throw .badField(line: number, field: "a=", expected: "<name> or <name>:<value>") }
-    default: break
-    }
-  }
-
   consuming func finish() throws(SDPError) -> SessionDescription {
-    for (field, name) in [(SDPField.version, "v="), (.origin, "o="), (.sessionName, "s="), (.timing, "t=")] {
+    for (field, name) in [(SDPField.version, "v="), (.origin, "o="), (.sessionName, "s=")] {
       guard lines.contains(where: { $0.field == field }) else { throw .missingField(name) }
     }
-    return SessionDescription(lines: lines, media: media)
+    var session = SessionDescription(lines: lines, media: media)
+    session.index()
+    return session
+  }
+}
+
+extension String {
+  /// Blanks at the end of a line mean nothing, and are easily left there.
+  var withoutTrailingBlanks: String {
+    guard let last = utf8.last, last == 0x20 || last == 0x09 else { return self }
+    let end = utf8.lastIndex { $0 != 0x20 && $0 != 0x09 }
+    return end.map { String(self[...$0]) } ?? ""
   }
 }

@@ -39,6 +39,7 @@ struct AnswerWriter {
     var answer = SessionDescription.ours(
       origin: origin, bundle: bundle,
       mixedExtensions: capabilities.allowsMixedExtensions && checked.session.allowsMixedExtensions)
+    // Without a bundle there is only one.
     let tagged = bundle.first ?? contents.lazy.compactMap { $0?.mid }.first
     let writer = MediaWriter(local: local, setup: setup)
     for (section, content) in zip(checked.session.media, contents) {

@@ -65,7 +65,13 @@ public struct Capabilities: Hashable, Sendable {
     codecs: [
       Codec(kind: .audio, name: "opus", clockRate: 48000, channels: 2),
       Codec(kind: .audio, name: "red", clockRate: 48000, channels: 2),
-    ] + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) },
+      Codec(kind: .audio, name: "G722", clockRate: 8000), Codec(kind: .audio, name: "PCMU", clockRate: 8000),
+      Codec(kind: .audio, name: "PCMA", clockRate: 8000),
+    ]
+      // At the rate of what they go beside.
+      + [8000, 16000, 32000, 48000].flatMap { rate in
+        ["telephone-event", "CN"].map { Codec(kind: .audio, name: $0, clockRate: rate) }
+      } + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) },
     publishExtensions: [
       ExtensionURI.mid, ExtensionURI.rid, ExtensionURI.repairedRID, ExtensionURI.transportWideSequence,
       ExtensionURI.absoluteSendTime,
@@ -84,16 +90,29 @@ public struct Capabilities: Hashable, Sendable {
 }
 
 extension Capabilities {
-  /// Those of the m-line's codecs that pass, in its order. RED (RFC 2198) only beside a codec that it can carry.
+  /// Those of the m-line's codecs that pass, in its order. What carries no media itself only beside a codec that does.
   func common(with section: MediaDescription) -> [NegotiatedCodec] {
-    let passing = section.codecs.filter { codec in
-      let name = codec.name.lowercased()
-      let isKnown = codecs.contains {
-        $0.kind == section.kind && $0.name.lowercased() == name && $0.clockRate == codec.clockRate
-          && $0.channels == codec.channels
-      }
-      return isKnown && (name != "h264" || codec.matches(codec))
-    }
-    return passing.allSatisfy(\.isRED) ? [] : passing
+    let known = Set(codecs.filter { $0.kind == section.kind }.map(\.encoding))
+    let passing = section.codecs.filter { known.contains(CodecIdentity($0).encoding) }
+    return passing.contains(where: \.carriesMedia) ? passing : []
   }
+
+  /// What passes, for people.
+  var codecNames: String {
+    func names(_ kind: MediaDescription.Kind) -> String {
+      codecs.filter { $0.kind == kind && $0.carriesMedia }.map(\.name).joined(separator: ", ")
+    }
+    return "audio: \(names(.audio)); video: \(names(.video))"
+  }
+}
+
+extension Capabilities.Codec {
+  fileprivate var negotiated: NegotiatedCodec {
+    NegotiatedCodec(payloadType: 0, name: name, clockRate: clockRate, channels: channels)
+  }
+
+  fileprivate var encoding: CodecIdentity.Encoding { CodecIdentity(negotiated).encoding }
+
+  /// See `NegotiatedCodec.carriesMedia`.
+  public var carriesMedia: Bool { negotiated.carriesMedia }
 }

@@ -7,6 +7,7 @@ struct MediaWriter {
 
   /// What differs between one m-line and another.
   struct Content {
+    /// Empty: the offer gave none.
     var mid: String
     var kind: MediaDescription.Kind
     var protocolName = "UDP/TLS/RTP/SAVPF"
@@ -32,7 +33,7 @@ struct MediaWriter {
     section.lines.append(.attribute("rtcp", "9 IN IP4 0.0.0.0"))
     if hasCandidates { section.lines += local.candidateLines }
     section.lines += local.lines(setup: setup)
-    section.lines.append(.attribute("mid", content.mid))
+    if !content.mid.isEmpty { section.lines.append(.attribute("mid", content.mid)) }
     if content.allowsMixedExtensions { section.lines.append(.attribute("extmap-allow-mixed")) }
     section.lines += content.extensions.map(\.attribute)
     section.lines.append(.attribute(content.direction.rawValue))

@@ -7,24 +7,73 @@
 public func negotiate(
   offer: SessionDescription, capabilities: Capabilities, local: LocalTransportDescription, previous: NegotiatedSession?
 ) throws(SDPError) -> NegotiatedSession {
-  let checked = try CheckedOffer(offer, isFirst: previous == nil)
-  try checkContinuity(of: offer, after: previous)
-  let transport = try AnsweredTransport(checked, previous: previous)
-  var media = offer.media.enumerated().map { index, section in
-    checked.usable.contains(index)
-      ? NegotiatedMedia(publishing: section, index: index, offer: offer, capabilities: capabilities)
-      : NegotiatedMedia(rejecting: section, index: index)
+  try AcceptedOffer(offer, capabilities: capabilities, previous: previous).answered(by: local)
+}
+
+/// A publisher's offer that will be answered: everything that can be refused has been looked at, and our side of the
+/// transport, which the answer names, need not exist yet.
+public struct AcceptedOffer {
+  /// Whether the offer brought new ICE credentials, so that the answer must, too.
+  public let iceRestart: Bool
+  private let checked: CheckedOffer
+  private let capabilities: Capabilities
+  private let previous: NegotiatedSession?
+  private let transport: AnsweredTransport
+  /// One for each m-line, in order.
+  public let media: [NegotiatedMedia]
+  /// Those that were to send and are rejected.
+  public let refused: [RefusedMedia]
+
+  /// Throws what is wrong with the offer; arguments as of `negotiate`.
+  public init(
+    _ offer: SessionDescription, capabilities: Capabilities, previous: NegotiatedSession?
+  ) throws(SDPError) {
+    checked = try CheckedOffer(offer, isFirst: previous == nil)
+    self.capabilities = capabilities
+    self.previous = previous
+    try checkContinuity(of: offer, after: previous)
+    let transport = try AnsweredTransport(checked, previous: previous)
+    self.transport = transport
+    iceRestart = previous.map { !$0.remote.hasSameCredentials(as: transport.remote) } ?? false
+    let usable = checked.usable
+    var media = offer.media.enumerated().map { index, section in
+      usable.contains(index)
+        ? NegotiatedMedia(publishing: section, index: index, offer: offer, capabilities: capabilities)
+        : NegotiatedMedia(rejecting: section, index: index)
+    }
+    for index in media.indices where media[index].codecs.isEmpty { media[index].isRejected = true }
+    if !usable.isEmpty, media.allSatisfy(\.isRejected) { throw .noCommonCodec }
+    try checkSSRCs(of: media)
+    let surplus = Set(media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks))
+    for index in surplus { media[index] = NegotiatedMedia(rejecting: offer.media[index], index: index) }
+    refused = checked.refused(media, surplus, limit: capabilities.maximumTracks)
+    self.media = media
   }
-  for index in media.indices where media[index].codecs.isEmpty { media[index].isRejected = true }
-  if !checked.usable.isEmpty, media.allSatisfy(\.isRejected) { throw .noCommonCodec }
-  let surplus = media.indices.filter { media[$0].isSending }.dropFirst(capabilities.maximumTracks)
-  for index in surplus { media[index] = NegotiatedMedia(rejecting: offer.media[index], index: index) }
-  let writer = AnswerWriter(checked: checked, capabilities: capabilities, local: local, setup: transport.setup)
-  let contents = media.map { $0.isRejected ? nil : writer.content(of: $0, sending: nil, answers: []) }
-  return NegotiatedSession(
-    answer: writer.answer(contents, previous: previous), remote: transport.remote, media: media,
-    iceRestart: previous.map { !$0.remote.hasSameCredentials(as: transport.remote) } ?? false,
-    localSetup: transport.setup, surplus: surplus.map { media[$0].mid })
+
+  /// The answer, with `local` as our side of the transport.
+  public func answered(by local: LocalTransportDescription) -> NegotiatedSession {
+    let writer = AnswerWriter(checked: checked, capabilities: capabilities, local: local, setup: transport.setup)
+    let contents = media.map { $0.isRejected ? nil : writer.content(of: $0, sending: nil, answers: []) }
+    return NegotiatedSession(
+      answer: writer.answer(contents, previous: previous), remote: transport.remote, media: media,
+      iceRestart: iceRestart, localSetup: transport.setup, refused: refused)
+  }
+}
+
+extension CheckedOffer {
+  /// Those of `media` that were to send and are rejected, with the reason.
+  fileprivate func refused(_ media: [NegotiatedMedia], _ surplus: Set<Int>, limit: Int) -> [RefusedMedia] {
+    zip(media, session.media).compactMap { media, section in
+      guard media.isRejected, section.isRTP, !section.isDisabled, section.direction(in: session).sends else {
+        return nil
+      }
+      let reason: RefusedMedia.Reason =
+        if surplus.contains(media.index) {
+          .surplus(limit: limit)
+        } else if usable.contains(media.index) { .noCommonCodec(section.codecs.mediaNames) } else { .outsideBundle }
+      return RefusedMedia(mid: media.mid, kind: media.kind, reason: reason)
+    }
+  }
 }
 
 /// The other side's transport and the DTLS role that follows from it.
@@ -66,6 +115,16 @@ private func checkContinuity(of offer: SessionDescription, after previous: Negot
     let found = "\(section.kind.rawValue) \"\(section.mid ?? "")\""
     let expected = "\(old.kind.rawValue) \"\(old.mid)\""
     guard found == expected else { throw .mediaChanged(index: old.index, expected: expected, found: found) }
+  }
+}
+
+/// Packets that two m-lines claim could go to either.
+private func checkSSRCs(of media: [NegotiatedMedia]) throws(SDPError) {
+  var seen = Set<UInt32>()
+  for media in media where media.isSending {
+    for ssrc in Set(media.ssrcs + media.retransmissionSSRC.values) {
+      guard seen.insert(ssrc).inserted else { throw .duplicateSSRC(ssrc) }
+    }
   }
 }
 

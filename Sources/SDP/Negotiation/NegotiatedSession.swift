@@ -8,8 +8,8 @@ public struct NegotiatedSession: Hashable, Sendable {
   public var iceRestart: Bool
   /// `.passive` (we are the DTLS server) or `.active`.
   public var localSetup: SetupRole
-  /// Mids of the m-lines that were refused since they are more than a publisher may send on.
-  public var surplus: [String] = []
+  /// The m-lines that were to send and are refused.
+  public var refused: [RefusedMedia] = []
 
   /// Those that are served.
   public var acceptedMedia: [NegotiatedMedia] { media.filter { !$0.isRejected } }

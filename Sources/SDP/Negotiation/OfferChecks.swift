@@ -12,26 +12,25 @@ struct CheckedOffer {
   init(_ session: SessionDescription, isFirst: Bool) throws(SDPError) {
     self.session = session
     let media = session.media
+    if session.isICELite { throw .bothICELite }
     try Self.checkKinds(media, isFirst: isFirst)
-    var usable: [Int] = []
-    for (index, section) in media.enumerated() where section.isRTP && !section.isDisabled {
-      try Self.checkTransport(section, in: session)
-      usable.append(index)
-    }
-    try Self.checkMids(media)
-    let bundle = session.bundle
+    var usable = media.indices.filter { media[$0].isRTP && !media[$0].isDisabled }
+    try Self.checkTransports(usable.map { media[$0] }, in: session)
+    let bundle = session.bundle.map { mids in Dictionary(zip(mids, 0...)) { first, _ in first } }
+    try Self.checkMids(media, isBundled: bundle != nil || usable.count > 1)
     if let bundle {
-      let outside = usable.first { !bundle.contains(media[$0].mid ?? "") }
-      usable.removeAll { !bundle.contains(media[$0].mid ?? "") }
+      let outside = usable.first { bundle[media[$0].mid ?? ""] == nil }
+      usable.removeAll { bundle[media[$0].mid ?? ""] == nil }
       if usable.isEmpty, let outside { throw .notInBundle(mid: media[outside].mid ?? "") }
     } else if usable.count > 1 {
       throw .noBundle
     }
-    for index in usable where !media[index].hasRTCPMux { throw .noRTCPMux(mid: media[index].mid ?? "\(index)") }
     for index in usable where media[index].isPlanB { throw .planB(mid: media[index].mid ?? "\(index)") }
     isBundled = bundle != nil
     self.usable = Set(usable)
-    tagged = Self.tagged(bundle ?? [], usable, session)
+    tagged = Self.tagged(bundle ?? [:], usable, session)
+    // The others of a bundle may leave out what is the same for all (RFC 9143 section 7.1.3, RFC 8859).
+    if let tagged, !media[tagged].hasRTCPMux { throw .noRTCPMux(mid: media[tagged].mid ?? "\(tagged)") }
   }
 
   private static func checkKinds(_ media: [MediaDescription], isFirst: Bool) throws(SDPError) {
@@ -42,38 +41,41 @@ struct CheckedOffer {
     throw media.contains { $0.kind == .other("application") } ? .dataChannelOnly : .noMedia
   }
 
-  private static func checkTransport(_ section: MediaDescription, in session: SessionDescription) throws(SDPError) {
-    let hasFingerprint = section.hasAttribute("fingerprint") || session.hasAttribute("fingerprint")
-    switch section.protocolName.uppercased() {
-    case "UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVP":
-      if section.hasAttribute("crypto"), !hasFingerprint { throw .sdesUnsupported }
-    // RFC 8829 section 5.1.2 wants these taken if DTLS is meant.
-    case "RTP/SAVPF", "RTP/SAVP":
-      if !hasFingerprint || section.hasAttribute("crypto") { throw .sdesUnsupported }
-    case let name:
-      if section.hasAttribute("crypto") { throw .sdesUnsupported }
-      throw .unencrypted(protocolName: name)
+  /// Whatever profile of RTP is written, a fingerprint means DTLS-SRTP (RFC 8829 section 5.1.2); SDES beside it is passed
+  /// by. Without one the profile tells what was meant instead.
+  private static func checkTransports(
+    _ media: [MediaDescription], in session: SessionDescription
+  ) throws(SDPError) {
+    guard !session.hasAttribute("fingerprint"), !media.contains(where: { $0.hasAttribute("fingerprint") }) else {
+      return
+    }
+    for section in media {
+      let name = section.protocolName.uppercased()
+      if section.hasAttribute("crypto") || ["RTP/SAVPF", "RTP/SAVP"].contains(name) { throw .sdesUnsupported }
+      if !name.contains("TLS/") { throw .unencrypted(protocolName: name) }
     }
   }
 
-  private static func checkMids(_ media: [MediaDescription]) throws(SDPError) {
+  /// A bundle is told apart by mids. One m-line alone needs none.
+  private static func checkMids(_ media: [MediaDescription], isBundled: Bool) throws(SDPError) {
     var seen = Set<String>()
     for (index, section) in media.enumerated() {
       guard let mid = section.mid else {
-        if section.isDisabled || !section.isRTP { continue }
+        if section.isDisabled || !section.isRTP || !isBundled { continue }
         throw section.isPlanB ? .planB(mid: "\(index)") : .noMid(index: index)
       }
       // It must fit a one-byte header-extension element.
-      guard mid.utf8.count <= 16 else { throw .noMid(index: index) }
+      guard mid.utf8.count <= 16 || !section.isRTP else { throw .longMid(mid) }
       guard seen.insert(mid).inserted else { throw .duplicateMid(mid) }
     }
   }
 
   /// The first of the bundle that carries transport attributes of its own, or shares the session's.
-  private static func tagged(_ bundle: [String], _ usable: [Int], _ session: SessionDescription) -> Int? {
+  /// `bundle`: the place of each mid in the group.
+  private static func tagged(_ bundle: [String: Int], _ usable: [Int], _ session: SessionDescription) -> Int? {
     let media = session.media
-    let position = { (index: Int) in bundle.firstIndex(of: media[index].mid ?? "") ?? 0 }
-    let ordered = usable.sorted { position($0) < position($1) }
+    let positions = usable.map { bundle[media[$0].mid ?? ""] ?? 0 }
+    let ordered = zip(usable, positions).sorted { $0.1 < $1.1 }.map(\.0)
     return ordered.first { media[$0].hasAttribute("ice-ufrag") } ?? ordered.first
   }
 }

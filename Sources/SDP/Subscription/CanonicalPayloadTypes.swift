@@ -21,6 +21,13 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
   private static let preferred: [Key: (UInt8, UInt8?)] = [
     Key(encoding: "opus/48000/2", fmtp: "minptime=10;useinbandfec=1"): (111, nil),
     Key(encoding: "red/48000/2", fmtp: "111/111"): (63, nil),
+    // Static ones (RFC 3551 section 6).
+    Key(encoding: "pcmu/8000", fmtp: nil): (0, nil),
+    Key(encoding: "pcma/8000", fmtp: nil): (8, nil),
+    Key(encoding: "g722/8000", fmtp: nil): (9, nil),
+    Key(encoding: "cn/8000", fmtp: nil): (13, nil),
+    Key(encoding: "telephone-event/48000", fmtp: nil): (110, nil),
+    Key(encoding: "telephone-event/8000", fmtp: nil): (126, nil),
     Key(encoding: "vp8/90000", fmtp: nil): (96, 97),
     Key(encoding: "vp9/90000", fmtp: "profile-id=0"): (98, 99),
     Key(encoding: "vp9/90000", fmtp: "profile-id=2"): (100, 101),
@@ -55,6 +62,7 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     let order = codecs.indices.filter { !codecs[$0].isRED } + codecs.indices.filter { codecs[$0].isRED }
     for index in order {
       var codec = codecs[index]
+      codec.channels = CodecIdentity(codec).encoding.channels
       let wantsRepair = hasRetransmissions && codec.retransmissionPayloadType != nil
       guard let parameters = Self.parameters(of: codec, numbers),
         let (fmtp, entry) = entry(for: codec, parameters, withRetransmission: wantsRepair)
@@ -68,7 +76,7 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
       result[index] = codec
     }
     let offered = codecs.indices.compactMap { result[$0] }
-    return offered.allSatisfy(\.isRED) ? [] : offered
+    return offered.contains(where: \.carriesMedia) ? offered : []
   }
 
   /// With the stream's own parameter sets if there is a number for that, else without. Returns what is to be written, too.
@@ -112,7 +120,7 @@ struct CanonicalPayloadTypes: Hashable, Sendable {
     case "vp9": return list(["profile-id": "0"])
     case "av1": return ["level-idx=5"] + list(["profile": "0", "tier": "0"])
     case "h264":
-      guard let profile = H264ProfileLevel(given["profile-level-id"])?.profile else { return nil }
+      let profile = H264ProfileLevel(given["profile-level-id"])?.profile ?? .constrainedBaseline
       return ["level-asymmetry-allowed=1"] + list(["packetization-mode": "0"])
         + ["profile-level-id=\(profile.hexadecimal)1f"]
     case "h265":
@@ -154,6 +162,8 @@ extension H264ProfileLevel.Profile {
     case .extended: "5800"
     case .constrainedHigh: "640c"
     case .high: "6400"
+    case .high10: "6e00"
+    case .high422: "7a00"
     case .predictiveHigh444: "f400"
     }
   }

@@ -13,10 +13,12 @@ public struct OfferedTrack: Hashable, Sendable {
   public var ssrc: UInt32
   public var retransmissionSSRC: UInt32?
   public var cname: String
+  /// The payload type among `codecs` that the publisher sends now; nil: not known.
+  public var flowing: UInt8?
 
   public init(
     trackID: String, streamID: String, kind: MediaDescription.Kind, codecs: [NegotiatedCodec], extensions: [String],
-    ssrc: UInt32, retransmissionSSRC: UInt32? = nil, cname: String
+    ssrc: UInt32, retransmissionSSRC: UInt32? = nil, cname: String, flowing: UInt8? = nil
   ) {
     self.trackID = trackID
     self.streamID = streamID
@@ -26,6 +28,28 @@ public struct OfferedTrack: Hashable, Sendable {
     self.ssrc = ssrc
     self.retransmissionSSRC = retransmissionSSRC
     self.cname = cname
+    self.flowing = flowing
+  }
+
+  /// Its codecs that carry media, of those only the one that flows now where that is known.
+  var mediaCodecs: [NegotiatedCodec] {
+    let media = codecs.filter(\.carriesMedia)
+    let flowing = media.filter { $0.payloadType == self.flowing }
+    return flowing.isEmpty ? media : flowing
+  }
+
+  /// What a receiver may take in place of the publisher's own codecs: browsers answer for the very profiles of H.264 that
+  /// they name, and decode others of the family under the one that all of them have.
+  var alternatives: [NegotiatedCodec] {
+    let h264 = codecs.compactMap { codec -> (codec: NegotiatedCodec, parameters: H264Parameters)? in
+      if case .h264(let parameters) = CodecIdentity(codec).parameters { (codec, parameters) } else { nil }
+    }
+    guard let first = h264.first(where: { $0.parameters.profile?.isCommon ?? true }),
+      !h264.contains(where: { $0.parameters.profile == .constrainedBaseline })
+    else { return [] }
+    var common = first.codec
+    common.fmtp = "packetization-mode=1;profile-level-id=42e01f"
+    return [common]
   }
 
   /// The value of `a=msid`.
@@ -47,22 +71,31 @@ public struct OfferedTrack: Hashable, Sendable {
 public struct SubscribedMedia: Hashable, Sendable {
   public var trackID: String
   public var mid: String
-  /// Nothing may be sent: the m-line was refused, set not to receive, or has no codec of the track.
-  public var isRejected: Bool
+  /// Why nothing may be sent; nil: it may.
+  public var refusal: Refusal?
   /// With the payload types under which the subscriber takes them.
   public var codecs: [NegotiatedCodec]
   /// Header-extension ids (1 to 14) by URI.
   public var extensions: [String: UInt8]
 
+  public enum Refusal: Hashable, Sendable {
+    /// The m-line was refused (port 0), which is what clients do without a common codec, or has no codec of the track.
+    case codecs
+    /// The client does not want to receive now.
+    case direction
+  }
+
   public init(
-    trackID: String, mid: String, isRejected: Bool, codecs: [NegotiatedCodec], extensions: [String: UInt8]
+    trackID: String, mid: String, refusal: Refusal? = nil, codecs: [NegotiatedCodec], extensions: [String: UInt8]
   ) {
     self.trackID = trackID
     self.mid = mid
-    self.isRejected = isRejected
+    self.refusal = refusal
     self.codecs = codecs
     self.extensions = extensions
   }
+
+  public var isRejected: Bool { refusal != nil }
 }
 
 extension Capabilities {

@@ -8,6 +8,7 @@ struct SubscribeAnswer {
   private(set) var transport: RemoteTransportDescription?
 
   init(_ answer: SessionDescription, to lines: [SubscribeSession.Line]) throws(SDPError) {
+    if answer.isICELite { throw .bothICELite }
     try Self.check(answer, against: lines)
     var accepted: [Int] = []
     for (index, section) in answer.media.enumerated() {
@@ -34,10 +35,11 @@ struct SubscribeAnswer {
 
   private static func checkBundle(_ accepted: [MediaDescription], in answer: SessionDescription) throws(SDPError) {
     guard let first = accepted.first else { return }
-    guard let bundle = answer.bundle ?? (accepted.count == 1 ? [first.mid ?? ""] : nil) else { throw .noBundle }
+    guard let bundle = (answer.bundle ?? (accepted.count == 1 ? [first.mid ?? ""] : nil)).map(Set.init) else {
+      throw .noBundle
+    }
     for section in accepted {
       guard bundle.contains(section.mid ?? "") else { throw .notInBundle(mid: section.mid ?? "") }
-      guard section.hasRTCPMux else { throw .noRTCPMux(mid: section.mid ?? "") }
     }
   }
 
@@ -48,6 +50,7 @@ struct SubscribeAnswer {
     guard let first = accepted.first else { return nil }
     let byMID = Dictionary(accepted.map { ($0.mid ?? "", $0) }) { first, _ in first }
     let tagged = answer.bundle?.lazy.compactMap { byMID[$0] }.first ?? first
+    guard tagged.hasRTCPMux else { throw .noRTCPMux(mid: tagged.mid ?? "") }
     let transport = try RemoteTransportDescription(tagged, in: answer, defaultSetup: .active)
     guard transport.setup == .active || transport.setup == .passive else { throw .badSetup(transport.setup.rawValue) }
     return transport
@@ -64,11 +67,17 @@ struct SubscribeAnswer {
       guard mixed || map.uri != ExtensionURI.dependencyDescriptor else { continue }
       extensions[map.uri] = UInt8(truncatingIfNeeded: map.id)
     }
-    let offeredCodecs = Set(line.codecs.compactMap(\.identity))
-    let codecs = section.codecs.filter { $0.identity.map(offeredCodecs.contains) ?? false }
-    let receives = section.port != 0 && section.direction(in: answer).receives
+    guard section.port != 0 else {
+      return SubscribedMedia(trackID: track.trackID, mid: line.mid, refusal: .codecs, codecs: [], extensions: [:])
+    }
+    let taken = CodecChoice(section.codecs)
+    let places = Set(line.codecs.compactMap(taken.place))
+    let codecs = section.codecs.enumerated().filter { places.contains($0.offset) }.map(\.element)
+    let refusal: SubscribedMedia.Refusal? =
+      if !codecs.contains(where: \.carriesMedia) {
+        .codecs
+      } else if !section.direction(in: answer).receives { .direction } else { nil }
     return SubscribedMedia(
-      trackID: track.trackID, mid: line.mid, isRejected: !receives || codecs.allSatisfy(\.isRED),
-      codecs: section.port == 0 ? [] : codecs, extensions: section.port == 0 ? [:] : extensions)
+      trackID: track.trackID, mid: line.mid, refusal: refusal, codecs: codecs, extensions: extensions)
   }
 }

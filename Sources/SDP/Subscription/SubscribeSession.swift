@@ -114,7 +114,8 @@ extension SubscribeSession {
 
   /// A track's codecs and extensions as numbered here; nil if no number is left for any codec.
   private mutating func describe(_ track: OfferedTrack) -> (codecs: [NegotiatedCodec], extensions: [ExtensionMap])? {
-    var codecs = payloadTypes.canonical(track.codecs, hasRetransmissions: track.retransmissionSSRC != nil)
+    var codecs = payloadTypes.canonical(
+      track.codecs + track.alternatives, hasRetransmissions: track.retransmissionSSRC != nil)
     guard !codecs.isEmpty else { return nil }
     for index in codecs.indices {
       codecs[index].feedback = capabilities.subscriberFeedback(

@@ -1,5 +1,6 @@
 /// Answers a player's recvonly offer (draft-ietf-wish-whep): each track goes on the first m-line that fits it, the
-/// others are inactive. Throws `.noCommonCodec` if tracks were refused for their codecs alone and none could be sent.
+/// others are inactive. A track that no m-line of its kind can play is among what is returned, as refused; throws
+/// `.unplayable` if that is so of every track of a kind that the player asks for.
 public func answer(
   whepOffer offer: SessionDescription, tracks: [OfferedTrack], capabilities: Capabilities,
   local: LocalTransportDescription, previous: NegotiatedSession? = nil
@@ -8,8 +9,7 @@ public func answer(
   let transport = try AnsweredTransport(checked, previous: previous)
   var plan = PlayerPlan(checked, capabilities: capabilities)
   plan.place(tracks)
-  if plan.placed.isEmpty, plan.hadNoCodec { throw .noCommonCodec }
-  if !checked.usable.isEmpty, plan.media.allSatisfy(\.isRejected) { throw .noCommonCodec }
+  try plan.checkKinds()
   let writer = AnswerWriter(checked: checked, capabilities: capabilities, local: local, setup: transport.setup)
   let contents = plan.media.map { media -> MediaWriter.Content? in
     guard !media.isRejected else { return nil }
@@ -30,8 +30,8 @@ private struct PlayerPlan {
   private(set) var media: [NegotiatedMedia]
   /// By place of the m-line: the track, and for each codec of the m-line the publisher's that flows under it.
   private(set) var placed: [Int: (track: OfferedTrack, flowing: [NegotiatedCodec])] = [:]
-  /// Whether an m-line of the right kind was free, but shared no codec with a track.
-  private(set) var hadNoCodec = false
+  /// Tracks for which an m-line of their kind was free, but none with a codec in which they can be played.
+  private var unplayable: [OfferedTrack] = []
 
   init(_ checked: CheckedOffer, capabilities: Capabilities) {
     self.checked = checked
@@ -50,27 +50,42 @@ private struct PlayerPlan {
 
   mutating func place(_ tracks: [OfferedTrack]) {
     for track in tracks {
-      let free = media.indices.filter { index in
-        placed[index] == nil && !media[index].isRejected && media[index].kind == track.kind
-          && checked.session.media[index].direction(in: checked.session).receives
-      }
-      if let index = free.first(where: { !common(track, $0).allSatisfy(\.codec.isRED) }) {
+      let free = media.indices.filter { placed[$0] == nil && wants(track.kind, on: $0) }
+      if let index = free.first(where: { plays(track, $0) }) {
         put(track, on: index)
       } else if !free.isEmpty {
-        hadNoCodec = true
+        unplayable.append(track)
       }
     }
   }
 
-  /// The m-line's codecs that the track has, each with the track's.
+  /// Silence where somebody waits for a picture is the worst answer.
+  func checkKinds() throws(SDPError) {
+    for track in unplayable where !placed.values.contains(where: { $0.track.kind == track.kind }) {
+      let taken = media.indices.filter { wants(track.kind, on: $0) }.flatMap { checked.session.media[$0].codecs }
+      throw .unplayable(
+        kind: track.kind.rawValue, published: track.mediaCodecs.mediaNames, taken: taken.mediaNames)
+    }
+  }
+
+  private func wants(_ kind: MediaDescription.Kind, on index: Int) -> Bool {
+    checked.usable.contains(index) && media[index].kind == kind
+      && checked.session.media[index].direction(in: checked.session).receives
+  }
+
+  private func plays(_ track: OfferedTrack, _ index: Int) -> Bool {
+    let taken = CodecChoice(media[index].codecs)
+    return track.mediaCodecs.contains { taken.place(of: $0) != nil }
+  }
+
+  /// The m-line's codecs under which the track's come, each with the first of the track's that does.
   private func common(_ track: OfferedTrack, _ index: Int) -> [(codec: NegotiatedCodec, flowing: NegotiatedCodec)] {
-    var flowing: [CodecIdentity: NegotiatedCodec] = [:]
+    let taken = CodecChoice(media[index].codecs)
+    var flowing: [Int: NegotiatedCodec] = [:]
     for codec in track.codecs {
-      if let identity = codec.identity, flowing[identity] == nil { flowing[identity] = codec }
+      if let place = taken.place(of: codec), flowing[place] == nil { flowing[place] = codec }
     }
-    return media[index].codecs.compactMap { codec in
-      codec.identity.flatMap { flowing[$0] }.map { (codec, $0) }
-    }
+    return flowing.sorted { $0.key < $1.key }.map { (media[index].codecs[$0.key], $0.value) }
   }
 
   private mutating func put(_ track: OfferedTrack, on index: Int) {
@@ -102,9 +117,9 @@ private struct PlayerPlan {
     media.compactMap { media in
       placed[media.index].map { sent in
         SubscribedMedia(
-          trackID: sent.track.trackID, mid: media.mid, isRejected: false, codecs: media.codecs,
-          extensions: media.extensions)
+          trackID: sent.track.trackID, mid: media.mid, codecs: media.codecs, extensions: media.extensions)
       }
     }
+      + unplayable.map { SubscribedMedia(trackID: $0.trackID, mid: "", refusal: .codecs, codecs: [], extensions: [:]) }
   }
 }

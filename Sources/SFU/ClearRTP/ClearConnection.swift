@@ -12,13 +12,9 @@ struct ClearConnection {
   var tuples: [FiveTuple] { control == media ? [media] : [media, control] }
 
   /// A datagram from one of its addresses that is no RTP. Only RTCP means something.
-  func received(_ datagram: [UInt8], now: Instant) -> PeerOutput {
-    guard DatagramKind(datagram) == .rtcp else { return .dropped(reason: "clear-not-rtcp") }
-    do throws(RTCPError) {
-      return .rtcp(try RTCPPacket.decode(compound: datagram), receivedAt: now)
-    } catch {
-      return .dropped(reason: "rtcp-malformed")
-    }
+  func received(_ datagram: [UInt8], now: Instant) -> [PeerOutput] {
+    guard DatagramKind(datagram) == .rtcp else { return [.dropped(reason: "clear-not-rtcp")] }
+    return .rtcp(in: datagram, receivedAt: now)
   }
 
   /// As a compound packet, which outside WebRTC must begin with a report and name its sender (RFC 3550 section 6.1).

@@ -224,7 +224,7 @@ extension Subscriber {
       retransmissionSSRC: nil, sequenceOffset: .random(in: 0...UInt16.max),
       timestampOffset: .random(in: 0...UInt32.max),
       accepted: SubscribedMedia(
-        trackID: track.id.rawValue, mid: "", isRejected: false, codecs: codecs, extensions: [:]))
+        trackID: track.id.rawValue, mid: "", codecs: codecs, extensions: [:]))
   }
 }
 

@@ -116,7 +116,7 @@ public struct RTPFormat: Hashable, Sendable {
     guard other.name.lowercased() == codec.lowercased(), other.clockRate == clockRate, other.channels == channels else {
       return false
     }
-    return fmtp == nil || sent.matches(other)
+    return fmtp == nil || sent.decodes(other)
   }
 }
 

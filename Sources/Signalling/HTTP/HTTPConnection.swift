@@ -5,12 +5,19 @@ import NIOHTTP1
 /// What answers the requests of a connection: the public server or the admin API. Used on the event loop only.
 protocol HTTPService: AnyObject {
   var limits: SignallingLimits { get }
+  /// Whether what did not come in time is late. It says nothing after the event loop itself was away.
+  var judgesSilence: Bool { get }
   /// Looks at a request's head before its body comes: nothing is kept for who may not ask.
   func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict
   /// Calls `reply` once, now or later.
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void)
   /// What every response to a request for `target` says, a refusal before its end as well.
   func headers(for target: String) -> HTTPHeaders
+}
+
+extension HTTPService {
+  /// For something that a client has to do.
+  func deadline() -> Deadline { Deadline { [weak self] in self?.judgesSilence ?? true } }
 }
 
 /// What becomes of a request's body.
@@ -46,11 +53,12 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private var state = State.waiting
   private var requests: TokenBucket
   private var bodies: TokenBucket
-  private let deadline = Deadline()
+  private let deadline: Deadline
 
   /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept.
   init(service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil)) {
     self.service = service
+    deadline = service.deadline()
     self.claim = claim
     self.refusal = refusal
     let limits = service.limits

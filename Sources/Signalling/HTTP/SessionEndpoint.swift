@@ -58,12 +58,13 @@ struct SessionEndpoint {
   /// The HTTP response for what the SFU said of the request to `route`.
   func reply(_ response: ResourceResponse, _ route: Route) -> HTTPReply {
     switch response {
-    case .created(let resource, let answer, let entityTag, let iceServers):
+    case .created(let resource, let answer, let entityTag, let iceServers, let warnings):
       var headers: HTTPHeaders = [
         "content-type": Self.sdp, "location": Self.location(route, resource), "etag": "\"\(entityTag)\"",
         "accept-patch": Self.fragment, "cache-control": "no-store",
       ]
       for link in iceServers.flatMap(Self.links) { headers.add(name: "link", value: link) }
+      for warning in warnings { headers.add(name: "warning", value: "199 needletail \(Self.quoted(warning))") }
       return HTTPReply(.created, headers: headers, body: [UInt8](answer.utf8))
     case .accepted: return HTTPReply(.noContent)
     case .restarted(let fragment, let entityTag):

@@ -1,23 +1,33 @@
-/// Reads a text by the letter of RFC 8259, and within bounds, before Foundation's parser sees it: that takes more than JSON.
-/// The text's length is bounded by the frame limit.
+/// Reads a text by the letter of RFC 8259, and within bounds, before Foundation's parser sees it: that takes more than JSON,
+/// and much longer for each value and escape than for plain text. The text's length is bounded by the frame limit.
 struct JSONGrammar {
   enum Failure: Error, Hashable {
     case tooDeep
+    case tooManyValues
+    case tooManyEscapes
     /// At an offset in bytes.
     case malformed(Int)
 
     var message: String {
       switch self {
       case .tooDeep: "the JSON is nested deeper than \(maximumDepth) levels"
+      case .tooManyValues: "the JSON has more than \(maximumValues) values"
+      case .tooManyEscapes: "the JSON has more than \(maximumEscapes) escaped characters"
       case .malformed(let offset): "not valid JSON at byte \(offset)"
       }
     }
   }
 
   static let maximumDepth = 16
+  /// As many tracks can be listed, with room to spare.
+  static let maximumValues = 4096
+  /// Two for each line of the longest session description that is taken.
+  static let maximumEscapes = 65_536
 
   private let text: [UInt8]
   private var offset = 0
+  private var values = 0
+  private var escapes = 0
 
   private init(_ text: [UInt8]) { self.text = text }
 
@@ -33,6 +43,8 @@ struct JSONGrammar {
 
   private mutating func value(depth: Int) throws(Failure) {
     skipSpace()
+    values += 1
+    guard values <= Self.maximumValues else { throw .tooManyValues }
     guard let first = next else { throw failure }
     switch first {
     case UInt8(ascii: "{"): try object(depth: depth + 1)
@@ -81,6 +93,8 @@ struct JSONGrammar {
   }
 
   private mutating func escape() throws(Failure) {
+    escapes += 1
+    guard escapes <= Self.maximumEscapes else { throw .tooManyEscapes }
     guard take("u") else { return try expect("\"\\/bfnrt") }
     for _ in 0..<4 { try expect("0123456789abcdefABCDEF") }
   }

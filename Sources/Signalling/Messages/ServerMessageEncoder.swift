@@ -42,6 +42,13 @@ private struct ServerEnvelope: Encodable {
       try put("event", event)
       try put("participant", participant)
       try put("track", track)
+    case .unplayable(let participant, let track, let receiver, let reason):
+      try put("type", "track")
+      try put("event", "unplayable")
+      try put("participant", participant)
+      try put("track", track)
+      try put("receiver", receiver)
+      try put("reason", reason)
     case .quality(let tracks):
       try put("type", "quality")
       try put("tracks", tracks.map(FiniteQuality.init))

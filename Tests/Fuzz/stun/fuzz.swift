@@ -4,7 +4,7 @@ import STUN
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = [UInt8](UnsafeBufferPointer(start: data, count: size))
-  _ = STUNMessage.username(ofRequest: bytes)
+  _ = bytes.withUnsafeBytes { STUNMessage.username(ofRequest: $0)?.count }
   guard let message = try? STUNMessage.decode(bytes) else { return 0 }
   _ = message.verifyIntegrity(of: bytes, key: [1, 2, 3]) || message.fingerprintIsValid(bytes)
   precondition((try? STUNMessage.decode(message.encode())) == message)

@@ -1,0 +1,177 @@
+import Glibc
+import SFU
+import Testing
+import Wire
+
+/// What one message may cost the control loop, however it is made. Processor time of the thread: what else the machine does is
+/// not the message's cost.
+@Suite(.serialized) struct MessageBudgetTests {
+  static let budget = Interval.milliseconds(20)
+
+  /// The processor time that `run` takes.
+  private static func cost(_ run: () -> Void) -> Interval {
+    let begin = threadTime()
+    run()
+    return Interval(nanoseconds: threadTime() - begin)
+  }
+
+  private static func threadTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// The second is a new offer in a session.
+  @Test("No offer costs more than 20 ms", arguments: HostileOffer.allCases)
+  func offers(shape: HostileOffer) throws {
+    let first = shape.text
+    let second = first.replacing("o=- 1 1", with: "o=- 1 2")
+    #expect(first.utf8.count <= 256 * 1024)
+    var costs = (first: Interval(nanoseconds: .max), second: Interval(nanoseconds: .max))
+    for _ in 0..<3 {
+      let world = try World()
+      let ann = world.join("ann")
+      _ = world.join("bob")
+      costs.first = min(costs.first, Self.cost { ann.say(.publish(sdp: first, sources: [:])) })
+      costs.second = min(costs.second, Self.cost { ann.say(.publish(sdp: second, sources: [:])) })
+    }
+    #expect(costs.first < Self.budget && costs.second < Self.budget, "\(shape): \(costs)")
+  }
+
+  /// Room for forty, sixteen tracks each: whatever one of them does is work for all.
+  @Test func changesForAWholeRoomAreSpreadOverTurns() throws {
+    let world = try World(participants: 100)
+    let clients = (0..<40).map { world.join("c\($0)") }
+    let publishers = clients.prefix(4)
+    for publisher in publishers {
+      publisher.say(.publish(sdp: HostileOffer.tracks(16, first: publisher), sources: [:]))
+    }
+    for turn in 0..<8 {
+      let sdp = HostileOffer.tracks(turn % 2 == 0 ? 1 : 16, first: publishers[0], version: turn + 2)
+      let cost = Self.cost { publishers[0].say(.publish(sdp: sdp, sources: [:])) }
+      #expect(cost < Self.budget, "turn \(turn): \(cost)")
+      for _ in 0..<4 {
+        let tick = Self.cost { world.advance(.milliseconds(25)) }
+        #expect(tick < Self.budget, "a tick after turn \(turn): \(tick)")
+      }
+    }
+    world.advance(.seconds(1))
+    for client in clients.dropFirst(4) { #expect(client.offers.count == 1, "the next waits for the answer") }
+  }
+
+  @Test func aListOfTracksThatAreNoneIsNotKept() throws {
+    let world = try World()
+    let (ann, bob) = (world.join("ann"), world.join("bob"))
+    try ann.publish()
+    let track = try #require(
+      bob.heard.compactMap { if case .track(.added, _, let track) = $0 { track.id } else { nil } }.first)
+    let ids = (0..<4000).map { "T\($0)" } + [track]
+    #expect(Self.cost { bob.say(.subscribe(tracks: ids, quality: nil)) } < Self.budget)
+    #expect(bob.offers.last?.tracks.values.map(\.track) ?? [] == [track] || bob.offers.count == 1)
+  }
+}
+
+/// Offers as long as they may be, each with as much as fits of something that a reader could look at again and again.
+enum HostileOffer: CaseIterable {
+  case wordyExtensions, manyMedia, feedbackOfEveryType, formats, bundleWords, mids, candidates, ssrcs, ssrcGroups,
+    planB, parameters, extensionsOfMedia, rids, fingerprints, rtpmaps, stopped, attributes, msids, directions
+
+  private static let transport = """
+    a=ice-ufrag:abcdefgh
+    a=ice-pwd:abcdefghabcdefghabcdefgh
+    a=setup:actpass
+    a=rtcp-mux
+    a=fingerprint:sha-256 \(Array(repeating: "AB", count: 32).joined(separator: ":"))
+
+    """
+  private static let largest = 255 * 1024
+
+  private static func head(_ mids: some Sequence<String>) -> String {
+    "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE \(mids.joined(separator: " "))\n"
+  }
+
+  private static func section(_ mid: some CustomStringConvertible, types: String = "96", port: Int = 9) -> String {
+    "m=video \(port) UDP/TLS/RTP/SAVPF \(types)\n\(transport)a=mid:\(mid)\na=sendonly\na=rtpmap:96 VP8/90000\n"
+  }
+
+  /// One m-line, and behind it as many lines as are taken.
+  private static func one(types: String = "96", _ line: (Int) -> String) -> String {
+    var text = head(["0"]) + section(0, types: types)
+    var number = 0
+    while number < 1000 {
+      let next = line(number) + "\n"
+      guard text.utf8.count + next.utf8.count <= largest else { break }
+      text += next
+      number += 1
+    }
+    return text
+  }
+
+  /// 256 m-lines, as many lines as are taken.
+  private static func many(session: String = "", _ line: (Int) -> String) -> String {
+    var text = head((0..<256).map(String.init)) + session
+    let room = (largest - text.utf8.count) / 256 - section(255).utf8.count
+    for mid in 0..<256 {
+      text += section(mid)
+      var lines = ""
+      var number = 0
+      while number < 22 {
+        let next = line(number) + "\n"
+        guard lines.utf8.count + next.utf8.count <= room else { break }
+        lines += next
+        number += 1
+      }
+      text += lines
+    }
+    return text
+  }
+
+  /// An offer of sixteen m-lines, of which `count` send.
+  static func tracks(_ count: Int, first client: Client, version: Int = 1) -> String {
+    let base = Int(client.connection.rawValue) * 1000
+    return head((0..<16).map(String.init)).replacing("o=- 1 1", with: "o=- 1 \(version)")
+      + (0..<16).map { mid in
+        let text = section(mid) + "a=rtcp-fb:96 nack\na=ssrc:\(base + mid) cname:x\n"
+        return mid < count ? text : text.replacing("a=sendonly", with: "a=inactive")
+      }.joined()
+  }
+
+  private static let everyType = ((0...63).map(String.init) + (96...127).map(String.init)).joined(separator: " ")
+
+  var text: String {
+    switch self {
+    case .wordyExtensions:
+      let words = String(repeating: " u", count: 1250)
+      let session = (0..<55).map { "a=extmap:\($0 % 14 + 1)\(words)\($0)\n" }.joined()
+      return Self.head((0..<256).map(String.init)) + session + (0..<256).map { Self.section($0) }.joined()
+    case .manyMedia: return Self.many { "a=rtcp-fb:96 nack x\($0)" }
+    case .feedbackOfEveryType:
+      return Self.one(types: Self.everyType) { "a=rtcp-fb:* x\($0)" }
+    case .formats:
+      return Self.one(types: (0..<2600).map { "\($0 % 128)" }.joined(separator: " ")) {
+        "a=rtpmap:\($0 % 128) VP8/90000"
+      }
+    case .bundleWords:
+      return Self.head((0..<256).map(String.init) + (0..<3500).map { _ in "x" })
+        + (0..<256).map { Self.section($0) }.joined()
+    case .mids: return Self.one { "a=mid:\($0)" }
+    case .candidates: return Self.one { "a=candidate:\($0) 1 udp 1 10.0.0.1 9 typ host" }
+    case .ssrcs: return Self.one { "a=ssrc:\($0 + 1) cname:x" }
+    case .ssrcGroups: return Self.one { "a=ssrc-group:FID \($0 + 1) \($0 + 100_000)" }
+    case .planB: return Self.one { "a=ssrc:\($0 + 1) msid:\($0) \($0)" }
+    case .parameters:
+      return Self.one(types: Self.everyType) { "a=fmtp:\($0 % 128) \(String(repeating: "a;", count: 1000))" }
+    case .extensionsOfMedia: return Self.many { "a=extmap:\($0 % 14 + 1) u\($0)" }
+    case .rids:
+      return Self.one { $0 == 0 ? "a=simulcast:send " + String(repeating: "a;", count: 4000) : "a=rid:\($0) send" }
+    case .fingerprints: return Self.many { "a=fingerprint:sha-256 \($0)" }
+    case .rtpmaps: return Self.one(types: Self.everyType) { "a=rtpmap:\($0 % 128) H264/90000" }
+    case .stopped:
+      return Self.head((0..<256).map(String.init)) + Self.section(0)
+        + (1..<256).map { Self.section($0, port: 0) }.joined()
+    case .attributes: return Self.one { "a=x-\($0)" }
+    case .msids: return Self.many { "a=msid:\($0) \($0)" }
+    case .directions: return Self.many { "a=inactive\($0)" }
+    }
+  }
+}
