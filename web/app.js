@@ -5,7 +5,7 @@ import { Lobby } from "./lobby.js";
 import { Playback } from "./playback.js";
 import { Tiles } from "./tiles.js";
 import { toast } from "./toasts.js";
-import { closingWords, errorWords, moderationWords } from "./words.js";
+import { closingWords, errorWords, moderationWords, unplayableWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const parameters = new URLSearchParams(location.search);
@@ -27,6 +27,7 @@ async function enter({ room: roomName, name, token }) {
   room.addEventListener("participantleft", ({ detail }) => announce(`${detail.participant.name} left`));
   room.addEventListener("state", stateChanged);
   room.addEventListener("moderated", moderated);
+  room.addEventListener("unplayable", ({ detail }) => toast(unplayableWords(detail), "notice"));
   room.addEventListener("error", ({ detail }) => toast(errorWords(detail), "error"));
   rememberInAddress(roomName);
   openCall(roomName);

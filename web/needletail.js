@@ -225,17 +225,25 @@ export class Room extends EventTarget {
     }
     if (!this.#isJoined) return this.#signalling.abandon(); // e.g. draining: try again later
     if (this.#publisher.isNegotiating && target !== "subscribe") return this.#publisher.refused(new NeedletailError(code, message));
-    // More than max-tracks: the answer has refused those m-lines, and publishing them fails with "not-accepted".
-    if (code === "limit-exceeded" && target === "publish") return;
+    // The answer has refused those m-lines, for max-tracks or their codecs, and publishing them fails with "not-accepted".
+    if ((code === "limit-exceeded" || code === "unsupported-sdp") && target === "publish") return;
     if (code === "out-of-order" && target === "subscribe") return; // the answer to #probe, or one to an offer that is past
     this.#report(code, message);
   }
 
   #trackChanged(message) {
+    if (message.event === "unplayable") return this.#unplayable(message);
     if (message.participant !== this.self.id) return this.#roster.changed(message);
     const { id, muted } = message.track;
     const ours = [...this.#publisher.sources.values()].find((source) => source.id === id);
     if (ours && ours.muted !== muted) this.#moderated(ours.label, id, muted);
+  }
+
+  // Who receives has no codec for what is sent: we of another's track, or another of ours.
+  #unplayable({ participant, track, receiver, reason }) {
+    const isOurs = participant === this.self.id;
+    const label = isOurs ? [...this.#publisher.sources.values()].find((source) => source.id === track.id)?.label : track.label;
+    this.#emit("unplayable", { isOurs, label: label ?? track.kind, participant: this.participants.get(isOurs ? receiver : participant) ?? null, reason });
   }
 
   // An operator muted one of our tracks, or takes that back: then it stays muted until the person wants otherwise.

@@ -34,6 +34,13 @@ export function refusalWords(failure) {
   return "The room or your name cannot be called this. Take 1 to 64 characters, no slashes or invisible ones, and not only dots.";
 }
 
+// Who cannot play what.
+export function unplayableWords({ isOurs, label, participant }) {
+  const what = labels[label] ?? label;
+  if (isOurs) return `${participant?.name ?? "A viewer"} cannot play your ${what}: it comes in a format that they lack.`;
+  return `${participant?.name ?? "Somebody"}’s ${what} cannot be played here: it comes in a format that this browser lacks.`;
+}
+
 // What an operator muted, or unmuted, at one moment: labels.
 export function moderationWords(moderated, muted) {
   const named = Object.keys(labels).filter((label) => moderated.includes(label) && !(label === "screen-audio" && moderated.includes("screen")));

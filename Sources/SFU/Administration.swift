@@ -5,10 +5,7 @@ import Wire
 extension SFU {
   mutating func perform(_ action: AdminAction, now: Instant) -> AdminOutcome {
     switch action {
-    case .kick(let room, let participant):
-      return withParticipants(participant, in: room) { sfu, id in
-        sfu.expel(id, .kicked, "you were removed by an operator", now: now)
-      }
+    case .kick(let room, let participant): return kick(participant, outOf: room, now: now)
     case .mute(let room, let participant, let track, let muted):
       return mute(room, participant, track, muted, now: now)
     case .close(let room):
@@ -25,6 +22,15 @@ extension SFU {
     case .beginCapture(let order): return beginCapture(order, now: now)
     case .readCapture(let id): return readCapture(id, now: now)
     case .endCapture(let id): return endCapture(id)
+    }
+  }
+
+  /// Names are not unique, and putting out the wrong one cannot be undone.
+  private mutating func kick(_ participant: String, outOf room: String, now: Instant) -> AdminOutcome {
+    let found = find(participant, in: room)
+    guard found.count < 2 else { return .ambiguous(found.map(\.rawValue)) }
+    return withParticipants(participant, in: room) { sfu, id in
+      sfu.expel(id, .kicked, "you were removed by an operator", now: now)
     }
   }
 
@@ -49,12 +55,21 @@ extension SFU {
   private mutating func withParticipants(
     _ key: String, in room: String, _ body: (inout SFU, ParticipantID) -> Void
   ) -> AdminOutcome {
-    guard let present = rooms[room]?.participants else { return .notFound("there is no room \(room)") }
-    let byID = present.filter { $0.rawValue == key }
-    let matches = byID.isEmpty ? present.filter { participants[$0]?.name == key } : byID
+    guard rooms[room] != nil else { return .notFound("there is no room \(room)") }
+    let matches = find(key, in: room)
     guard !matches.isEmpty else { return .notFound("there is no participant \(key) in room \(room)") }
     for id in matches { body(&self, id) }
     return .done
+  }
+
+  private func find(_ key: String, in room: String) -> [ParticipantID] {
+    let present = rooms[room]?.participants ?? []
+    let byID = present.filter { $0.rawValue == key }
+    guard byID.isEmpty else { return byID }
+    let named = present.filter { participants[$0]?.name == key }
+    // A viewer has its publisher's name, and ends with it.
+    let visible = named.filter { participants[$0]?.isVisible == true }
+    return visible.isEmpty ? named : visible
   }
 
   private mutating func expel(_ id: ParticipantID, _ code: ErrorCode, _ message: String, now: Instant) {

@@ -22,10 +22,8 @@ struct PeerFinder {
   /// How long a claim keeps others out: as long as a selected pair does (`ICEAgent.isSilent`).
   private static let claimLifetime = Interval.seconds(8)
 
-  /// Whose STUN request it is; nil: it is none, or names nobody.
-  func find(request datagram: [UInt8]) -> TransportID? {
-    ICEAgent.localUsernameFragment(of: datagram).flatMap { byUsernameFragment[$0] }
-  }
+  /// Who is meant by the username of a STUN request; nil: nobody.
+  func find(usernameFragment: String) -> TransportID? { byUsernameFragment[usernameFragment] }
 
   /// For whom a datagram on `tuple` may be that names nobody.
   func find(on tuple: FiveTuple) -> [TransportID] {

@@ -59,7 +59,13 @@ extension SFU {
   }
 
   mutating func received(_ datagram: [UInt8], on tuple: FiveTuple, now: Instant) {
-    guard let id = finder.find(request: datagram) else { return receivedOther(datagram, on: tuple, now: now) }
+    guard let fragment = ICEAgent.localUsernameFragment(of: datagram) else {
+      return receivedOther(datagram, on: tuple, now: now)
+    }
+    guard let id = finder.find(usernameFragment: fragment) else {
+      counters.datagramsDropped["unknown-peer", default: 0] += 1
+      return
+    }
     guard !isHeld(tuple, against: id, now: now) else {
       counters.datagramsDropped["address-in-use", default: 0] += 1
       return
@@ -226,7 +232,7 @@ extension SFU {
     }
     return [
       "peer": "\(id.rawValue)", "role": session.role.rawValue, "participant": participant.id.rawValue,
-      "room": participant.room,
+      "name": participant.name, "room": participant.room,
     ]
   }
 }

@@ -170,6 +170,8 @@ public enum AdminAction: Hashable, Sendable {
 
 public enum AdminOutcome: Hashable, Sendable {
   case done
+  /// Several participants have the name that was meant: their ids.
+  case ambiguous([String])
   case notFound(String)
   /// The clear-RTP participant cannot be as it was asked for.
   case refused(RTPParticipantError)

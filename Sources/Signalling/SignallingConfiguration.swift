@@ -12,6 +12,9 @@ public struct SignallingConfiguration: Sendable {
   public var tls: TLSIdentity?
   /// Folder of the static files; nil: none are served.
   public var webFolder: String?
+  /// Scheme, authority and path, without a slash at the end, under which clients reach "/" here, e.g. through a proxy; empty:
+  /// as they asked.
+  public var publicURL: String
   /// nil: everyone may do everything.
   public var tokens: SessionTokens?
   public var limits: SignallingLimits
@@ -22,12 +25,13 @@ public struct SignallingConfiguration: Sendable {
 
   public init(
     address: String = "127.0.0.1", port: Int = 8443, tls: TLSIdentity? = nil, webFolder: String? = nil,
-    tokens: SessionTokens? = nil, limits: SignallingLimits = SignallingLimits()
+    publicURL: String = "", tokens: SessionTokens? = nil, limits: SignallingLimits = SignallingLimits()
   ) {
     self.address = address
     self.port = port
     self.tls = tls
     self.webFolder = webFolder
+    self.publicURL = publicURL
     self.tokens = tokens
     self.limits = limits
   }

@@ -6,7 +6,6 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 import SFU
-import Wire
 
 /// The public HTTP(S) server: static files, WebSocket signalling, WHIP and WHEP, metrics and health. It translates
 /// between the network and `CallControl` and decides nothing about calls.
@@ -36,8 +35,6 @@ public final class SignallingServer: HTTPService {
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
-  private var absence = Absence()
-  private var watching: RepeatedTask?
   private var latestMetrics: (reply: HTTPReply, madeAt: NIODeadline)?
   /// Who waits for metrics that are being written.
   private var metricsReaders: [(HTTPReply) -> Void] = []
@@ -75,7 +72,7 @@ public final class SignallingServer: HTTPService {
     budget = InputBudget(capacity: limits.unfinishedBytes)
     tls = configuration.tls
     files = configuration.webFolder.flatMap { StaticFiles(folder: $0) }
-    endpoint = SessionEndpoint(tokens: configuration.tokens, log: log)
+    endpoint = SessionEndpoint(tokens: configuration.tokens, publicURL: configuration.publicURL, log: log)
   }
 
   // MARK: Life
@@ -111,17 +108,8 @@ public final class SignallingServer: HTTPService {
   /// Accepts connections, and has `control` decide what they ask for.
   public func start(_ control: any CallControl) {
     self.control = control
-    let server = NIOLoopBound(self, eventLoop: eventLoop)
-    watching = eventLoop.scheduleRepeatedTask(initialDelay: Self.watchInterval, delay: Self.watchInterval) { _ in
-      _ = server.value.absence.ticked(at: Self.instant)
-    }
     _ = listener?.setOption(.autoRead, value: true)
   }
-
-  private static let watchInterval = TimeAmount.milliseconds(500)
-  private static var instant: Instant { Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds) }
-
-  var judgesSilence: Bool { absence.mayJudge(at: Self.instant) }
 
   /// Shows this certificate to the connections that come from now on.
   public func use(_ identity: TLSIdentity) { tls = identity }
@@ -129,7 +117,6 @@ public final class SignallingServer: HTTPService {
   /// Stops to listen, tells every client and closes its connection. Done when all are closed, or after a second and a
   /// half: a client that does not answer TLS's goodbye holds nothing up.
   public func stop() -> EventLoopFuture<Void> {
-    watching?.cancel()
     listener?.close(promise: nil)
     listener = nil
     let open = clients.values.map(\.channel)
@@ -338,7 +325,7 @@ public final class SignallingServer: HTTPService {
   private static let crossOriginHeaders: HTTPHeaders = [
     "access-control-allow-origin": "*",
     "access-control-expose-headers":
-      "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
+      "Location, ETag, Link, Warning, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate",
   ]
 
   func respond(to request: HTTPRequest, reply: @escaping (HTTPReply) -> Void) {

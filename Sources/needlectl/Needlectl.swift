@@ -37,11 +37,30 @@ struct Needlectl: ParsableCommand {
 
   private static func carryOut() throws {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(commonOptionsLast(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch  where exitCode(for: error) == .success {
       try standardOutput(fullMessage(for: error))  // help that was asked for
     }
+  }
+}
+
+extension Needlectl {
+  /// What every command takes may stand before the command as well.
+  static func commonOptionsLast(_ arguments: [String]) -> [String] {
+    var rest = arguments[...]
+    var common: [String] = []
+    while let first = rest.first {
+      if first == "--json" || first.hasPrefix("--socket=") {
+        common.append(rest.removeFirst())
+      } else if first == "--socket", rest.count > 1 {
+        common += rest.prefix(2)
+        rest = rest.dropFirst(2)
+      } else {
+        break
+      }
+    }
+    return Array(rest) + common
   }
 }
 

@@ -209,6 +209,7 @@ extension AdminOutcome {
     case .captureBegun(let id): "capture \(id.rawValue)"
     case .captureRead: "read"
     case .limited(let what): what
+    case .ambiguous(let ids): "ambiguous: \(ids.joined(separator: ", "))"
     }
   }
 }

@@ -14,7 +14,7 @@ struct Needletail {
     if arguments.wantsVersion { return print("needletail \(version)") }
     if arguments.wantsReference { return print(Usage.reference, terminator: "") }
     let (configuration, warnings) = read(arguments)
-    if arguments.wantsCheck { return approve(warnings) }
+    if arguments.wantsCheck { return approve(configuration, warnings) }
     Signal.block()
     let lines = LineLog(descriptor: STDERR_FILENO, format: LineFormat(rawValue: configuration.logFormat) ?? .text)
     let output = LineWriter(descriptor: STDOUT_FILENO)
@@ -48,7 +48,10 @@ struct Needletail {
     }
   }
 
-  private static func approve(_ warnings: [String]) {
+  private static func approve(_ configuration: ServerConfiguration, _ warnings: [String]) {
+    do throws(ConfigurationError) { try WebCertificate.checkDevelopment(configuration) } catch {
+      fail([error.description], status: 2)
+    }
     for warning in warnings { StandardStream.error.write("needletail: \(warning)") }
     StandardStream.output.write("the configuration is good")
   }

@@ -202,7 +202,8 @@ final class RunningServer: Sendable {
     let web = WebFolder.find(configuration.web)
     if web == nil { log.warning("no web folder: GET / serves nothing", metadata: ["key": "web"]) }
     return SignallingConfiguration(
-      address: configuration.address, port: configuration.port, tls: tls, webFolder: web, tokens: tokens, limits: limits
+      address: configuration.address, port: configuration.port, tls: tls, webFolder: web,
+      publicURL: configuration.publicURL ?? "", tokens: tokens, limits: limits
     )
   }
 

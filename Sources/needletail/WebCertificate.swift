@@ -56,15 +56,16 @@ struct WebCertificate {
 
   // MARK: For development
 
+  /// Throws what would keep the start from making the certificate that it would need; changes nothing.
+  static func checkDevelopment(_ configuration: ServerConfiguration) throws(ConfigurationError) {
+    guard configuration.usesDevelopmentCertificate, existing == nil else { return }
+    let place = access(folder, F_OK) == 0 ? folder + "/" : "."
+    guard access(place, W_OK | X_OK) == 0 else { throw notWritable(paths.key) }
+  }
+
   /// Made anew when it is missing, expires within a week or cannot be read.
   private static func development() throws -> WebCertificate {
-    let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
-    if let certificate = try? TextFile.read(paths.certificate), let key = try? TextFile.read(paths.key),
-      let identity = try? TLSIdentity(certificate: certificate, key: key)
-    {
-      let found = WebCertificate(identity: identity, note: "development certificate \(paths.certificate)")
-      if !found.isNearItsEnd { return found }
-    }
+    if let existing { return existing }
     let pem = try DevelopmentCertificate.generate(hosts: hosts())
     if mkdir(folder, 0o777) != 0, errno != EEXIST { throw notWritable(folder) }
     try write(pem.keyPEM, to: paths.key, mode: 0o600)
@@ -72,6 +73,17 @@ struct WebCertificate {
     return WebCertificate(
       identity: try TLSIdentity(certificate: pem.certificatePEM, key: pem.keyPEM),
       note: "development certificate made in \(paths.certificate); browsers warn about it once")
+  }
+
+  private static let paths = (certificate: folder + "/development.pem", key: folder + "/development-key.pem")
+
+  /// One made before that is still good.
+  private static var existing: WebCertificate? {
+    guard let certificate = try? TextFile.read(paths.certificate), let key = try? TextFile.read(paths.key),
+      let identity = try? TLSIdentity(certificate: certificate, key: key)
+    else { return nil }
+    let found = WebCertificate(identity: identity, note: "development certificate \(paths.certificate)")
+    return found.isNearItsEnd ? nil : found
   }
 
   private static func hosts() -> [String] {

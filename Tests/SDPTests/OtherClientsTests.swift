@@ -74,7 +74,11 @@ import Testing
     #expect(session.answer.media[1].port != 0 && !session.answer.media[1].hasAttribute("bundle-only"))
     let first = "m=video 0 UDP/TLS/RTP/SAVPF 96\na=bundle-only\na=mid:1\na=sendonly\na=rtpmap:96 VP8/90000\n"
     let text = offer([opus], head: "a=group:BUNDLE 0 1\n").replacing("m=audio", with: first + "m=audio")
-    #expect(try serve(text).media.map(\.isSending) == [true, true], "wherever the tagged one stands")
+    let other = try negotiate(SessionDescription.parse(text))
+    #expect(
+      other.media.map(\.isSending) == [true, true] && other.answer.bundle == ["0", "1"],
+      "wherever the tagged one stands")
+    #expect(other.answer.media.map(\.candidates.count) == [0, 2])
   }
 
   @Test(arguments: [

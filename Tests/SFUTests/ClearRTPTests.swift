@@ -112,6 +112,22 @@ final class Device {
     #expect(sdp.contains("a=group:BUNDLE audio video\r\n") && sdp.contains("a=ssrc:77 cname:"))
   }
 
+  @Test func keyPressesGoBesideTheSound() throws {
+    let world = try World()
+    let ann = world.join("ann")
+    let phone = Device("phone", "send", [("pcmu", 0, 7), ("telephone-event", 101, nil), ("cn", 13, nil)], in: world)
+    #expect(try phone.add() == .done)
+    let recorder = Device("recorder", "receive", [("pcmu", 0, nil), ("telephone-event", 96, nil)], in: world)
+    recorder.form.remote = "192.0.2.10:7000"
+    #expect(try recorder.add() == .done)
+    #expect(world.routes.sources.map(\.ssrc) == [7], "one track")
+    #expect(world.routes.sinks.map(\.payloadTypes) == [[0: 0, 101: 96]])
+    try ann.answer()
+    #expect(world.routes.sinks.last?.payloadTypes == [0: 0, 101: 126, 13: 13])
+    let alone = Device("keys", "send", [("telephone-event", 101, nil)], in: world)
+    #expect(throws: RTPParticipantError.self, "there is no sound that they go beside") { try alone.add() }
+  }
+
   @Test func audioAndVideoMayHaveAnAddressEach() throws {
     let world = try World()
     let ann = world.join("ann")

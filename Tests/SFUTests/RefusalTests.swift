@@ -190,6 +190,12 @@ import Wire
     guard case .notFound = administer(.mute(room: "class", participant: "bob", track: nil, muted: true)) else {
       return #expect(Bool(false), "bob publishes nothing")
     }
+    let other = world.join("ann")
+    let both = world.sfu.report(now: world.now).rooms.flatMap(\.participants).filter { $0.name == "ann" }.map(\.id)
+    #expect(administer(.kick(room: "class", participant: "ann")) == .ambiguous(both), "which of them?")
+    #expect(ann.errors.isEmpty && other.errors.isEmpty)
+    #expect(administer(.kick(room: "class", participant: try #require(other.joined?.id))) == .done)
+    #expect(other.errors == [.kicked])
     #expect(administer(.kick(room: "class", participant: "ann")) == .done)
     #expect(ann.errors == [.kicked])
     guard case .notFound = administer(.kick(room: "class", participant: "ann")) else {

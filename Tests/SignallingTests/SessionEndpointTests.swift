@@ -63,9 +63,23 @@ import Testing
     #expect(endpoint.status == 204 && endpoint.headers["accept-post"] == "application/sdp")
     #expect(endpoint.headers["access-control-allow-methods"] == "POST, OPTIONS")
     #expect(endpoint.headers["access-control-allow-headers"]?.contains("Authorization") == true)
+    for header in ["If-Match", "Content-Type", "Link"] {
+      #expect(endpoint.headers["access-control-allow-headers"]?.contains(header) == true)
+    }
     let resource = try client.request("OPTIONS", "/whip/r/n/r1")
     #expect(resource.headers["accept-patch"] == "application/trickle-ice-sdpfrag")
     #expect(resource.headers["access-control-allow-methods"] == "PATCH, DELETE, OPTIONS")
+  }
+
+  @Test func aSlashAtTheEndMeansNothing() throws {
+    let server = try TestServer()
+    let client = try TestClient(port: server.port)
+    let sdp = ["Content-Type": "application/sdp"]
+    let created = try client.request("POST", "/whip/r/n/", headers: sdp, body: "v=0 offer")
+    #expect(created.status == 201 && created.headers["location"] == "/whip/r/n/r1")
+    #expect(try client.request("DELETE", "/whip/r/n/r1/").status == 200)
+    #expect(try client.request("GET", "/healthz/").status == 200)
+    #expect(try client.request("POST", "/whip/r/n//", headers: sdp, body: "v=0").status == 404)
   }
 
   /// A page of another origin reads the error only then.

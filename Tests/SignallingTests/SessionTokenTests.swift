@@ -24,8 +24,8 @@ import Testing
     let grants = Grants(room: "r", identity: "n", canPublish: false, canSubscribe: true)
     let token = try tokens.make(grants, issuedAt: now, lifetime: 60)
     #expect(try tokens.verify(token, now: now) == grants)
-    #expect(try tokens.verify(token, now: now.addingTimeInterval(59)) == grants)
-    #expect(error(token, tokens, at: now.addingTimeInterval(60)) == .expired)
+    #expect(try tokens.verify(token, now: now.addingTimeInterval(89)) == grants, "clocks differ")
+    #expect(error(token, tokens, at: now.addingTimeInterval(90)) == .expired)
   }
 
   /// Made with another implementation: Python's hmac and base64 over {"alg":"HS256","typ":"JWT"}

@@ -65,13 +65,12 @@ public struct Capabilities: Hashable, Sendable {
     codecs: [
       Codec(kind: .audio, name: "opus", clockRate: 48000, channels: 2),
       Codec(kind: .audio, name: "red", clockRate: 48000, channels: 2),
-      Codec(kind: .audio, name: "G722", clockRate: 8000), Codec(kind: .audio, name: "PCMU", clockRate: 8000),
-      Codec(kind: .audio, name: "PCMA", clockRate: 8000),
-    ]
+    ] + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) }
+      + ["PCMU", "PCMA", "G722"].map { Codec(kind: .audio, name: $0, clockRate: 8000) }
       // At the rate of what they go beside.
       + [8000, 16000, 32000, 48000].flatMap { rate in
         ["telephone-event", "CN"].map { Codec(kind: .audio, name: $0, clockRate: rate) }
-      } + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) },
+      },
     publishExtensions: [
       ExtensionURI.mid, ExtensionURI.rid, ExtensionURI.repairedRID, ExtensionURI.transportWideSequence,
       ExtensionURI.absoluteSendTime,

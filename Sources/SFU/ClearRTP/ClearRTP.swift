@@ -53,7 +53,8 @@ extension SFU {
     if present.contains(where: { $0.isVisible && $0.name == setup.name }) {
       throw RTPParticipantError(.name, "there is a participant \(setup.name) in room \(setup.room)", reason: .conflict)
     }
-    guard !setup.direction.sends || setup.formats.count <= configuration.maximumTracksPerParticipant else {
+    let tracks = setup.formats.count(where: \.carriesMedia)
+    guard !setup.direction.sends || tracks <= configuration.maximumTracksPerParticipant else {
       throw RTPParticipantError(
         .codecs, "a participant may send \(configuration.maximumTracksPerParticipant) tracks on this server",
         reason: .refused)
@@ -89,15 +90,19 @@ extension SFU {
     for tuple in connection.tuples { finder.move(id, from: nil, to: tuple) }
     commands.append(.fastPath(.addTransport(transport(of: session, connection.media, .clear))))
     guard setup.direction.sends else { return }
-    for (index, format) in formats.enumerated() { addTrack(format, index, of: id, participant, now: now) }
+    let beside = formats.filter { !$0.carriesMedia }
+    for (index, format) in formats.filter(\.carriesMedia).enumerated() {
+      addTrack(format, beside: format.kind == .audio ? beside : [], index, of: id, participant, now: now)
+    }
   }
 
   private mutating func addTrack(
-    _ format: RTPFormat, _ index: Int, of peer: TransportID, _ participant: ParticipantID, now: Instant
+    _ format: RTPFormat, beside others: [RTPFormat], _ index: Int, of peer: TransportID, _ participant: ParticipantID,
+    now: Instant
   ) {
     let track = Track(
       id: Identifier.track(), participant: participant, peer: peer, mid: "\(index)", kind: format.kind,
-      codecs: [format.sent], extensions: [:], fixedSSRC: format.ssrc)
+      codecs: [format.sent] + others.map(\.sent), extensions: [:], fixedSSRC: format.ssrc)
     add(track)
     if let ssrc = format.ssrc { addSource(ssrc, isRetransmission: false, of: track.id, now: now) }
   }
@@ -173,7 +178,7 @@ extension SFU {
       let participant = participants[session.participant]
     else { return }
     let wanted = published.filter { track in
-      track.participant != participant.id && !subscriber.taken(of: track).isEmpty
+      track.participant != participant.id && subscriber.taken(of: track).contains(where: \.carriesMedia)
         && (participant.setup?.from.map { $0 == participants[track.participant]?.name } ?? true)
     }
     subscribe(peer, to: wanted) { track, subscriber in subscriber.clearSubscription(to: track) }

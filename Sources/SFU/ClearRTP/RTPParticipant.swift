@@ -104,6 +104,9 @@ public struct RTPFormat: Hashable, Sendable {
   /// it gets in this codec; nil: chosen at random.
   public var ssrc: UInt32?
 
+  /// Whether it is a track by itself; key presses and comfort noise go beside one, on its SSRC.
+  var carriesMedia: Bool { sent.carriesMedia }
+
   /// What it sends, as others are told. H.264 from encoders comes in fragmented units, which SDP does not assume.
   var sent: NegotiatedCodec {
     let usual = codec == "H264" ? "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f" : nil
@@ -127,13 +130,15 @@ public struct RTPCodec: Hashable, Sendable {
   public var clockRate: UInt32
   public var channels: UInt8 = 1
 
-  /// Those that browsers take first.
-  public static let known: [RTPCodec] =
-    Capabilities.standard.codecs.filter { $0.name != "red" }.map { codec in
-      RTPCodec(
-        name: codec.name, kind: codec.kind == .audio ? .audio : .video, clockRate: codec.clockRate,
-        channels: codec.channels)
-    } + ["PCMU", "PCMA", "G722"].map { RTPCodec(name: $0, kind: .audio, clockRate: 8000) }
+  /// Those that pass between all others, too, each at the clock rate that it has mostly.
+  public static let known: [RTPCodec] = Capabilities.standard.codecs.filter { $0.name != "red" }
+    .reduce(into: []) { known, codec in
+      guard !known.contains(where: { $0.name == codec.name }) else { return }
+      known.append(
+        RTPCodec(
+          name: codec.name, kind: codec.kind == .audio ? .audio : .video, clockRate: codec.clockRate,
+          channels: codec.channels))
+    }
 
   public static func named(_ name: String) -> RTPCodec? { known.first { $0.name.lowercased() == name.lowercased() } }
 }

@@ -99,6 +99,12 @@ extension RTPParticipantForm {
 
   /// What a packet says must tell what it is.
   private static func check(_ formats: [RTPFormat], _ direction: RTPDirection) throws(RTPParticipantError) {
+    if let index = formats.firstIndex(where: { !$0.carriesMedia }),
+      !formats.contains(where: { $0.carriesMedia && $0.kind == .audio })
+    {
+      throw RTPParticipantError(
+        .codec, codec: index, "\(formats[index].codec.lowercased()) goes beside a codec of sound, and there is none")
+    }
     for (index, format) in formats.enumerated() {
       for earlier in formats[..<index] where earlier.payloadType == format.payloadType {
         guard earlier.codec == format.codec, earlier.clockRate == format.clockRate else {

@@ -173,6 +173,10 @@ struct AdminAPI {
     case .captureBegun(let id): return .json(AdminCaptureBegun(id: id.rawValue))
     case .captureRead(let report): return .json(AdminCapture(report))
     case .limited(let what): return .problem(.conflict, .limitExceeded, what)
+    case .ambiguous(let ids):
+      return .problem(
+        .conflict, code: "ambiguous",
+        "\(ids.count) participants have this name; name one by its id: \(ids.joined(separator: ", "))")
     }
   }
 

@@ -24,7 +24,6 @@ public enum AdminSocketError: Error, CustomStringConvertible {
 /// The admin API: JSON over HTTP/1.1 on a Unix socket that only this user (and root) may open. On the event loop only.
 public final class AdminServer: HTTPService {
   let limits: SignallingLimits
-  let judgesSilence = true
   private let path: String
   private let eventLoop: any EventLoop
   private let log: Logger

@@ -5,8 +5,6 @@ import NIOHTTP1
 /// What answers the requests of a connection: the public server or the admin API. Used on the event loop only.
 protocol HTTPService: AnyObject {
   var limits: SignallingLimits { get }
-  /// Whether what did not come in time is late. It says nothing after the event loop itself was away.
-  var judgesSilence: Bool { get }
   /// Looks at a request's head before its body comes: nothing is kept for who may not ask.
   func judge(_ head: HTTPRequestHead, from client: String) -> BodyVerdict
   /// Calls `reply` once, now or later.

@@ -13,7 +13,7 @@ enum Route: Hashable {
   case resource(PeerRole, room: String, participant: String, resource: String)
   /// `*`: the server as a whole.
   case server
-  /// Everything else, below the web folder; the segments are decoded.
+  /// Everything else, below the web folder; the segments are decoded. A slash at the end of a path means nothing.
   case file([String])
 
   enum Failure: Error, Hashable {
@@ -29,7 +29,8 @@ enum Route: Hashable {
       return
     }
     guard request.path.hasPrefix("/") else { throw .notAPath }
-    guard let segments = request.segments else { throw .badPath }
+    guard var segments = request.segments else { throw .badPath }
+    if segments.count > 1, segments.last == "" { segments.removeLast() }
     switch segments.first {
     case "ws" where segments.count == 1: self = .webSocket
     case "metrics" where segments.count == 1: self = .metrics

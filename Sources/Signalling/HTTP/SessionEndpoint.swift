@@ -7,8 +7,12 @@ import SFU
 struct SessionEndpoint {
   static let sdp = "application/sdp"
   static let fragment = "application/trickle-ice-sdpfrag"
+  /// What clients of WHIP and WHEP send beyond what CORS always lets through.
+  private static let clientHeaders = "Authorization, Content-Type, If-Match, If-None-Match, ETag, Link, Accept, Prefer"
 
   let tokens: SessionTokens?
+  /// What comes before the paths of our own in the URLs that clients use; empty: nothing.
+  let publicURL: String
   let log: Logger
 
   enum Step {
@@ -60,7 +64,7 @@ struct SessionEndpoint {
     switch response {
     case .created(let resource, let answer, let entityTag, let iceServers, let warnings):
       var headers: HTTPHeaders = [
-        "content-type": Self.sdp, "location": Self.location(route, resource), "etag": "\"\(entityTag)\"",
+        "content-type": Self.sdp, "location": location(route, resource), "etag": "\"\(entityTag)\"",
         "accept-patch": Self.fragment, "cache-control": "no-store",
       ]
       for link in iceServers.flatMap(Self.links) { headers.add(name: "link", value: link) }
@@ -96,7 +100,7 @@ struct SessionEndpoint {
     let methods = route.methods.map(\.rawValue).joined(separator: ", ")
     var headers: HTTPHeaders = [
       "allow": methods, "access-control-allow-methods": methods,
-      "access-control-allow-headers": "Authorization, Content-Type, If-Match", "access-control-max-age": "86400",
+      "access-control-allow-headers": Self.clientHeaders, "access-control-max-age": "86400",
     ]
     if case .endpoint = route { headers.add(name: "accept-post", value: Self.sdp) }
     if case .resource = route { headers.add(name: "accept-patch", value: Self.fragment) }
@@ -159,9 +163,9 @@ struct SessionEndpoint {
     "\"" + text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
   }
 
-  private static func location(_ route: Route, _ resource: String) -> String {
-    guard case .endpoint(let role, let room, let participant) = route else { return "/" }
+  private func location(_ route: Route, _ resource: String) -> String {
+    guard case .endpoint(let role, let room, let participant) = route else { return publicURL + "/" }
     let names = [role == .publish ? "whip" : "whep", room, participant, resource]
-    return "/" + names.map(HTTPRequest.percentEncoded).joined(separator: "/")
+    return publicURL + "/" + names.map(HTTPRequest.percentEncoded).joined(separator: "/")
   }
 }

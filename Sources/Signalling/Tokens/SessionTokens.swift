@@ -25,6 +25,9 @@ public struct SessionTokens: Sendable {
   /// Shorter secrets are refused: RFC 7518 section 3.2 wants a key of at least the hash's size.
   public static let minimumSecretBytes = 32
 
+  /// Seconds by which the clocks of whoever made a token and of this server may differ (RFC 7519 sections 4.1.4, 4.1.5).
+  public static let leeway: Double = 30
+
   private let key: HMACKey
 
   public init(secret: String) { key = HMACKey([UInt8](secret.utf8)) }
@@ -44,8 +47,8 @@ public struct SessionTokens: Sendable {
     let claims = try read(try SignedToken(token).claims(signedWith: key))
     let seconds = now.timeIntervalSince1970
     guard let expiry = claims.exp else { throw .malformed("it has no expiry (exp)") }
-    guard seconds < expiry else { throw .expired }
-    if let start = claims.nbf, seconds < start { throw .notYetValid }
+    guard seconds < expiry + Self.leeway else { throw .expired }
+    if let start = claims.nbf, seconds < start - Self.leeway { throw .notYetValid }
     return Grants(
       room: claims.room, identity: claims.sub, canPublish: claims.canPublish ?? true,
       canSubscribe: claims.canSubscribe ?? true)

@@ -10,6 +10,7 @@ struct FastPath: ParsableCommand {
       Counters are as of at most a second ago. A source's ID is what `needlectl trace --source` takes.
       """)
   @OptionGroup var common: CommonOptions
+  @Flag(help: "Show verdicts that have not been given, too.") var all = false
 
   func run() throws {
     try common.show(try common.client.get("/fastpath"), as: FastPathAnswer.self) { answer in
@@ -68,7 +69,10 @@ struct FastPath: ParsableCommand {
 
   private func verdicts(_ answer: FastPathAnswer) -> String {
     var table = Table("VERDICT", "PACKETS")
-    for verdict in answer.verdicts { table.row(verdict.name, "\(verdict.count)") }
-    return table.text(empty: "no verdicts counted")
+    let shown = answer.verdicts.filter { all || $0.count > 0 }
+    for verdict in shown { table.row(verdict.name, "\(verdict.count)") }
+    let hidden = answer.verdicts.count - shown.count
+    let note = hidden == 0 ? "" : "\(Reading.count(hidden, "verdict")) never given (--all shows them)\n"
+    return table.text(empty: "no verdicts counted") + note
   }
 }

@@ -18,7 +18,10 @@ struct Trace: ParsableCommand {
       no program sees the packets: then this says so, and why.
       """)
   @OptionGroup var common: CommonOptions
-  @Option(help: "The source's id.") var source: UInt32
+  @Option(help: "The source's id; or say whose it is, below.") var source: UInt32?
+  @Argument(help: "The room of the participant whose packets are meant.") var room: String?
+  @Argument(help: "The participant's name.") var name: String?
+  @Option(help: "audio or video, if the participant sends both.") var kind: String?
   @Option(help: "End after so many seconds.") var seconds: Double?
   @Option(help: "End after so many packets.") var count: Int?
   @Option(help: "One packet in so many.") var every: UInt32 = 1
@@ -32,6 +35,9 @@ struct Trace: ParsableCommand {
   func validate() throws {
     guard (1...1_000_000).contains(every) else { throw ValidationError("--every must be from 1 to 1000000") }
     guard count ?? 1 > 0 else { throw ValidationError("--count must be 1 or more") }
+    guard (source != nil) != (room != nil && name != nil) else {
+      throw ValidationError("name a source: --source ID, or ROOM NAME")
+    }
     guard seconds.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("--seconds must be above 0") }
   }
 
@@ -42,6 +48,7 @@ struct Trace: ParsableCommand {
     var after: UInt64?
     var shown = 0
     var gaps = TraceGaps(every: every)
+    let source = try self.source ?? find()
     while true {
       let isLast = isInterrupted || end.map { $0 <= Date() } ?? false
       let answer = try poll(Order(source: source, every: every, after: after))
@@ -57,6 +64,23 @@ struct Trace: ParsableCommand {
     guard gaps.missing > 0 else { return }
     standardError(
       "\(Reading.count(gaps.missing, "packet")) between these came too fast to be shown; --every thins them out")
+  }
+
+  /// The one source that the participant's name and kind mean, retransmissions aside.
+  private func find() throws -> UInt32 {
+    let body = try common.client.get("/streams", query: ["room": room ?? ""])
+    let streams = try JSONDecoder().decode(StreamsAnswer.self, from: body)
+    let found = streams.sources.filter { source in
+      source.name == name && !source.isRetransmission && source.id != 0 && kind.map { $0 == source.kind } ?? true
+    }
+    guard let first = found.first else {
+      throw AdminError.refused("\(name ?? "") sends no \(kind ?? "media") in room \(room ?? "")")
+    }
+    guard found.count == 1 else {
+      let sources = found.map { "\($0.id) (\($0.kind) \($0.codec))" }.joined(separator: ", ")
+      throw AdminError.refused("\(name ?? "") sends several; say --kind, or --source with one of \(sources)")
+    }
+    return first.id
   }
 
   private func poll(_ order: Order) throws -> TraceAnswer {

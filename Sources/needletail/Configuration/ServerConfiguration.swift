@@ -8,6 +8,7 @@ struct ServerConfiguration {
   var certificate: String?
   var certificateKey: String?
   var web: String?
+  var publicURL: String?
 
   var mediaPort = 3478
   var publicAddresses: [String] = []
@@ -46,6 +47,9 @@ struct ServerConfiguration {
 
   /// Where each key was set, by its name: "needletail.yaml:12", "NEEDLETAIL_PORT" or "--port".
   var origins: [String: String] = [:]
+
+  /// Whether HTTPS is served with a certificate of our own making.
+  var usesDevelopmentCertificate: Bool { !isPlainHTTP && certificate == nil && certificateKey == nil }
 
   /// What is wrong with a key's value, at the place where it was set.
   func error(_ key: String, _ problem: String) -> ConfigurationError {

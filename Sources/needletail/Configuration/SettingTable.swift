@@ -12,6 +12,15 @@ extension Setting {
   private static func isAddress(_ text: String) -> Bool { IPAddress(text) != nil }
   private static func isNotEmpty(_ text: String) -> Bool { !text.isEmpty }
 
+  /// http or https, a host, perhaps a path, and no slash at the end.
+  private static func isBaseURL(_ text: String) -> Bool {
+    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }), !text.hasSuffix("/") else {
+      return false
+    }
+    return text.utf8.count > scheme.utf8.count && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+      && !text.contains { "?#\"<>\\".contains($0) }
+  }
+
   private static var listening: [Setting] {
     [
       Setting(
@@ -37,6 +46,13 @@ extension Setting {
         name: "web", kind: .optionalText(allowed: "a path", \.web, isNotEmpty),
         defaultText: "./web, or beside the program web or ../share/needletail/web",
         help: "Folder of the demo client that GET / serves."),
+      Setting(
+        name: "public-url",
+        kind: .optionalText(allowed: "an http or https URL without a slash at its end", \.publicURL, isBaseURL),
+        defaultText: "the URL that the client used",
+        help:
+          "Where clients reach /, e.g. https://example.org/calls: the Location of WHIP and WHEP sessions begins with "
+          + "it. For behind a proxy that takes a prefix off."),
     ]
   }
 
