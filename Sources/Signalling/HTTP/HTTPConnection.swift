@@ -13,11 +13,6 @@ protocol HTTPService: AnyObject {
   func headers(for target: String) -> HTTPHeaders
 }
 
-extension HTTPService {
-  /// For something that a client has to do.
-  func deadline() -> Deadline { Deadline { [weak self] in self?.judgesSilence ?? true } }
-}
-
 /// What becomes of a request's body.
 enum BodyVerdict {
   case kept
@@ -51,12 +46,11 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private var state = State.waiting
   private var requests: TokenBucket
   private var bodies: TokenBucket
-  private let deadline: Deadline
+  private let deadline = Deadline()
 
   /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept.
   init(service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil)) {
     self.service = service
-    deadline = service.deadline()
     self.claim = claim
     self.refusal = refusal
     let limits = service.limits

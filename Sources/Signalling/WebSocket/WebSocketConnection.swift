@@ -24,9 +24,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var isBroken = false
   private var unsentBytes = 0
   private var lastHeard = NIODeadline.now()
-  private let joinDeadline: Deadline
-  private let messageDeadline: Deadline
-  private let silenceDeadline: Deadline
+  private let joinDeadline = Deadline()
+  private let messageDeadline = Deadline()
+  private let silenceDeadline = Deadline()
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
@@ -45,7 +45,6 @@ final class WebSocketConnection: ChannelInboundHandler {
     self.mustResume = mustResume
     self.log = log
     limits = server.limits
-    (joinDeadline, messageDeadline, silenceDeadline) = (server.deadline(), server.deadline(), server.deadline())
     reader = FrameReader(maximumLength: limits.messageBytes * 4)
     assembly = MessageAssembly(limit: limits.messageBytes, claim: claim)
     input = MessageInput(limits: limits, now: .now())
