@@ -212,7 +212,7 @@ final class RunningServer: Sendable {
   private static func origins(_ configuration: ServerConfiguration) -> OriginRule {
     let named = Set(configuration.allowedOrigins.map { $0.lowercased() })
     if named.contains("*") || (named.isEmpty && configuration.auth != "none") { return .any }
-    return .own(and: named)
+    return .own(and: named.union(configuration.publicURL.flatMap { OriginRule.origin(of: $0) }.map { [$0] } ?? []))
   }
 
   private static func serverInfo(_ configuration: ServerConfiguration, port: Int, mediaPort: UInt16) -> AdminServerInfo

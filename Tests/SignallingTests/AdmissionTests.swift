@@ -228,6 +228,12 @@ import Wire
     ("https://", false), ("ftp://a", false),
   ])
   func originsAreWhatBrowsersSay(text: String, isOrigin: Bool) { #expect(OriginRule.isOrigin(text) == isOrigin) }
+
+  @Test func aURLHasAnOrigin() {
+    #expect(OriginRule.origin(of: "https://Meet.example:8443/calls") == "https://meet.example:8443")
+    #expect(OriginRule.origin(of: "https://meet.example") == "https://meet.example")
+    #expect(OriginRule.origin(of: "meet.example") == nil)
+  }
 }
 
 @Suite struct LoopTurnTests {

@@ -14,6 +14,13 @@ public enum OriginRule: Hashable, Sendable {
     return !authority.isEmpty && !authority.contains { "/?#@ ".contains($0) }
   }
 
+  /// That of the pages at an http or https URL, as browsers write it.
+  public static func origin(of url: String) -> String? {
+    let url = url.lowercased()
+    guard let rest = authority(of: url) else { return nil }
+    return String(url.prefix(url.count - rest.count) + rest.prefix { $0 != "/" })
+  }
+
   /// Whether a request with these headers may ask for what makes one a participant.
   func admits(_ headers: HTTPHeaders) -> Bool {
     guard case .own(let others) = self else { return true }
