@@ -36,14 +36,18 @@ struct OpenSSLInteroperationTests {
     #expect(run.tool.keyingMaterial?.isEmpty == false)
   }
 
-  /// What a certificate is made of is its owner's business.
+  /// What a certificate is made of is its owner's business. OpenSSL wants its curve among those that either side lists
+  /// (RFC 8422 section 5.1).
   @Test(
     arguments: [
       "ec:secp224r1", "ec:prime256v1", "ec:secp384r1", "ec:secp521r1", "ec:secp256k1", "ec:brainpoolP256r1",
       "ec:brainpoolP384r1", "ec:brainpoolP512r1", "rsa:2048", "rsa:4096", "ed25519", "ed448",
     ], [DTLSRole.server, .client])
   func anyCertificate(key: String, role: DTLSRole) throws {
-    let run = try Run(role, useSRTP: Self.profiles[0].name, exporting: .aeadAES128GCM, key: key)
+    let groups = ["X25519"] + (key.hasPrefix("ec:") ? [String(key.dropFirst(3))] : [])
+    let run = try Run(
+      role, useSRTP: Self.profiles[0].name, exporting: .aeadAES128GCM, key: key,
+      extra: ["-groups", groups.joined(separator: ":")])
     defer { run.tool.stop() }
     run.untilSettled()
     #expect(run.profile == .aeadAES128GCM && run.ended == nil, "\(String(describing: run.ended))")
