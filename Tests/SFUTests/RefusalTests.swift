@@ -216,6 +216,6 @@ import Wire
     ann.say(.publish(sdp: twice, sources: [:]))
     #expect(ann.errors == [.unsupportedSDP])
     #expect(
-      ann.answers.isEmpty && world.sfu.report(now: world.now).rooms.first?.participants.first?.tracks.isEmpty == true)
+      ann.answers.isEmpty && world.sfu.report(now: world.now).rooms.first?.participants.first?.peers.isEmpty == true)
   }
 }
