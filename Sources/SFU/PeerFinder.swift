@@ -45,6 +45,7 @@ struct PeerFinder {
     } else {
       if all.count == Self.claimsOfTuple { all.removeFirst() }
       all.append(Claim(peer: session.id, at: now))
+      session.claims.removeAll { $0 == tuple }  // others may have taken its place meanwhile
       session.claims.append(tuple)
     }
     claims[tuple] = all

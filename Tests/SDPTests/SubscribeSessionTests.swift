@@ -51,7 +51,7 @@ func answer(
     #expect(offer.isICELite && offer.bundle == ["0", "1"])
     #expect(session.mids == ["a": "0", "v": "1"])
     let (first, second) = (offer.media[0], offer.media[1])
-    #expect(first.formats == ["111", "63"])
+    #expect(first.formats == ["111", "63", "9", "0", "8", "13", "110", "126"])
     #expect(first.attributes("fmtp") == ["111 minptime=10;useinbandfec=1", "63 111/111"])
     #expect(first.setup == .actpass && first.direction(in: offer) == .sendonly)
     #expect(first.candidates.count == 2 && second.candidates.isEmpty)
@@ -208,8 +208,8 @@ func answer(
     var swapped = answer(offer)
     swapped.media.swapAt(0, 1)
     #expect(throws: SDPError.self) { try session.accept(answer: swapped) }
-    #expect(throws: SDPError.noRTCPMux(mid: "1")) {
-      try session.accept(answer: answer(offer) { if $0 == 1 { $1.removeAttributes("rtcp-mux") } })
+    #expect(throws: SDPError.noRTCPMux(mid: "0")) {
+      try session.accept(answer: answer(offer) { if $0 == 0 { $1.removeAttributes("rtcp-mux") } })
     }
     #expect(throws: SDPError.noFingerprint) {
       try session.accept(answer: answer(offer) { $1.removeAttributes("fingerprint") })

@@ -64,7 +64,7 @@ final class FakeCalls: CallControl {
         resource: "r1", answer: "v=0\r\n", entityTag: "tag1",
         iceServers: ["stun:stun.example.org", "turn:ada:p%22%5Cw@turn.example.org?transport=tcp"].compactMap {
           ICEServer($0)
-        })
+        }, warnings: [#"of "x" and \ none"#])
     case .patch(_, _, _, _, _, let tags) where tags == ["*"]:
       .restarted(fragment: "a=ice-ufrag:new\r\n", entityTag: "tag2")
     case .patch(_, _, _, _, _, let tags) where !tags.contains("tag1"):
@@ -123,11 +123,12 @@ final class TestServer: Sendable {
 
   init(
     tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
-    origins: OriginRule = .any, log: Logger = Logger(label: "test"), isStarted: Bool = true
+    origins: OriginRule = .any, publicURL: String = "", log: Logger = Logger(label: "test"), isStarted: Bool = true
   ) throws {
     let loop = group.next()
     var configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
     configuration.origins = origins
+    configuration.publicURL = publicURL
     (parts, port) = try loop.flatSubmit { [configuration] in
       let calls = FakeCalls()
       let server = SignallingServer(configuration: configuration, eventLoop: loop, log: log)

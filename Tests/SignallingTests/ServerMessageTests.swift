@@ -46,6 +46,9 @@ import Testing
     #expect(try object(.speakers(["p2", "p1"])) == ["type": "speakers", "participants": ["p2", "p1"]])
     let track = TrackInfo(id: "t", kind: "audio", label: nil, codecs: [], muted: true)
     #expect(
+      try object(.unplayable(participant: "p", track: track, receiver: "q", reason: "no codec"))["event"] as? String
+        == "unplayable")
+    #expect(
       try object(.track(event: .muted, participant: "p", track: track)) == [
         "type": "track", "event": "muted", "participant": "p",
         "track": ["id": "t", "kind": "audio", "codecs": [String](), "muted": true] as NSDictionary,

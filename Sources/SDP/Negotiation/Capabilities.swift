@@ -62,15 +62,7 @@ public struct Capabilities: Hashable, Sendable {
   }
 
   public static let standard = Capabilities(
-    codecs: [
-      Codec(kind: .audio, name: "opus", clockRate: 48000, channels: 2),
-      Codec(kind: .audio, name: "red", clockRate: 48000, channels: 2),
-    ] + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) }
-      + ["PCMU", "PCMA", "G722"].map { Codec(kind: .audio, name: $0, clockRate: 8000) }
-      // At the rate of what they go beside.
-      + [8000, 16000, 32000, 48000].flatMap { rate in
-        ["telephone-event", "CN"].map { Codec(kind: .audio, name: $0, clockRate: rate) }
-      },
+    codecs: usual + telephony + besideSound,
     publishExtensions: [
       ExtensionURI.mid, ExtensionURI.rid, ExtensionURI.repairedRID, ExtensionURI.transportWideSequence,
       ExtensionURI.absoluteSendTime,
@@ -79,6 +71,20 @@ public struct Capabilities: Hashable, Sendable {
     publishFeedback: ["nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"],
     subscribeFeedback: ["nack", "nack pli", "ccm fir"],
     allowsMixedExtensions: true)
+
+  /// What browsers take first.
+  private static let usual =
+    [
+      Codec(kind: .audio, name: "opus", clockRate: 48000, channels: 2),
+      Codec(kind: .audio, name: "red", clockRate: 48000, channels: 2),
+    ] + ["VP8", "VP9", "H264", "AV1", "H265"].map { Codec(kind: .video, name: $0, clockRate: 90000) }
+
+  private static let telephony = ["PCMU", "PCMA", "G722"].map { Codec(kind: .audio, name: $0, clockRate: 8000) }
+
+  /// At the rate of what they go beside.
+  private static let besideSound = [8000, 16000, 32000, 48000].flatMap { rate in
+    ["telephone-event", "CN"].map { Codec(kind: .audio, name: $0, clockRate: rate) }
+  }
 
   /// About the media itself, so that they mean the same at the receiver.
   private static let passedExtensions = [

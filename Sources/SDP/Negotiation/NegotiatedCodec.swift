@@ -34,9 +34,11 @@ extension NegotiatedCodec {
 
   var isRED: Bool { encodingName == "red" }
 
-  /// Whether packets of it carry the media itself: not redundancy (RFC 2198), key presses (RFC 4733) or comfort noise
-  /// (RFC 3389), which go beside a codec that does.
-  public var carriesMedia: Bool { !["red", "telephone-event", "cn"].contains(encodingName) }
+  /// Whether packets of it carry the media itself: not redundancy (RFC 2198), error correction, key presses (RFC 4733) or
+  /// comfort noise (RFC 3389), which go beside a codec that does.
+  public var carriesMedia: Bool {
+    !["red", "ulpfec", "flexfec", "flexfec-03", "telephone-event", "cn"].contains(encodingName)
+  }
 
   /// The part of `a=rtpmap` after the payload type.
   var encoding: String {
