@@ -19,6 +19,10 @@ extension Forwarder {
     guard !transports[transport].pointee.isClear || isIntact() else { return drop(.damaged) }
     guard let layout = RTPLayout.parseProtected(UnsafeRawBufferPointer(datagram)) else { return drop(.malformed) }
     let known = streamsBySSRC.find(streamKey(transport, layout.ssrc))
+    if let known, lane == .socket, !streams[known].pointee.meter.admits(bytes: datagram.count, now: now) {
+      streams[known].pointee.statistics.rateLimited &+= 1
+      return drop(.rateLimited)
+    }
     var index =
       if let known { streams[known].pointee.inbound.estimate(layout.sequence) } else { firstIndex(layout, transport) }
     if let known, !streams[known].pointee.inbound.accepts(index) {

@@ -15,6 +15,8 @@ public enum ForwardingVerdict: String, Hashable, Sendable, CaseIterable {
   case authenticationFailed = "worker_auth_failed"
   /// Seen before, or older than the replay window.
   case replayed = "worker_replayed"
+  /// Beyond what its source may send, where no program in the kernel drops that.
+  case rateLimited = "worker_rate_limited"
   /// Genuine, of an SSRC without a source: the control plane is told.
   case unknownSSRC = "worker_unknown_ssrc"
   /// Genuine, of a new SSRC, while the transport had many new ones of late.

@@ -63,8 +63,8 @@ public struct Transport: Sendable {
   }
 }
 
-/// How much a source may send; 0 for no limit. What is beyond is dropped before it reaches the worker, where XDP or TC
-/// runs. A quarter of a second's worth may come at once.
+/// How much a source may send; 0 for no limit. What is beyond is dropped: before it reaches the worker where XDP or TC runs,
+/// else by the worker, unopened. A quarter of a second's worth may come at once.
 public struct RateLimit: Hashable, Sendable {
   public var packetsPerSecond: UInt32
   /// Octets of RTP.

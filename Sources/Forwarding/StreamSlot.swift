@@ -18,6 +18,7 @@ struct StreamSlot: ~Copyable {
   var source: SourceID?
   var clockRate: UInt32 = 0
   var isAudio = false
+  var meter = SourceMeter(RateLimit())
   /// The source whose retransmissions it carries; nil: it carries media.
   var repairs: SourceID?
   /// By payload type: of retransmissions, that of what they repeat; of video, its `VideoCodec`. 0xff: none.
@@ -67,6 +68,7 @@ struct StreamSlot: ~Copyable {
     isAudio = source.kind == .audio
     redPayloadType = source.redPayloadType ?? 0xff
     repairs = source.repairs
+    meter = SourceMeter(source.rateLimit)
     asksForMissing = source.answersNACKs && source.repairs == nil
     meanings = InlineArray(repeating: 0xff)
     for (type, codec) in source.codecs where type < 128 { meanings[Int(type)] = codec.rawValue }

@@ -13,7 +13,7 @@ extension SFU {
       return refuse(connection, .forbidden, "the token does not allow publishing", about: .publish)
     }
     do throws(SDPError) {
-      let session = try negotiatePublish(SessionDescription.parse(sdp), labels, by: id, now: now)
+      let session = try negotiatePublish(SessionDescription.parse(sdp, limits: offerLimits), labels, by: id, now: now)
       commands.append(.message(connection, .answer(sdp: session.answer.serialized(), tracks: tracksByMID(of: id))))
       for (code, refused) in session.refusedByCode {
         refuse(connection, code, "sdp: \(refused.map(\.description).joined(separator: "; "))", about: .publish)
@@ -22,6 +22,9 @@ extension SFU {
       refuse(connection, error.isSyntax ? .badSDP : .unsupportedSDP, error.message, about: .publish)
     }
   }
+
+  /// How much of an offer is read.
+  var offerLimits: SDPLimits { .offer(tracks: capabilities.maximumTracks) }
 
   /// Answers a publish offer, the first or a later one, and brings the participant's tracks in line with it.
   ///

@@ -29,7 +29,9 @@ extension SFU {
       return .failed(status: 403, .forbidden, detail: "the token does not allow publishing")
     }
     let parsed: SessionDescription
-    do throws(SDPError) { parsed = try SessionDescription.parse(offer) } catch { return .failed(error) }
+    do throws(SDPError) { parsed = try SessionDescription.parse(offer, limits: offerLimits) } catch {
+      return .failed(error)
+    }
     let previous = publisher(named: name, in: room).flatMap { $0.doorway == .whip ? $0.id : nil }
     do throws(Refusal) {
       let id = try admit(
@@ -65,7 +67,7 @@ extension SFU {
       let id = try admit(
         name: name, room: room, doorway: .whep(of: publisher.id), grants: grants, client: client, now: now)
       do throws(SDPError) {
-        return try view(publisher, by: id, offer: SessionDescription.parse(offer), now: now)
+        return try view(publisher, by: id, offer: SessionDescription.parse(offer, limits: offerLimits), now: now)
       } catch {
         remove(id, reason: "its offer was refused", now: now)
         return .failed(error)

@@ -140,6 +140,8 @@ final class RunningServer: Sendable {
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
     options.limits.cacheMemory = configuration.cacheMemory << 20
+    // Each track's media and retransmissions, and as many again while tracks are replaced.
+    options.limits.streamsPerTransport = max(options.limits.streamsPerTransport, configuration.maximumTracks * 4)
     options.kernelLaneAvoidsXDP = configuration.kernelProgram == "tc"
     options.noteFolders = ["/run", configuration.runtimeFolder]
     return try FastPath(

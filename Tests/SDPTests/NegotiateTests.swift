@@ -107,6 +107,7 @@ import Testing
     var grown = offer
     var third = offer.media[1]
     third.lines = third.lines.map { $0 == .attribute("mid", "1") ? .attribute("mid", "2") : $0 }
+    for name in ["ssrc", "ssrc-group"] { third.removeAttributes(name) }
     grown.media.append(third)
     grown.lines = grown.lines.map { $0 == .attribute("group", "BUNDLE 0 1") ? .attribute("group", "BUNDLE 0 1 2") : $0 }
     let second = try negotiate(grown, previous: first)

@@ -3,8 +3,8 @@ import SFU
 import Testing
 import Wire
 
-/// What one message may cost the control loop, however it is made. Processor time of the thread: what else the machine does is
-/// not the message's cost.
+/// What one message may cost the control loop, however it is made. Processor time of the thread, and the least of up to ten
+/// times: what else the machine does is not the message's cost.
 @Suite(.serialized) struct MessageBudgetTests {
   static let budget = Interval.milliseconds(20)
 
@@ -28,7 +28,7 @@ import Wire
     let second = first.replacing("o=- 1 1", with: "o=- 1 2")
     #expect(first.utf8.count <= 256 * 1024)
     var costs = (first: Interval(nanoseconds: .max), second: Interval(nanoseconds: .max))
-    for _ in 0..<3 {
+    for _ in 0..<10 where costs.first >= Self.budget || costs.second >= Self.budget {
       let world = try World()
       let ann = world.join("ann")
       _ = world.join("bob")
@@ -38,36 +38,41 @@ import Wire
     #expect(costs.first < Self.budget && costs.second < Self.budget, "\(shape): \(costs)")
   }
 
-  /// Room for forty, sixteen tracks each: whatever one of them does is work for all.
+  /// Forty in a room and four who publish sixteen tracks each: what one of them does is work for all.
   @Test func changesForAWholeRoomAreSpreadOverTurns() throws {
     let world = try World(participants: 100)
     let clients = (0..<40).map { world.join("c\($0)") }
-    let publishers = clients.prefix(4)
-    for publisher in publishers {
-      publisher.say(.publish(sdp: HostileOffer.tracks(16, first: publisher), sources: [:]))
-    }
-    for turn in 0..<8 {
-      let sdp = HostileOffer.tracks(turn % 2 == 0 ? 1 : 16, first: publishers[0], version: turn + 2)
-      let cost = Self.cost { publishers[0].say(.publish(sdp: sdp, sources: [:])) }
-      #expect(cost < Self.budget, "turn \(turn): \(cost)")
-      for _ in 0..<4 {
-        let tick = Self.cost { world.advance(.milliseconds(25)) }
-        #expect(tick < Self.budget, "a tick after turn \(turn): \(tick)")
+    var seen = world.commands.count
+    /// Tracks in the offers of the latest turn.
+    func offered() -> Int {
+      defer { seen = world.commands.count }
+      return world.commands[seen...].reduce(0) { sum, command in
+        if case .message(_, .offer(_, let tracks)) = command { sum + tracks.count } else { sum }
       }
     }
-    world.advance(.seconds(1))
-    for client in clients.dropFirst(4) { #expect(client.offers.count == 1, "the next waits for the answer") }
+    for publisher in clients.prefix(4) {
+      publisher.say(.publish(sdp: HostileOffer.tracks(16, first: publisher), sources: [:]))
+      #expect(offered() < 240)
+    }
+    var ticks = 0
+    while clients.dropFirst(4).contains(where: { $0.offers.isEmpty }), ticks < 100 {
+      world.advance(.milliseconds(25))
+      #expect(offered() < 240, "what is left waits for the next tick")
+      ticks += 1
+    }
+    #expect((2...20).contains(ticks), "everybody is offered them soon, and not at once: \(ticks)")
   }
 
-  @Test func aListOfTracksThatAreNoneIsNotKept() throws {
+  @Test func ofAListOfTracksThoseThatThereAreCount() throws {
     let world = try World()
     let (ann, bob) = (world.join("ann"), world.join("bob"))
     try ann.publish()
+    try bob.answer()
     let track = try #require(
       bob.heard.compactMap { if case .track(.added, _, let track) = $0 { track.id } else { nil } }.first)
     let ids = (0..<4000).map { "T\($0)" } + [track]
     #expect(Self.cost { bob.say(.subscribe(tracks: ids, quality: nil)) } < Self.budget)
-    #expect(bob.offers.last?.tracks.values.map(\.track) ?? [] == [track] || bob.offers.count == 1)
+    #expect(bob.offers.last?.tracks.values.map(\.track) == [track])
   }
 }
 
@@ -107,15 +112,15 @@ enum HostileOffer: CaseIterable {
     return text
   }
 
-  /// 256 m-lines, as many lines as are taken.
+  /// 64 m-lines, as many lines as are taken.
   private static func many(session: String = "", _ line: (Int) -> String) -> String {
-    var text = head((0..<256).map(String.init)) + session
-    let room = (largest - text.utf8.count) / 256 - section(255).utf8.count
-    for mid in 0..<256 {
+    var text = head((0..<64).map(String.init)) + session
+    let room = (largest - text.utf8.count) / 64 - section(63).utf8.count
+    for mid in 0..<64 {
       text += section(mid)
       var lines = ""
       var number = 0
-      while number < 22 {
+      while number < 110 {
         let next = line(number) + "\n"
         guard lines.utf8.count + next.utf8.count <= room else { break }
         lines += next
@@ -143,7 +148,7 @@ enum HostileOffer: CaseIterable {
     case .wordyExtensions:
       let words = String(repeating: " u", count: 1250)
       let session = (0..<55).map { "a=extmap:\($0 % 14 + 1)\(words)\($0)\n" }.joined()
-      return Self.head((0..<256).map(String.init)) + session + (0..<256).map { Self.section($0) }.joined()
+      return Self.head((0..<64).map(String.init)) + session + (0..<64).map { Self.section($0) }.joined()
     case .manyMedia: return Self.many { "a=rtcp-fb:96 nack x\($0)" }
     case .feedbackOfEveryType:
       return Self.one(types: Self.everyType) { "a=rtcp-fb:* x\($0)" }
@@ -152,8 +157,8 @@ enum HostileOffer: CaseIterable {
         "a=rtpmap:\($0 % 128) VP8/90000"
       }
     case .bundleWords:
-      return Self.head((0..<256).map(String.init) + (0..<3500).map { _ in "x" })
-        + (0..<256).map { Self.section($0) }.joined()
+      return Self.head((0..<64).map(String.init) + (0..<3500).map { _ in "x" })
+        + (0..<64).map { Self.section($0) }.joined()
     case .mids: return Self.one { "a=mid:\($0)" }
     case .candidates: return Self.one { "a=candidate:\($0) 1 udp 1 10.0.0.1 9 typ host" }
     case .ssrcs: return Self.one { "a=ssrc:\($0 + 1) cname:x" }
@@ -167,8 +172,8 @@ enum HostileOffer: CaseIterable {
     case .fingerprints: return Self.many { "a=fingerprint:sha-256 \($0)" }
     case .rtpmaps: return Self.one(types: Self.everyType) { "a=rtpmap:\($0 % 128) H264/90000" }
     case .stopped:
-      return Self.head((0..<256).map(String.init)) + Self.section(0)
-        + (1..<256).map { Self.section($0, port: 0) }.joined()
+      return Self.head((0..<64).map(String.init)) + Self.section(0)
+        + (1..<64).map { Self.section($0, port: 0) }.joined()
     case .attributes: return Self.one { "a=x-\($0)" }
     case .msids: return Self.many { "a=msid:\($0) \($0)" }
     case .directions: return Self.many { "a=inactive\($0)" }

@@ -78,6 +78,11 @@ final class World {
   }
 }
 
+extension FastPathCommand {
+  /// It routes nothing.
+  var isExpectation: Bool { if case .expect = self { true } else { false } }
+}
+
 extension [FastPathCommand] {
   var transports: [Transport] { compactMap { if case .addTransport(let transport) = $0 { transport } else { nil } } }
   var sources: [Source] { compactMap { if case .addSource(let source) = $0 { source } else { nil } } }

@@ -83,7 +83,9 @@ extension MediaDescription {
     }
     guard !ofAll.list.isEmpty else { return found.mapValues(\.list) }
     for type in payloadTypes {
-      for message in ofAll.list { found[type, default: FeedbackMessages()].add(message) }
+      var messages = ofAll
+      for message in found[type]?.list ?? [] { messages.add(message) }
+      found[type] = messages
     }
     return found.mapValues(\.list)
   }

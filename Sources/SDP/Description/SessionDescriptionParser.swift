@@ -24,6 +24,9 @@ public struct SDPLimits: Hashable, Sendable {
 
   public static let standard = SDPLimits()
 
+  /// For the offer of a participant who may publish so many tracks. m-lines of tracks that ended stay, and are used again.
+  public static func offer(tracks: Int) -> SDPLimits { SDPLimits(media: min(256, max(64, tracks * 4))) }
+
   /// For the answer to a subscribe offer, which may have hundreds of m-lines of many codecs each; only from a
   /// participant.
   public static let subscribeAnswer = SDPLimits(bytes: 1024 * 1024, lines: 32768)

@@ -142,7 +142,7 @@ extension Setting {
       Setting(
         name: "max-source-packets", kind: .integer(0...RateLimit.highest, \.maximumPacketsPerSecond),
         defaultText: "0",
-        help: "RTP packets per second of one stream; what is beyond is dropped by XDP or TC. 0 is no limit."),
+        help: "RTP packets per second of one stream; what is beyond is dropped. 0 is no limit."),
       Setting(
         name: "max-source-bytes", kind: .integer(0...RateLimit.highest, \.maximumBytesPerSecond), defaultText: "0",
         help: "RTP bytes per second of one stream, likewise."),
