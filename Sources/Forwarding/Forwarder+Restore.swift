@@ -15,7 +15,7 @@ extension Forwarder {
     else { return .unknownRepair }
     let index = streams[stream].pointee.inbound.estimate(packet.pointee.payload.bigEndianU16(at: 0))
     // Nothing is missed beyond the latest packet, so that a wrong number moves nothing.
-    guard index < streams[stream].pointee.inbound.highest else { return .unknownRepair }
+    guard index <= streams[stream].pointee.inbound.highest else { return .unknownRepair }
     guard streams[stream].pointee.inbound.accepts(index) else {
       streams[stream].pointee.statistics.repairedInVain &+= 1
       return .repairedInVain

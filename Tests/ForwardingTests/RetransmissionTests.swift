@@ -220,7 +220,8 @@ import Wire
   func refused() throws {
     var room = try room()
     #expect(room.publish(retransmission(1, of: 105)).isEmpty)
-    #expect(room.forwarder.count(.repairedInVain) == 1)
+    #expect(room.publish(retransmission(10, of: 109)).isEmpty, "the latest")
+    #expect(room.forwarder.count(.repairedInVain) == 2)
     for (sequence, original) in [(2, 110), (3, 20_000), (4, 40_000)] as [(UInt16, UInt16)] {
       #expect(room.publish(retransmission(sequence, of: original)).isEmpty)
     }
