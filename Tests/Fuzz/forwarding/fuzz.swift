@@ -165,6 +165,7 @@ private struct Room: ~Copyable {
       forwarder.apply(.retransmit(sink, missed, askedAt: now), now: now)
     }
     var sent: [[UInt8]] = []
+    for place in copies.indices { copies[place].capacity = Self.copyLength }
     while forwarder.hasRepairs {
       made = forwarder.beginRepairs(into: copies)
       flush(&sent)
