@@ -14,6 +14,10 @@ import Wire
     addSinks(1000, to: scene)
     let control = try scene.network.onClient { try UDPClient("fd09::2") }
     let media = SocketAddress(try #require(IPAddress("fd09::1")), scene.media.port)
+    scene.call.fastPath.perform([
+      .expect(
+        TransportID(rawValue: 999), Expectation(tuples: [FiveTuple(local: media, remote: control.address)]))
+    ])
     var sent = 0
     let isReady = eventually {
       scene.send(sent..<sent + 1, payloadLength: 100)
