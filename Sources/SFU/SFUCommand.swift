@@ -10,6 +10,8 @@ public enum SFUCommand: Sendable {
   case close(ConnectionID, reason: ErrorCode)
   case respond(RequestID, ResourceResponse)
   case log(LogEvent)
+  /// What the input leads to and leaves to later turns: subscribers to bring up to date, and m-lines in the offers to them.
+  case leaves(lines: Int)
 }
 
 /// One life-cycle event, for the structured log. Never holds keys, tokens or ICE passwords.

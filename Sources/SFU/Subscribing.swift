@@ -15,12 +15,19 @@ extension SFU {
   /// as many as a turn has time for. Who is left has its turn at the next ticks.
   mutating func updateSubscribers(now: Instant, isTick: Bool = false) {
     let hasNews = !changedParticipants.isEmpty || !changedRooms.isEmpty
+    var published: [String: [Track]] = [:]
+    var due = 0
     for id in changedParticipants { outdated.putFirst(id) }
-    for name in changedRooms { for id in rooms[name]?.participants ?? [] { outdated.put(id) } }
+    for name in changedRooms {
+      let tracks = publishedTracks(in: name)
+      published[name] = tracks
+      let subscribers = rooms[name]?.participants ?? []
+      for id in subscribers { outdated.put(id) }
+      due += subscribers.count * (1 + tracks.count)
+    }
     changedParticipants = []
     changedRooms = []
     guard hasNews || isTick else { return }
-    var published: [String: [Track]] = [:]
     var work = 0
     while work < Self.workOfTurn, let id = outdated.take() {
       guard let room = participants[id]?.room else { continue }
@@ -28,10 +35,11 @@ extension SFU {
       published[room] = tracks
       work += 1 + updateSubscriber(id, from: tracks, now: now)
     }
+    if due > work, !outdated.isEmpty { commands.append(.leaves(lines: due - work)) }
   }
 
   /// Subscribers, and tracks in the offers to them. Each costs up to 0.1 ms.
-  private static let workOfTurn = 160
+  private static let workOfTurn = 80
 
   /// In order of joining, then of publication.
   private func publishedTracks(in room: String) -> [Track] {

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import NIOCore
 import Wire
@@ -6,21 +7,33 @@ import Wire
 /// loop only.
 public final class LoopTurns {
   private let now: () -> Instant
+  private let processorTime: () -> Instant
   private let log: Logger
   public private(set) var times = TurnTimes()
   /// How many inputs are being handled, one within the other.
   private var depth = 0
+  /// Work that the input has left to later turns.
+  private var deferred = Interval.zero
   /// Which part of the turn that goes on took longest.
   private var longest: (part: String, time: Interval)?
 
   /// From here on a turn is worth a warning. There can be no more than ten of them a second.
   private static let warning = Interval.milliseconds(100)
 
-  /// `now`: a monotonic clock.
-  public init(log: Logger, now: @escaping () -> Instant = { Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds) })
-  {
+  /// `now`: a monotonic clock; `processorTime`: what the thread has had of a processor.
+  public init(
+    log: Logger, now: @escaping () -> Instant = { Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds) },
+    processorTime: @escaping () -> Instant = LoopTurns.threadTime
+  ) {
     self.log = log
     self.now = now
+    self.processorTime = processorTime
+  }
+
+  public static func threadTime() -> Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
   }
 
   /// Handles an input. One within another is a part of it: its name says in the warning what took so long.
@@ -35,6 +48,19 @@ public final class LoopTurns {
     }
     return try handle()
   }
+
+  /// What an input costs: the processor's time that `handle` takes, and what it has left to later turns.
+  package func work(_ handle: () -> Void) -> Interval {
+    let start = processorTime()
+    let outer = deferred
+    deferred = .zero
+    defer { deferred = outer }
+    handle()
+    return Interval(nanoseconds: processorTime().since(start).nanoseconds + deferred.nanoseconds)
+  }
+
+  /// The input that is being handled leaves so much to later turns.
+  public func leaves(_ work: Interval) { deferred.nanoseconds += work.nanoseconds }
 
   private func ended(_ input: String, _ time: Interval) {
     guard depth == 0 else {
@@ -64,28 +90,5 @@ public struct TurnTimes: Hashable, Sendable {
     let seconds = time.seconds
     counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
     sum.nanoseconds &+= time.nanoseconds
-  }
-}
-
-/// First in a connection's pipeline: whatever its octets lead to, TLS included, is one input.
-final class TurnMeter: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias InboundOut = ByteBuffer
-
-  private let turns: LoopTurns
-  private let input: String
-
-  init(_ turns: LoopTurns, _ input: String) {
-    self.turns = turns
-    self.input = input
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    turns.measure(input) { context.fireChannelRead(data) }
-  }
-
-  /// TLS hands on what it has decrypted only now.
-  func channelReadComplete(context: ChannelHandlerContext) {
-    turns.measure(input) { context.fireChannelReadComplete() }
   }
 }

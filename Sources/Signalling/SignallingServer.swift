@@ -28,10 +28,14 @@ public final class SignallingServer: HTTPService {
   private var pace: ArrivalPace
   private var secrets: ResumeSecrets
   private var delayedConnections: UInt64 = 0
+  /// How often a client was not read for a while.
+  private var pauses: UInt64 = 0
   private var refusals: [ConnectionRefusal: UInt64] = [:]
   private let budget: InputBudget
   let turns: LoopTurns
   private var connections: [ConnectionID: WebSocketConnection] = [:]
+  /// Those with messages that wait for `flush`.
+  private var unsent: Set<ConnectionID> = []
   private var requests: [RequestID: (ResourceResponse) -> Void] = [:]
   /// The message delivered last, with its text.
   private var latest: (message: ServerMessage, text: ByteBuffer)?
@@ -88,6 +92,7 @@ public final class SignallingServer: HTTPService {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try server.value.turns.measure("accept") { try server.value.accepted(channel) }
@@ -138,15 +143,24 @@ public final class SignallingServer: HTTPService {
   private func accepted(_ channel: any Channel) throws {
     let client = try admit(channel)
     let pipeline = channel.pipeline.syncOperations
-    try pipeline.addHandler(TurnMeter(turns, "connection"))
+    let meter = meter(of: client)
+    try pipeline.addHandler(meter)
     if let tls { try pipeline.addHandlers(PlainHTTPNotice(), NIOSSLServerHandler(context: tls.context)) }
     let http = HTTPConnection(
       service: self, refusal: client.mustResume.map { refusal in { [unowned self] in reply(refusal, channel) } },
-      claim: InputClaim(budget, client.network))
+      claim: InputClaim(budget, client.network), meter: meter)
     try pipeline.configureHTTPServerPipeline(
       withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,
       withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.headerLimits)
     try pipeline.addHandler(http)
+  }
+
+  private func meter(of client: Client) -> TurnMeter {
+    TurnMeter(
+      turns, "connection",
+      TurnMeter.Account(
+        paused: { [weak self] in self?.pauses += 1 },
+        left: { [weak self] debt in self?.pace.charge(debt, to: client.network, now: .now()) }))
   }
 
   private struct TooManyConnections: Error {}
@@ -287,12 +301,21 @@ public final class SignallingServer: HTTPService {
 
   // MARK: What the control loop asks for
 
-  /// Sends to a WebSocket client; nothing if it is gone.
+  /// Sends to a WebSocket client at the next `flush`; nothing if it is gone.
   public func deliver(_ message: ServerMessage, to connection: ConnectionID) {
     // News goes to everyone in a room, one connection after the other: it is encoded once.
     if latest?.message != message { latest = (message, ByteBuffer(bytes: message.encoded())) }
     guard let text = latest?.text else { return }
-    connections[connection]?.deliver(message, text)
+    guard let client = connections[connection] else { return }
+    client.deliver(message, text)
+    unsent.insert(connection)
+  }
+
+  /// Sends what was delivered since the last time: one write for each client, however many messages there are for it.
+  public func flush() {
+    let waiting = unsent
+    unsent.removeAll()
+    for connection in waiting { connections[connection]?.flush() }
   }
 
   /// Closes a WebSocket after what was delivered before.
@@ -398,6 +421,7 @@ public final class SignallingServer: HTTPService {
     counts.connections = clients.count
     for refusal in ConnectionRefusal.allCases { counts.refusedConnections[refusal.rawValue] = refusals[refusal] ?? 0 }
     counts.delayedConnections = delayedConnections
+    counts.pauses = pauses
     counts.unfinishedBytes = budget.held
     counts.unfinishedRefused = budget.refusals
     return counts

@@ -134,8 +134,13 @@ final class ControlLoop: CallControl {
       let commands = queue
       queue = []
       carryOut(commands)
+      // A slow reader's connection may end by it.
+      if queue.isEmpty { signalling?.flush() }
     }
   }
+
+  /// Nanoseconds that an m-line in an offer costs, and later in the answer to it.
+  private static let lineCost: UInt64 = 100_000
 
   /// Runs of datagrams and of fast-path commands go together.
   private func carryOut(_ commands: [SFUCommand]) {
@@ -150,6 +155,7 @@ final class ControlLoop: CallControl {
       case .message(let connection, let message): signalling?.deliver(message, to: connection)
       case .close(let connection, let reason): signalling?.close(connection, reason: reason)
       case .respond(let request, let response): signalling?.respond(request, response)
+      case .leaves(let lines): turns.leaves(Interval(nanoseconds: UInt64(lines) * Self.lineCost))
       case .log(let event):
         log.log(level: Logger.Level(event.level), "\(event.message)", metadata: event.metadata.mapValues { "\($0)" })
       }

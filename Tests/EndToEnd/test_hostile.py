@@ -220,3 +220,74 @@ def test_pages_of_others_join_nothing_where_nobody_needs_a_token(start_server, d
 def test_the_longest_turns_are_known(start_server, dial):
     start_server(plain_http=True)
     assert metric(dial(), "needletail_loop_turn_seconds_count") > 0
+
+
+def loop_seconds(server):
+    """Processor time that the control plane's event loop has had."""
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        if (task / "comm").read_text().startswith("NIO"):
+            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    raise AssertionError("no event loop")
+
+
+def tracks(count, version):
+    """An offer of sixteen videos, of which `count` are sent."""
+    session = f"v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {' '.join(map(str, range(16)))}\r\n"
+    transport = ("a=ice-ufrag:abcdefgh\r\na=ice-pwd:abcdefghabcdefghabcdefgh\r\na=setup:actpass\r\na=rtcp-mux\r\n"
+                 f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\n")
+    return session + "".join(
+        f"m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n{transport}a=mid:{mid}\r\na=rtpmap:96 VP8/90000\r\n"
+        + (f"a=sendonly\r\na=ssrc:{1000 + mid} cname:x\r\n" if mid < count else "a=inactive\r\n") for mid in range(16))
+
+
+def test_who_changes_everything_all_the_time_has_its_share_and_no_more(start_server, network, dial):
+    server = start_server(plain_http=True, max_messages_per_second=1000)
+    url = f"ws://{SERVER_ADDRESS}:8443/ws"
+    with network.clients.inside(), contextlib.ExitStack() as clients:
+        def join(name):
+            client = clients.enter_context(connect(url))
+            client.send(json.dumps({"type": "join", "room": "r", "name": name}))
+            assert json.loads(client.recv(PATIENCE))["type"] == "joined"
+            return client
+
+        for number in range(20):
+            join(f"listener-{number}")
+        restless = join("restless")
+        asked = answered = 0
+        # The half second that it has at once, and from then on its share.
+        while metric(dial(), "needletail_connection_pauses_total") == 0:
+            for _ in range(20):
+                asked += 1
+                restless.send(json.dumps({"type": "publish", "sdp": tracks(16 if asked % 2 else 1, asked)}))
+            while answered < asked:
+                answered += json.loads(restless.recv(PATIENCE))["type"] == "answer"
+        begun, had = time.monotonic(), loop_seconds(server)
+        for _ in range(100):
+            asked += 1
+            restless.send(json.dumps({"type": "publish", "sdp": tracks(16 if asked % 2 else 1, asked)}))
+        while answered < asked:
+            answered += json.loads(restless.recv(PATIENCE))["type"] == "answer"
+        share = (loop_seconds(server) - had) / (time.monotonic() - begun)
+        assert share < 0.2, f"{share:.0%} of a processor"
+
+
+def test_a_server_that_was_stopped_for_half_a_minute_blames_nobody(start_server, network):
+    server = start_server(plain_http=True)
+    with network.clients.inside(), contextlib.ExitStack() as clients:
+        people = [clients.enter_context(connect(f"ws://{SERVER_ADDRESS}:8443/ws", ping_interval=None)) for _ in range(2)]
+        for number, client in enumerate(people):
+            client.send(json.dumps({"type": "join", "room": "r", "name": f"p{number}"}))
+            assert json.loads(client.recv(PATIENCE))["type"] == "joined"
+        server.hang()
+        end = time.monotonic() + 33
+        while time.monotonic() < end:
+            for client in people:
+                client.ping()
+            time.sleep(1)
+        server.go_on()
+        # Whoever would be judged is within the next seconds.
+        for _ in range(5):
+            assert all(client.ping().wait(PATIENCE) for client in people), "it is answered as before"
+            time.sleep(1)
+        assert server.admin("/status")["participants"] == 2

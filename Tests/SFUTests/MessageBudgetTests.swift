@@ -64,6 +64,32 @@ import Wire
     #expect((2...20).contains(ticks), "everybody is offered them soon, and not at once: \(ticks)")
   }
 
+  /// As many m-lines as there may be, each with every codec that a browser has; then each written in another way.
+  @Test(arguments: ["", ";x-"])
+  func answersOfAWholeRoom(parameter: String) throws {
+    let world = try World(participants: 100)
+    let publishers = (0..<16).map { world.join("p\($0)") }
+    for publisher in publishers { publisher.say(.publish(sdp: HostileOffer.everyCodec(publisher), sources: [:])) }
+    for publisher in publishers { publisher.say(.subscribe(tracks: [], quality: nil)) }
+    let bob = world.join("bob")
+    world.advance(.seconds(1))
+    let offer = try #require(bob.offers.last)
+    #expect(offer.tracks.count == 255, "all that there are m-lines for")
+    let peer = try BrowserPeer(in: world)
+    let answer = try Vectors.answer(to: offer.sdp, as: peer)
+    var number = 0
+    let lines = answer.split(separator: "\r\n").map { line in
+      number += 1
+      return line.hasPrefix("a=fmtp:") && !line.contains("apt=") && !parameter.isEmpty
+        ? "\(line)\(parameter)\(number)" : String(line)
+    }
+    let text = lines.joined(separator: "\r\n") + "\r\n"
+    let errors = bob.errors
+    let cost = Self.cost { bob.say(.answer(sdp: text)) }
+    #expect(bob.errors == errors)
+    #expect(cost < Self.budget, "\(cost) for \(text.utf8.count) octets")
+  }
+
   @Test func ofAListOfTracksThoseThatThereAreCount() throws {
     let world = try World()
     let (ann, bob) = (world.join("ann"), world.join("bob"))
@@ -139,6 +165,32 @@ enum HostileOffer: CaseIterable {
       + (0..<16).map { mid in
         let text = section(mid) + "a=rtcp-fb:96 nack\na=ssrc:\(base + mid) cname:x\n"
         return mid < count ? text : text.replacing("a=sendonly", with: "a=inactive")
+      }.joined()
+  }
+
+  /// An offer of sixteen m-lines that send, with the codecs of a browser.
+  static func everyCodec(_ client: Client) -> String {
+    let names = ["VP8", "VP9", "VP9", "H264", "H264", "H264", "H264", "AV1", "H265", "H264"]
+    let h264 = "level-asymmetry-allowed=1;packetization-mode="
+    let parameters = [
+      "", "profile-id=0", "profile-id=2", h264 + "1;profile-level-id=42001f", h264 + "0;profile-level-id=42001f",
+      h264 + "1;profile-level-id=42e01f", h264 + "0;profile-level-id=42e01f", "level-idx=5;profile=0;tier=0",
+      "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST", h264 + "1;profile-level-id=64001f",
+    ]
+    var codecs = ""
+    for (place, name) in names.enumerated() {
+      let (type, retransmission) = (100 + place, 40 + place)
+      codecs += "a=rtpmap:\(type) \(name)/90000\na=rtcp-fb:\(type) nack\na=rtcp-fb:\(type) nack pli\n"
+      codecs +=
+        "a=rtcp-fb:\(type) ccm fir\na=rtpmap:\(retransmission) rtx/90000\na=fmtp:\(retransmission) apt=\(type)\n"
+      if !parameters[place].isEmpty { codecs += "a=fmtp:\(type) \(parameters[place])\n" }
+    }
+    let types = (names.indices.map { 100 + $0 } + names.indices.map { 40 + $0 }).map(String.init)
+    let base = Int(client.connection.rawValue) * 1000
+    return head((0..<16).map(String.init))
+      + (0..<16).map { mid in
+        "m=video 9 UDP/TLS/RTP/SAVPF \(types.joined(separator: " "))\n\(transport)a=mid:\(mid)\na=sendonly\n\(codecs)"
+          + "a=ssrc:\(base + mid) cname:x\n"
       }.joined()
   }
 

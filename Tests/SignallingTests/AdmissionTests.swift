@@ -269,8 +269,76 @@ import Wire
   }
 }
 
+@Suite struct ProcessorShareTests {
+  private let start = NIODeadline.now()
+
+  @Test func aClientHasAnEighthInTheLongRun() {
+    var share = ProcessorShare()
+    var now = start
+    var work = Interval.zero
+    while now < start + .seconds(100) {
+      share.spent(.milliseconds(5), now: now)
+      work.nanoseconds += 5_000_000
+      now = now + .milliseconds(5) + share.pause(now: now)
+    }
+    #expect((12.4...13.2).contains(work.seconds), "half a second at once, and an eighth of the time: \(work)")
+    #expect(share.pause(now: now + .seconds(10)) == .zero && share.debt(now: now + .seconds(10)) == .zero)
+  }
+
+  @Test func halfASecondAtOnceCostsNoPause() {
+    var share = ProcessorShare()
+    share.spent(.milliseconds(500), now: start)
+    #expect(share.pause(now: start) == .zero && share.debt(now: start) == .seconds(4))
+    share.spent(.milliseconds(100), now: start)
+    #expect(share.pause(now: start) == .milliseconds(800))
+  }
+
+  @Test func nobodyIsLeftUnreadForLong() {
+    var share = ProcessorShare()
+    for _ in 0..<3 { share.spent(Interval(nanoseconds: .max), now: start) }
+    #expect(share.pause(now: start) == .seconds(5))
+  }
+
+  @Test func whatIsLeftToLaterTurnsCountsAsWell() {
+    var time = Instant.zero
+    let turns = LoopTurns(log: LogRecord().logger, processorTime: { time })
+    turns.leaves(.seconds(9))
+    let work = turns.work {
+      time = time.advanced(by: .milliseconds(3))
+      turns.leaves(.milliseconds(10))
+      let inner = turns.work { turns.leaves(.milliseconds(5)) }
+      #expect(inner == .milliseconds(5))
+      turns.leaves(.milliseconds(1))
+    }
+    #expect(work == .milliseconds(14))
+  }
+
+  @Test func whoAsksForMoreIsReadLaterAndLosesNothing() throws {
+    let server = try TestServer(workOfATurn: .milliseconds(20))
+    let client = try TestClient(port: server.port)
+    for _ in 0..<12 { #expect(try client.request("GET", "/healthz").status == 200) }
+    let other = try TestClient(port: server.port)
+    let page = try other.request("GET", "/metrics").body
+    let pauses = page.split(separator: "\n").first { $0.hasPrefix("needletail_connection_pauses_total ") }
+    #expect((pauses?.split(separator: " ").last.flatMap { Int($0) } ?? 0) > 0)
+  }
+}
+
 @Suite struct ArrivalPaceTests {
   private let ann = ClientNetwork(.v4(1))
+
+  @Test func whatAConnectionDidNotPayTheNextOnesDo() {
+    var pace = pace(burst: 10, perSecond: 10)
+    let start = NIODeadline.now()
+    #expect(pace.wait(ann, now: start) == .zero)
+    pace.charge(.seconds(2), to: ann, now: start)
+    // A second is what a burst is worth.
+    #expect(pace.wait(ann, now: start) == .milliseconds(1200))
+    #expect(pace.wait(ClientNetwork(.v4(2)), now: start) == .zero)
+    pace.charge(.seconds(1000), to: ann, now: start)
+    #expect(pace.wait(ann, now: start) == nil)
+    #expect(pace.wait(ann, now: start + .seconds(7)) == .zero, "nobody is locked out for long")
+  }
 
   private func pace(burst: Int, perSecond: Int, ofAll: Int = 1000) -> ArrivalPace {
     ArrivalPace(

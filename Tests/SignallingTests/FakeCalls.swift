@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import SFU
 import Signalling
+import Wire
 
 /// Stands in for the control loop: answers as an SFU would and remembers what it was told. On the event loop only.
 final class FakeCalls: CallControl {
@@ -27,6 +28,7 @@ final class FakeCalls: CallControl {
   }
 
   func handle(_ input: SFUInput) {
+    defer { server?.flush() }
     inputs.append(input)
     countInput()
     switch input {
@@ -121,9 +123,11 @@ final class TestServer: Sendable {
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let parts: NIOLoopBound<(FakeCalls, SignallingServer)>
 
+  /// `workOfATurn`: what the clock says that every input costs; nil: what it does cost.
   init(
     tokens: SessionTokens? = nil, web: String? = nil, limits: SignallingLimits = SignallingLimits(),
-    origins: OriginRule = .any, publicURL: String = "", log: Logger = Logger(label: "test"), isStarted: Bool = true
+    origins: OriginRule = .any, publicURL: String = "", log: Logger = Logger(label: "test"),
+    workOfATurn: Interval? = nil, isStarted: Bool = true
   ) throws {
     let loop = group.next()
     var configuration = SignallingConfiguration(port: 0, webFolder: web, tokens: tokens, limits: limits)
@@ -131,7 +135,16 @@ final class TestServer: Sendable {
     configuration.publicURL = publicURL
     (parts, port) = try loop.flatSubmit { [configuration] in
       let calls = FakeCalls()
-      let server = SignallingServer(configuration: configuration, eventLoop: loop, log: log)
+      var time = Instant.zero
+      let turns = workOfATurn.map { work in
+        LoopTurns(
+          log: log,
+          processorTime: {
+            time = time.advanced(by: work)
+            return time
+          })
+      }
+      let server = SignallingServer(configuration: configuration, eventLoop: loop, log: log, turns: turns)
       calls.server = server
       let parts = NIOLoopBound((calls, server), eventLoop: loop)
       return server.listen().map { (parts, $0) }

@@ -1,26 +1,32 @@
-/// The parameters of an `a=fmtp` line: `name=value` separated by semicolons. Names are compared in lower case.
+/// The parameters of an `a=fmtp` line: `name=value` separated by semicolons. Names are compared in lower case; of several
+/// of one name the first counts.
 public struct FormatParameters: Hashable, Sendable {
-  private var values: [String: String] = [:]
+  /// In the order of the line, names in lower case. A list: a line has few, and a table would cost more to make than all
+  /// that is asked of it.
+  private var list: [Parameter] = []
+
+  private struct Parameter: Hashable {
+    let name: String
+    let value: String
+  }
 
   public init(_ text: String?) {
-    for part in (text ?? "").pieces(";") {
+    guard let text, !text.isEmpty else { return }
+    for part in text.pieces(";") {
       let (name, value) = part.cut(at: "=") ?? (part, "")
-      let key = Self.trimmed(name).lowercased()
-      if values[key] == nil { values[key] = String(Self.trimmed(value)) }
+      list.append(Parameter(name: Self.trimmed(name).lowercased(), value: String(Self.trimmed(value))))
     }
   }
 
-  public subscript(name: String) -> String? { values[name] }
+  public subscript(name: String) -> String? { list.first { $0.name == name }?.value }
 
-  public func integer<T: FixedWidthInteger>(_ name: String) -> T? { values[name].flatMap { decimal($0) } }
+  public func integer<T: FixedWidthInteger>(_ name: String) -> T? { self[name].flatMap { decimal($0) } }
 
   private static func trimmed(_ text: Substring) -> Substring {
-    let bytes = text.utf8
     let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-    guard let first = bytes.firstIndex(where: { !isBlank($0) }), let last = bytes.lastIndex(where: { !isBlank($0) })
-    else {
-      return ""
-    }
-    return text[first...last]
+    var bytes = text.utf8
+    while let first = bytes.first, isBlank(first) { bytes.removeFirst() }
+    while let last = bytes.last, isBlank(last) { bytes.removeLast() }
+    return Substring(bytes)
   }
 }

@@ -81,10 +81,13 @@ extension MediaDescription {
 
   /// The RTP payload types that do not collide with RTCP on the same port (RFC 5761 section 4), in order.
   public var payloadTypes: [UInt8] {
-    var seen = Set<UInt8>()
+    var seen: UInt128 = 0
     return formats.compactMap { format in
-      guard let type: UInt8 = decimal(format), type < 64 || (96...127).contains(type) else { return nil }
-      return seen.insert(type).inserted ? type : nil
+      guard let type: UInt8 = decimal(format), type < 64 || (96...127).contains(type), seen >> type & 1 == 0 else {
+        return nil
+      }
+      seen |= 1 << type
+      return type
     }
   }
 

@@ -75,8 +75,16 @@ extension SDPSection {
 
 /// A decimal integer of digits alone; nil if it has anything else or does not fit.
 func decimal<T: FixedWidthInteger>(_ text: some StringProtocol, as type: T.Type = T.self) -> T? {
-  guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-  return T(String(text), radix: 10)
+  guard !text.isEmpty else { return nil }
+  var value: T = 0
+  for byte in text.utf8 {
+    guard (0x30...0x39).contains(byte) else { return nil }
+    let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+    let (sum, isStillTooLarge) = product.addingReportingOverflow(T(byte - 0x30))
+    if isTooLarge || isStillTooLarge { return nil }
+    value = sum
+  }
+  return value
 }
 
 // Text is cut at bytes, not at characters: quicker, and a combining mark after a separator changes nothing.

@@ -65,24 +65,52 @@ struct CodecIdentity: Hashable {
   }
 }
 
+/// The identities of the codecs of many m-lines, which mostly say the same: each spelling is read once.
+struct CodecIdentities {
+  /// All that an identity follows from.
+  private struct Spelling: Hashable {
+    let name: String
+    let clockRate: UInt32
+    let channels: UInt8
+    let fmtp: String?
+  }
+
+  private var known: [Spelling: CodecIdentity] = [:]
+
+  subscript(codec: NegotiatedCodec) -> CodecIdentity {
+    mutating get {
+      let spelling = Spelling(
+        name: codec.name, clockRate: codec.clockRate, channels: codec.channels, fmtp: codec.fmtp)
+      if let identity = known[spelling] { return identity }
+      let identity = CodecIdentity(codec)
+      known[spelling] = identity
+      return identity
+    }
+  }
+}
+
 /// What a receiver takes, in its order, ready to be compared with what is sent.
 struct CodecChoice {
   private let codecs: [NegotiatedCodec]
   private var places: [CodecIdentity.Encoding: [(index: Int, identity: CodecIdentity)]] = [:]
 
   init(_ codecs: [NegotiatedCodec]) {
+    var identities = CodecIdentities()
+    self.init(codecs, &identities)
+  }
+
+  init(_ codecs: [NegotiatedCodec], _ identities: inout CodecIdentities) {
     self.codecs = codecs
     for (index, codec) in codecs.enumerated() {
-      let identity = CodecIdentity(codec)
+      let identity = identities[codec]
       places[identity.encoding, default: []].append((index, identity))
     }
   }
 
   /// The one that fits best what is sent as `codec`, of equals the first; nil: none can decode it.
-  func closest(to codec: NegotiatedCodec) -> NegotiatedCodec? { place(of: codec).map { codecs[$0] } }
+  func closest(to codec: NegotiatedCodec) -> NegotiatedCodec? { place(of: CodecIdentity(codec)).map { codecs[$0] } }
 
-  func place(of sent: NegotiatedCodec) -> Int? {
-    let sent = CodecIdentity(sent)
+  func place(of sent: CodecIdentity) -> Int? {
     let fits = (places[sent.encoding] ?? []).compactMap { place in place.identity.fit(sent).map { (place.index, $0) } }
     return fits.min { $0.1 < $1.1 }?.0
   }

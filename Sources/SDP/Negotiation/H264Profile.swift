@@ -15,8 +15,8 @@ public struct H264ProfileLevel: Hashable, Sendable {
   /// 3.1, as in browsers.
   public init?(_ text: String?) {
     let text = text ?? "42e01f"
-    guard text.utf8.count == 6, text.allSatisfy({ $0.isASCII && $0.isHexDigit }), let value = UInt32(text, radix: 16)
-    else {
+    // "+" and "-" would pass as signs.
+    guard text.utf8.count == 6, let sign = text.utf8.first, sign >= 0x30, let value = UInt32(text, radix: 16) else {
       return nil
     }
     let flags = UInt8(truncatingIfNeeded: value >> 8)

@@ -3,7 +3,7 @@
 struct VideoProfile: Hashable {
   private let profile: Int
   /// Those whose streams a decoder of this profile decodes, too.
-  private let included: Set<Int>
+  private let included: [Int]
   /// "1" is the high tier, whose decoders take the main one.
   private let tier: Int
   /// Of H.265, where both must agree.
@@ -14,19 +14,26 @@ struct VideoProfile: Hashable {
     case "vp9":
       self.init(given, profile: "profile-id", default: 0, tier: nil, framing: "") { $0 == 3 ? [0, 1, 2] : [0] }
     case "av1":
-      self.init(given, profile: "profile", default: 0, tier: "tier", framing: "") { Set(0..<min(max($0, 0), 3)) }
+      self.init(given, profile: "profile", default: 0, tier: "tier", framing: "") { Array(0..<min(max($0, 0), 3)) }
     default:
       let space = given["profile-space"] ?? "0"
       // Main, Main 10, Main Still Picture, and the range extensions.
       self.init(
         given, profile: "profile-id", default: 1, tier: "tier-flag", framing: "\(space) \(given["tx-mode"] ?? "SRST")"
-      ) { [2: [1, 3], 1: [3], 4: [1, 2, 3]][$0] ?? [] }
+      ) { profile in
+        switch profile {
+        case 1: [3]
+        case 2: [1, 3]
+        case 4: [1, 2, 3]
+        default: []
+        }
+      }
     }
   }
 
   private init(
     _ given: FormatParameters, profile name: String, default usual: Int, tier: String?, framing: String,
-    including: (Int) -> Set<Int>
+    including: (Int) -> [Int]
   ) {
     profile = given[name] == nil ? usual : given.integer(name) ?? -1
     included = including(profile)

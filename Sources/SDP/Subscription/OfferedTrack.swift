@@ -38,20 +38,6 @@ public struct OfferedTrack: Hashable, Sendable {
     return flowing.isEmpty ? media : flowing
   }
 
-  /// What a receiver may take in place of the publisher's own codecs: browsers answer for the very profiles of H.264 that
-  /// they name, and decode others of the family under the one that all of them have.
-  var alternatives: [NegotiatedCodec] {
-    let h264 = codecs.compactMap { codec -> (codec: NegotiatedCodec, parameters: H264Parameters)? in
-      if case .h264(let parameters) = CodecIdentity(codec).parameters { (codec, parameters) } else { nil }
-    }
-    guard let first = h264.first(where: { $0.parameters.profile?.isCommon ?? true }),
-      !h264.contains(where: { $0.parameters.profile == .constrainedBaseline })
-    else { return [] }
-    var common = first.codec
-    common.fmtp = "packetization-mode=1;profile-level-id=42e01f"
-    return [common]
-  }
-
   /// The value of `a=msid`.
   var msid: String { "\(token(streamID)) \(token(trackID))" }
 
@@ -64,6 +50,22 @@ public struct OfferedTrack: Hashable, Sendable {
       lines.append(.attribute("ssrc", "\(ssrc) msid:\(msid)"))
     }
     return lines
+  }
+}
+
+extension [NegotiatedCodec] {
+  /// What a receiver may take in place of the publisher's own codecs: browsers answer for the very profiles of H.264 that
+  /// they name, and decode others of the family under the one that all of them have.
+  var alternatives: [NegotiatedCodec] {
+    let h264 = compactMap { codec -> (codec: NegotiatedCodec, parameters: H264Parameters)? in
+      if case .h264(let parameters) = CodecIdentity(codec).parameters { (codec, parameters) } else { nil }
+    }
+    guard let first = h264.first(where: { $0.parameters.profile?.isCommon ?? true }),
+      !h264.contains(where: { $0.parameters.profile == .constrainedBaseline })
+    else { return [] }
+    var common = first.codec
+    common.fmtp = "packetization-mode=1;profile-level-id=42e01f"
+    return [common]
   }
 }
 

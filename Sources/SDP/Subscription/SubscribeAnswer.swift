@@ -15,9 +15,12 @@ struct SubscribeAnswer {
       if section.port == 0 { refused.append(index) } else { accepted.append(index) }
     }
     try Self.checkBundle(accepted.map { answer.media[$0] }, in: answer)
+    var bundle = BundleCodecs()
+    var identities = CodecIdentities()
     for (index, line) in lines.enumerated() where line.isCarrying {
       guard let track = line.track else { continue }
-      media.append(Self.taken(track, line, answer.media[index], in: answer))
+      let codecs = answer.media[index].port == 0 ? [] : bundle.codecs(of: answer.media[index])
+      media.append(Self.taken(track, line, answer.media[index], codecs, in: answer, &identities))
     }
     transport = try Self.transport(accepted.map { answer.media[$0] }, in: answer)
   }
@@ -57,22 +60,24 @@ struct SubscribeAnswer {
   }
 
   private static func taken(
-    _ track: OfferedTrack, _ line: SubscribeSession.Line, _ section: MediaDescription, in answer: SessionDescription
+    _ track: OfferedTrack, _ line: SubscribeSession.Line, _ section: MediaDescription,
+    _ answered: [NegotiatedCodec], in answer: SessionDescription, _ identities: inout CodecIdentities
   ) -> SubscribedMedia {
-    let offered = Set(line.extensions.map { "\($0.id) \($0.uri)" })
     let mixed = section.allowsMixedExtensions || answer.allowsMixedExtensions
     var extensions: [String: UInt8] = [:]
     for map in section.extensionMaps(in: answer)
-    where offered.contains("\(map.id) \(map.uri)") && map.direction.receives {
+    where map.direction.receives {
+      guard line.extensions.contains(where: { $0.id == map.id && $0.uri == map.uri }) else { continue }
       guard mixed || map.uri != ExtensionURI.dependencyDescriptor else { continue }
       extensions[map.uri] = UInt8(truncatingIfNeeded: map.id)
     }
     guard section.port != 0 else {
       return SubscribedMedia(trackID: track.trackID, mid: line.mid, refusal: .codecs, codecs: [], extensions: [:])
     }
-    let taken = CodecChoice(section.codecs)
-    let places = Set(line.codecs.compactMap(taken.place))
-    let codecs = section.codecs.enumerated().filter { places.contains($0.offset) }.map(\.element)
+    let taken = CodecChoice(answered, &identities)
+    var places: Set<Int> = []
+    for codec in line.codecs { if let place = taken.place(of: identities[codec]) { places.insert(place) } }
+    let codecs = answered.enumerated().filter { places.contains($0.offset) }.map(\.element)
     let refusal: SubscribedMedia.Refusal? =
       if !codecs.contains(where: \.carriesMedia) {
         .codecs

@@ -103,7 +103,13 @@ extension SubscribeSession {
   /// Says what each m-line carries, and how. A vacant one keeps the codecs and extensions it had.
   private mutating func arrange(_ tracks: [OfferedTrack]) {
     var descriptions: [String: (codecs: [NegotiatedCodec], extensions: [ExtensionMap])] = [:]
-    for track in tracks { descriptions[track.trackID] = describe(track) }
+    var described: [Describing: (codecs: [NegotiatedCodec], extensions: [ExtensionMap])?] = [:]
+    for track in tracks {
+      let content = Describing(track)
+      let description = described[content] ?? describe(content)
+      described[content] = .some(description)
+      descriptions[track.trackID] = description
+    }
     place(tracks.filter { descriptions[$0.trackID] != nil })
     for index in lines.indices where lines[index].isCarrying {
       guard let description = lines[index].track.flatMap({ descriptions[$0.trackID] }) else { continue }
@@ -112,10 +118,25 @@ extension SubscribeSession {
     leftOut = Set(tracks.map(\.trackID)).subtracting(lines.compactMap { $0.track?.trackID })
   }
 
-  /// A track's codecs and extensions as numbered here; nil if no number is left for any codec.
-  private mutating func describe(_ track: OfferedTrack) -> (codecs: [NegotiatedCodec], extensions: [ExtensionMap])? {
+  /// What the description of a track follows from. Most of a room's tracks have it in common.
+  private struct Describing: Hashable {
+    let kind: MediaDescription.Kind
+    let codecs: [NegotiatedCodec]
+    let extensions: [String]
+    let hasRetransmissions: Bool
+
+    init(_ track: OfferedTrack) {
+      kind = track.kind
+      codecs = track.codecs
+      extensions = track.extensions
+      hasRetransmissions = track.retransmissionSSRC != nil
+    }
+  }
+
+  /// Codecs and extensions as numbered here; nil if no number is left for any codec.
+  private mutating func describe(_ track: Describing) -> (codecs: [NegotiatedCodec], extensions: [ExtensionMap])? {
     var codecs = payloadTypes.canonical(
-      track.codecs + track.alternatives, hasRetransmissions: track.retransmissionSSRC != nil)
+      track.codecs + track.codecs.alternatives, hasRetransmissions: track.hasRetransmissions)
     guard !codecs.isEmpty else { return nil }
     for index in codecs.indices {
       codecs[index].feedback = capabilities.subscriberFeedback(

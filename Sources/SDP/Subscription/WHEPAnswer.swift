@@ -28,6 +28,8 @@ private struct PlayerPlan {
   private let checked: CheckedOffer
   private let capabilities: Capabilities
   private(set) var media: [NegotiatedMedia]
+  /// What the player takes on each m-line.
+  private var choices: [CodecChoice] = []
   /// By place of the m-line: the track, and for each codec of the m-line the publisher's that flows under it.
   private(set) var placed: [Int: (track: OfferedTrack, flowing: [NegotiatedCodec])] = [:]
   /// Tracks for which an m-line of their kind was free, but none with a codec in which they can be played.
@@ -46,12 +48,15 @@ private struct PlayerPlan {
     for index in media.indices {
       for codec in media[index].codecs.indices { media[index].codecs[codec].feedback = [] }
     }
+    var identities = CodecIdentities()
+    for line in media { choices.append(CodecChoice(line.codecs, &identities)) }
   }
 
   mutating func place(_ tracks: [OfferedTrack]) {
     for track in tracks {
+      let sent = track.mediaCodecs.map(CodecIdentity.init)
       let free = media.indices.filter { placed[$0] == nil && wants(track.kind, on: $0) }
-      if let index = free.first(where: { plays(track, $0) }) {
+      if let index = free.first(where: { index in sent.contains { choices[index].place(of: $0) != nil } }) {
         put(track, on: index)
       } else if !free.isEmpty {
         unplayable.append(track)
@@ -73,17 +78,11 @@ private struct PlayerPlan {
       && checked.session.media[index].direction(in: checked.session).receives
   }
 
-  private func plays(_ track: OfferedTrack, _ index: Int) -> Bool {
-    let taken = CodecChoice(media[index].codecs)
-    return track.mediaCodecs.contains { taken.place(of: $0) != nil }
-  }
-
   /// The m-line's codecs under which the track's come, each with the first of the track's that does.
   private func common(_ track: OfferedTrack, _ index: Int) -> [(codec: NegotiatedCodec, flowing: NegotiatedCodec)] {
-    let taken = CodecChoice(media[index].codecs)
     var flowing: [Int: NegotiatedCodec] = [:]
     for codec in track.codecs {
-      if let place = taken.place(of: codec), flowing[place] == nil { flowing[place] = codec }
+      if let place = choices[index].place(of: CodecIdentity(codec)), flowing[place] == nil { flowing[place] = codec }
     }
     return flowing.sorted { $0.key < $1.key }.map { (media[index].codecs[$0.key], $0.value) }
   }

@@ -49,6 +49,14 @@ package struct ArrivalPace {
     return wait
   }
 
+  /// A connection of `network` has gone whose work would have taken so long to pay: those after it wait as if it had been
+  /// some more of them.
+  package mutating func charge(_ debt: TimeAmount, to network: ClientNetwork?, now: NIODeadline) {
+    guard let network, debt > .zero else { return }
+    makeRoom(now)
+    due[network] = min(max(due[network] ?? now, now) + debt, now + each.tolerance + Self.longestWait)
+  }
+
   /// Who could come at once anyway needs no entry.
   private mutating func makeRoom(_ now: NIODeadline) {
     guard due.count >= Self.maximumNetworks else { return }

@@ -43,15 +43,21 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private let service: any HTTPService
   private let refusal: (() -> HTTPReply)?
   private let claim: InputClaim
+  private let meter: TurnMeter?
   private var state = State.waiting
   private var requests: TokenBucket
   private var bodies: TokenBucket
   private let deadline = Deadline()
 
-  /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept.
-  init(service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil)) {
+  /// `refusal`: what every request is answered with, for want of room. `claim`: on what unfinished bodies are kept. `meter`:
+  /// what pipelined requests are charged to, which come when the one before is answered.
+  init(
+    service: any HTTPService, refusal: (() -> HTTPReply)? = nil, claim: InputClaim = InputClaim(nil, nil),
+    meter: TurnMeter? = nil
+  ) {
     self.service = service
     self.claim = claim
+    self.meter = meter
     self.refusal = refusal
     let limits = service.limits
     requests = TokenBucket(capacity: limits.requestBurst, perSecond: limits.requestsPerSecond, now: .now())
@@ -192,7 +198,11 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
   private func sent(closes: Bool, _ pause: TimeAmount, _ context: ChannelHandlerContext) {
     guard case .writing = state else { return }
     if closes { return closeSoon(context) }
-    context.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.goOn(context) }
+    let pause = max(pause, meter?.pause ?? .zero)
+    context.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
+      guard let self else { return }
+      if let meter { meter.measure { self.goOn(context) } } else { goOn(context) }
+    }
   }
 
   /// The next request may come.

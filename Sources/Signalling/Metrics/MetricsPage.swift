@@ -128,6 +128,10 @@ public struct MetricsPage: Sendable {
       "needletail_connections_delayed_total", .counter, "Connections that waited because they came too fast.",
       server.delayedConnections)
     page.metric(
+      "needletail_connection_pauses_total", .counter,
+      "Times that a client was not read for a while, since it had more of the event loop than its share.",
+      server.pauses)
+    page.metric(
       "needletail_unfinished_bytes", .gauge, "Bytes of unfinished messages and bodies, beyond 16 KiB each.",
       UInt64(server.unfinishedBytes))
     page.metric(

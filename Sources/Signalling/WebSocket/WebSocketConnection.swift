@@ -117,7 +117,9 @@ final class WebSocketConnection: ChannelInboundHandler {
   private func received(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
     switch frame.opcode {
     case .connectionClose: peerCloses(body, context)
-    case .ping where !input.isTooFast: write(WebSocketFrame(fin: true, opcode: .pong, data: body))
+    case .ping where !input.isTooFast:
+      write(WebSocketFrame(fin: true, opcode: .pong, data: body))
+      flush()
     default: break
     }
   }
@@ -238,9 +240,14 @@ final class WebSocketConnection: ChannelInboundHandler {
   /// Bytes that a frame which waits takes besides its data: an empty pong is not free.
   private static let frameOverhead = 256
 
-  private func deliver(_ message: ServerMessage) { deliver(message, ByteBuffer(bytes: message.encoded())) }
+  private func deliver(_ message: ServerMessage) {
+    deliver(message, ByteBuffer(bytes: message.encoded()))
+    flush()
+  }
 
-  /// `text` is the message, encoded.
+  func flush() { context?.flush() }
+
+  /// `text` is the message, encoded. It is sent by `flush`, or with what is sent next.
   func deliver(_ message: ServerMessage, _ text: ByteBuffer) {
     if case .joined(let participant, _, _, let resume) = message {
       grants = offeredGrants
@@ -254,6 +261,8 @@ final class WebSocketConnection: ChannelInboundHandler {
   private func write(_ frame: WebSocketFrame) {
     guard let context, !isClosing else { return }
     let size = frame.data.readableBytes + Self.frameOverhead
+    // What was written together may be more than is taken at once.
+    if unsentBytes + size > limits.unsentBytes { context.flush() }
     guard unsentBytes + size <= limits.unsentBytes else {
       log.warning(
         "slow reader: connection closed",
@@ -264,7 +273,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     unsentBytes += size
     let written = context.eventLoop.makePromise(of: Void.self)
     written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.unsentBytes -= size }
-    context.writeAndFlush(Self.wrapOutboundOut(frame), promise: written)
+    context.write(Self.wrapOutboundOut(frame), promise: written)
   }
 
   // MARK: Keeping alive, closing
@@ -295,6 +304,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     context.eventLoop.assumeIsolated().scheduleTask(in: limits.pingInterval) { [weak self] in
       guard let self, !isClosing else { return }
       write(WebSocketFrame(fin: true, opcode: .ping, data: ByteBuffer()))
+      flush()
       schedulePing(context)
     }
   }
