@@ -24,6 +24,8 @@ package struct ArrivalPace {
 
   /// Beyond it a connection is turned away.
   private static let longestWait = TimeAmount.seconds(5)
+  /// For what others of the network did before.
+  private static let longestPenalty = TimeAmount.seconds(2)
   private static let maximumNetworks = 8192
   /// So many of a network do not wait for those of others.
   private static let few = 8
@@ -50,11 +52,11 @@ package struct ArrivalPace {
   }
 
   /// A connection of `network` has gone whose work would have taken so long to pay: those after it wait as if it had been
-  /// some more of them.
+  /// some more of them, and are not turned away for that alone.
   package mutating func charge(_ debt: TimeAmount, to network: ClientNetwork?, now: NIODeadline) {
     guard let network, debt > .zero else { return }
     makeRoom(now)
-    due[network] = min(max(due[network] ?? now, now) + debt, now + each.tolerance + Self.longestWait)
+    due[network] = min(max(due[network] ?? now, now) + debt, now + each.tolerance + Self.longestPenalty)
   }
 
   /// Who could come at once anyway needs no entry.
