@@ -102,16 +102,9 @@ extension SFU {
       if let id = peers[peer]?.subscriber?.sinkByRetransmissionSSRC[report.ssrc] { sinks[id]?.noteRepaired(report) }
     }
     for report in reports {
-      guard let id = sink(report.ssrc, of: peer), var state = sinks[id] else { continue }
-      state.reported = report
-      state.losses.add(report, repaired: state.repaired ?? 0, at: now)
-      if let sent = state.lastSenderReport, sent.ntp == report.lastSenderReport, report.lastSenderReport != 0 {
-        let held = Interval(compactNTP: report.delaySinceLastSenderReport)
-        let elapsed = now.since(sent.at)
-        state.roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
-      }
-      sinks[id] = state
-      if let roundTrip = state.roundTrip { measured(roundTrip, to: peer, now: now) }
+      guard let id = sink(report.ssrc, of: peer) else { continue }
+      sinks[id]?.note(report, at: now)
+      if let roundTrip = sinks[id]?.roundTrip { measured(roundTrip, to: peer, now: now) }
     }
   }
 
@@ -166,7 +159,17 @@ extension SFU {
 }
 
 extension SinkState {
-  /// What the receiver says of the packets that it was sent again.
+  /// What the receiver says of the copies.
+  fileprivate mutating func note(_ report: ReportBlock, at now: Instant) {
+    reported = report
+    losses.add(report, repaired: repaired ?? 0, at: now)
+    guard let sent = lastSenderReport, sent.ntp == report.lastSenderReport, report.lastSenderReport != 0 else { return }
+    let held = Interval(compactNTP: report.delaySinceLastSenderReport)
+    let elapsed = now.since(sent.at)
+    roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
+  }
+
+  /// What it says of the packets that it was sent again.
   fileprivate mutating func noteRepaired(_ report: ReportBlock) {
     let sent = report.highestSequence &- UInt32(sink.firstRetransmission) &+ 1
     repaired = sent &- UInt32(bitPattern: report.cumulativeLost)
