@@ -172,11 +172,11 @@ function figures(video, audio) {
   return rows;
 }
 
-// The worst of the streams: what did not come by itself → what did not come at all.
+// What did not come by itself → what did not come at all, of each stream, or once where it is the same of both.
 function loss(streams) {
-  const [{ before, left }] = streams.map(losses).sort((one, other) => other.left - one.left || other.before - one.before);
-  const value = before > left ? `${percent(before)} → ${percent(left)}` : percent(left);
-  return ["loss", value, left > 0.02 ? "bad" : undefined];
+  const lost = streams.map(losses);
+  const values = lost.map(({ before, left }) => (before > left ? `${percent(before)} → ${percent(left)}` : percent(left)));
+  return ["loss", [...new Set(values)].join(" + "), lost.some(({ left }) => left > 0.02) ? "bad" : undefined];
 }
 
 // Of what one sends the server knows, over ten seconds.
