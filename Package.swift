@@ -129,6 +129,7 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
+    .testTarget(name: "needlectlTests", dependencies: ["needlectl"], swiftSettings: swift),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -7,7 +7,7 @@ export class Statistics {
   #subscriber;
   #roster;
   #samples = new Map();
-  // Direction and track id → what the server says of it: {lane, laneReason, loss}.
+  // Direction and track id → what the server says of it: {lane, laneReason, loss, lossAfterRepair}.
   #quality = new Map();
 
   constructor({ publisher, subscriber, roster }) {
@@ -49,8 +49,8 @@ export class Statistics {
   }
 
   #owner(direction, participant, { id, label }) {
-    const { lane = null, laneReason = null, loss = null } = this.#quality.get(`${direction} ${id}`) ?? {};
-    return { participant, track: id, label, lane, laneReason, serverLoss: loss };
+    const { lane = null, laneReason = null, loss = null, lossAfterRepair = null } = this.#quality.get(`${direction} ${id}`) ?? {};
+    return { participant, track: id, label, lane, laneReason, serverLoss: loss, serverLossAfterRepair: lossAfterRepair };
   }
 
   // One entry per RTP stream of `connection` whose report, getStats', `find` recognises: it returns what the entry is to be
@@ -76,11 +76,20 @@ export class Statistics {
     const packets = (inbound ? report.packetsReceived : report.packetsSent) ?? 0;
     const packetsLost = (inbound ? report.packetsLost : remote?.packetsLost) ?? 0;
     const frames = (inbound ? report.framesDecoded : report.framesEncoded) ?? 0;
-    const before = this.#before(`${report.type} ${track}`, { at: report.timestamp, bytes, packets, packetsLost, frames });
+    const packetsRepaired = (inbound ? report.retransmittedPacketsReceived : report.retransmittedPacketsSent) ?? null;
+    // What was made up for sound that did not come, silence left out.
+    const concealed = (report.concealedSamples ?? 0) - (report.silentConcealedSamples ?? 0);
+    const samples = report.totalSamplesReceived ?? 0;
+    const before = this.#before(`${report.type} ${track}`, {
+      at: report.timestamp, bytes, packets, packetsLost, frames, packetsRepaired, concealed, samples,
+    });
     const seconds = before ? (report.timestamp - before.at) / 1000 : 0;
     const rate = (value, earlier) => (seconds > 0 ? Math.max(0, value - earlier) / seconds : null);
     const lost = before ? Math.max(0, packetsLost - before.packetsLost) : 0;
-    const expected = before ? packets - before.packets + (inbound ? lost : 0) : 0;
+    // Packets sent again count among the packets, and are of those that were lost before.
+    const repaired = before ? Math.max(0, packetsRepaired - before.packetsRepaired) : 0;
+    const expected = before ? packets - before.packets - repaired + (inbound ? lost : 0) : 0;
+    const share = (count, all) => (all > 0 ? Math.min(1, Math.max(0, count / all)) : 0);
     return {
       direction: inbound ? "receive" : "send",
       kind: report.kind,
@@ -89,15 +98,19 @@ export class Statistics {
       height: report.frameHeight ?? null,
       framesPerSecond: report.kind === "video" ? (report.framesPerSecond ?? rate(frames, before?.frames)) : null,
       bitsPerSecond: before ? rate(bytes * 8, before.bytes * 8) : null,
-      loss: expected > 0 ? Math.min(1, lost / expected) : 0,
+      loss: share(lost, expected),
+      lossAfterRepair: inbound && packetsRepaired !== null ? share(lost - repaired, expected) : null,
       roundTripTime: remote?.roundTripTime ?? null,
       jitter: (inbound ? report.jitter : remote?.jitter) ?? null,
       packets,
       packetsLost,
+      packetsRepaired,
       frames,
       framesDropped: report.framesDropped ?? 0,
       keyFrames: (inbound ? report.keyFramesDecoded : report.keyFramesEncoded) ?? null,
       freezes: report.freezeCount ?? null,
+      freezeSeconds: report.totalFreezesDuration ?? null,
+      concealment: before && inbound && report.kind === "audio" ? share(concealed - before.concealed, samples - before.samples) : null,
       concealedSamples: report.concealedSamples ?? null,
       silentConcealedSamples: report.silentConcealedSamples ?? null,
       totalSamplesReceived: report.totalSamplesReceived ?? null,

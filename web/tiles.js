@@ -165,13 +165,41 @@ function figures(video, audio) {
   if (video?.width) rows.push(["size", `${video.width}×${video.height}`]);
   if (video) rows.push(["rate", `${Math.round(video.framesPerSecond ?? 0)} fps`]);
   rows.push(["bits", bitrate((video?.bitsPerSecond ?? 0) + (audio?.bitsPerSecond ?? 0))]);
-  const loss = Math.max(video?.loss ?? 0, audio?.loss ?? 0);
-  rows.push(["loss", `${(loss * 100).toFixed(1)} %`, loss > 0.02 ? "bad" : undefined]);
+  rows.push(loss([video, audio].filter(Boolean)));
+  rows.push(...repairs(video, audio));
   rows.push(["codec", [video?.codec, audio?.codec].filter(Boolean).join(" + ") || "–"]);
   rows.push(["lane", main.lane ?? "–", main.laneReason || undefined]);
   return rows;
 }
 
+// What did not come by itself → what did not come at all, of each stream, or once where it is the same of both.
+function loss(streams) {
+  const lost = streams.map(losses);
+  const values = lost.map(({ before, left }) => (before > left ? `${percent(before)} → ${percent(left)}` : percent(left)));
+  return ["loss", [...new Set(values)].join(" + "), lost.some(({ left }) => left > 0.02) ? "bad" : undefined];
+}
+
+// Of what one sends the server knows, over ten seconds.
+function losses({ direction, loss, lossAfterRepair, serverLoss, serverLossAfterRepair }) {
+  const [before, after] = direction === "send" ? [serverLoss ?? loss, serverLossAfterRepair] : [loss, lossAfterRepair];
+  return { before, left: after ?? before };
+}
+
+// What was done about losses since the stream began, as far as anything was.
+function repairs(video, audio) {
+  const rows = [];
+  if (video?.packetsRepaired > 0) {
+    const asked = `asked ${video.nacks ?? 0} times, and ${video.keyFrameRequests ?? 0} times for a key frame`;
+    rows.push(["repaired", `${video.packetsRepaired} packets`, asked]);
+  }
+  if (video?.freezes > 0) rows.push(["frozen", `${video.freezes} times, ${(video.freezeSeconds ?? 0).toFixed(1)} s`]);
+  if (audio?.concealment > 0.001) {
+    rows.push(["concealed", `${percent(audio.concealment)} of the sound`, audio.concealment > 0.05 ? "bad" : undefined]);
+  }
+  return rows;
+}
+
+const percent = (share) => `${(share * 100).toFixed(1)} %`;
 const bitrate = (bits) => (bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bits / 1e3)} kbit/s`);
 const initials = (name) => name.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
 const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);

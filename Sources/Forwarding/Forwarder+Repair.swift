@@ -173,8 +173,7 @@ extension Forwarder {
       verdicts.add(.refusedCommand)
       return nil
     }
-    // Random, and far below the first rollover, which a receiver could not know of.
-    let firstIndex = resumeIndex > 0 ? resumeIndex : UInt64(sink.sequenceOffset & 0x7fff)
+    let firstIndex = resumeIndex > 0 ? resumeIndex : UInt64(sink.firstRetransmission)
     streams[stream].pointee.repairableSinks += 1
     if streams[stream].pointee.repairableSinks == 1 { openCache(of: stream) }
     return retransmitters.insert(Retransmitter(retransmission, firstIndex: firstIndex))

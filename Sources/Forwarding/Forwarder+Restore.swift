@@ -25,6 +25,7 @@ extension Forwarder {
     totals.repaired &+= 1
     if let time = streams[stream].pointee.missing.came(index, again: true, now: now) {
       streams[stream].pointee.statistics.repairNanoseconds &+= time.nanoseconds
+      streams[stream].pointee.statistics.roundTrip = streams[stream].pointee.missing.roundTrip.value
     }
     if isCapturing { keepArrival() }
     packet.pointee.restore(payloadType: payloadType, ssrc: streams[stream].pointee.ssrc)

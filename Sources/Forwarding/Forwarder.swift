@@ -145,9 +145,10 @@ extension SinkSlot {
       statistics.dropped &+= 1
       return
     }
-    guard copy.askedAt == nil else {
+    if let askedAt = copy.askedAt {
       statistics.retransmittedPackets &+= 1
       statistics.retransmittedBytes &+= UInt64(truncatingIfNeeded: copy.length)
+      statistics.repairNanoseconds &+= now.since(askedAt).nanoseconds
       return
     }
     if statistics.firstSent == nil { statistics.firstSent = now }

@@ -149,6 +149,9 @@ public struct Sink: Sendable {
   public var retransmission: RetransmissionStream?
   /// A paused sink keeps its place and gets no packets.
   public var isPaused: Bool
+  /// The sequence number of its first retransmission, unless its stream of them was sent before under the same keys. It is
+  /// random, and far below the first rollover, which a receiver could not know of.
+  public var firstRetransmission: UInt16 { sequenceOffset & 0x7fff }
 
   public init(
     id: SinkID, source: SourceID, transport: TransportID, ssrc: UInt32, payloadTypes: [UInt8: UInt8],

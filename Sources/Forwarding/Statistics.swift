@@ -19,7 +19,7 @@ public struct SourceStatistics: Hashable, Sendable {
   /// anew the first moves by what is left out, so that the two tell how many packets there should be.
   public var firstSequence: UInt32 = 0
   public var highestSequence: UInt32 = 0
-  /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1).
+  /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1); of retransmissions always 0.
   public var jitter: UInt32 = 0
   /// Packets that said how loud they are, and the sum of their powers (`AudioLevel.power`), which wraps.
   public var audioLevels: UInt64 = 0
@@ -30,6 +30,8 @@ public struct SourceStatistics: Hashable, Sendable {
   public var unrepaired: UInt64 = 0
   /// From the gap to the retransmission, of all `repaired` together.
   public var repairNanoseconds: UInt64 = 0
+  /// Between us and the publisher, by the latest retransmission of a packet that was asked for once; nil before the first.
+  public var roundTrip: Interval?
   /// Packets that came by retransmission (RFC 4588) in time to be forwarded, and those that had come before.
   public var repaired: UInt64 = 0
   public var repairedInVain: UInt64 = 0
@@ -63,6 +65,8 @@ public struct SinkStatistics: Hashable, Sendable {
   /// What was sent again (RFC 4588), which none of the counters above includes.
   public var retransmittedPackets: UInt64 = 0
   public var retransmittedBytes: UInt64 = 0
+  /// From the receiver's request to the packet handed over, of all `retransmittedPackets` together.
+  public var repairNanoseconds: UInt64 = 0
   /// When the first copy left; nil before.
   public var firstSent: Instant?
   /// When the latest copy left, to some milliseconds; nil before the first.

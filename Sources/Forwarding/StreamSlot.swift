@@ -107,6 +107,8 @@ struct StreamSlot: ~Copyable {
     if lane == .xsk { statistics.packetsOnXSK &+= 1 } else { statistics.packetsOnSocket &+= 1 }
     statistics.lane = lane
     statistics.lastArrival = now
+    // Retransmissions have the timestamps of what they repeat, which say nothing of when they were sent.
+    guard repairs == nil else { return }
     jitter.arrived(timestamp: timestamp, at: now, clockRate: clockRate)
     statistics.jitter = jitter.value
   }

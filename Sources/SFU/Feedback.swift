@@ -17,6 +17,7 @@ extension SFU {
       case .nack(let nack):
         counters.nacksReceived += 1
         guard let sink = sink(nack.mediaSSRC, of: peer) else { continue }
+        sinks[sink]?.nacksReceived += 1
         commands.append(.fastPath(.retransmit(sink, nack.lost, askedAt: now)))
       case .pli(let pli): keyFrameRequested(pli.mediaSSRC, by: peer, now: now)
       case .fir(let fir): for entry in fir.entries { keyFrameRequested(entry.ssrc, by: peer, now: now) }
@@ -96,16 +97,14 @@ extension SFU {
 
   /// A receiver's view of our copies, for people to see; the round trip by LSR and DLSR.
   private mutating func note(_ reports: [ReportBlock], from peer: TransportID, at now: Instant) {
+    // What was sent again first: it belongs to the losses reported with it.
     for report in reports {
-      guard let id = sink(report.ssrc, of: peer), var state = sinks[id] else { continue }
-      state.reported = report
-      if let sent = state.lastSenderReport, sent.ntp == report.lastSenderReport, report.lastSenderReport != 0 {
-        let held = Interval(compactNTP: report.delaySinceLastSenderReport)
-        let elapsed = now.since(sent.at)
-        state.roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
-      }
-      sinks[id] = state
-      if let roundTrip = state.roundTrip { measured(roundTrip, to: peer, now: now) }
+      if let id = peers[peer]?.subscriber?.sinkByRetransmissionSSRC[report.ssrc] { sinks[id]?.noteRepaired(report) }
+    }
+    for report in reports {
+      guard let id = sink(report.ssrc, of: peer) else { continue }
+      sinks[id]?.note(report, at: now)
+      if let roundTrip = sinks[id]?.roundTrip { measured(roundTrip, to: peer, now: now) }
     }
   }
 
@@ -121,6 +120,7 @@ extension SFU {
   private mutating func keyFrameRequested(_ ssrc: UInt32, by peer: TransportID, now: Instant) {
     counters.plisReceived += 1
     guard let sink = sink(ssrc, of: peer), let source = sinks[sink]?.sink.source else { return }
+    sinks[sink]?.keyFrameRequestsReceived += 1
     requestKeyFrame(of: source, now: now)
   }
 
@@ -135,6 +135,7 @@ extension SFU {
   mutating func sendPLI(to id: SourceID) {
     guard let source = sources[id]?.source else { return }
     counters.plisSent += 1
+    sources[id]?.keyFrameRequestsSent += 1
     send([.pli(PLI(senderSSRC: Self.localSSRC, mediaSSRC: source.ssrc))], to: source.transport)
   }
 
@@ -143,6 +144,7 @@ extension SFU {
   mutating func requestRetransmission(of sequences: [UInt16], from id: SourceID, now: Instant) {
     guard var state = sources[id], let session = peers[state.source.transport] else { return }
     let due = session.connection.isClear ? state.nacks.admit(sequences, now: now) : sequences
+    if !due.isEmpty { state.nacksSent += 1 }
     sources[id] = state
     guard !due.isEmpty else { return }
     counters.nacksSent += 1
@@ -154,6 +156,24 @@ extension SFU {
   /// The SSRC of our own RTCP. We send no media under it.
   static let localSSRC: UInt32 = 1
   static let localCNAME = "needletail"
+}
+
+extension SinkState {
+  /// What the receiver says of the copies.
+  fileprivate mutating func note(_ report: ReportBlock, at now: Instant) {
+    reported = report
+    losses.add(report, repaired: repaired ?? 0, at: now)
+    guard let sent = lastSenderReport, sent.ntp == report.lastSenderReport, report.lastSenderReport != 0 else { return }
+    let held = Interval(compactNTP: report.delaySinceLastSenderReport)
+    let elapsed = now.since(sent.at)
+    roundTrip = elapsed > held ? Interval(nanoseconds: elapsed.nanoseconds - held.nanoseconds) : .zero
+  }
+
+  /// What it says of the packets that it was sent again.
+  fileprivate mutating func noteRepaired(_ report: ReportBlock) {
+    let sent = report.highestSequence &- UInt32(sink.firstRetransmission) &+ 1
+    repaired = sent &- UInt32(bitPattern: report.cumulativeLost)
+  }
 }
 
 extension SourceState {

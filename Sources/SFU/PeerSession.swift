@@ -75,6 +75,8 @@ struct Subscriber {
   var wantsRestart = false
   /// Its copies by their SSRC, for the receiver's reports.
   var sinkBySSRC: [UInt32: SinkID] = [:]
+  /// The same by the SSRC of what is sent again.
+  var sinkByRetransmissionSSRC: [UInt32: SinkID] = [:]
   /// What a clear-RTP receiver takes.
   var formats: [RTPFormat] = []
   var refresh: KeyFrameRefresh?

@@ -76,9 +76,16 @@ public struct SourceReport: Sendable, Codable {
   public var packets: UInt64
   public var bytes: UInt64
   public var bitsPerSecond: Double
-  /// Over the last interval, 0 to 1.
+  /// Over the last interval, about a second, 0 to 1.
   public var loss: Double
-  public var jitterMilliseconds: Double
+  /// Over the last ten seconds, 0 to 1, of what came by itself, and of that and what came by retransmission; nil where
+  /// nobody knows: when nothing came, and after repair of retransmissions themselves.
+  public var lossBeforeRepair: Double?
+  public var lossAfterRepair: Double?
+  /// nil for retransmissions, whose timestamps are those of what they repeat.
+  public var jitterMilliseconds: Double?
+  /// To the publisher and back, by its retransmissions; nil before the first.
+  public var roundTripMilliseconds: Double?
   /// Packets that had not come when later ones did; how many were asked of the publisher, repetitions included; how many it
   /// sent again in time; how many were given up.
   public var packetsMissing: UInt64
@@ -87,6 +94,12 @@ public struct SourceReport: Sendable, Codable {
   public var packetsGivenUp: UInt64
   /// From the gap to the retransmission, in the mean; nil before the first.
   public var repairMilliseconds: Double?
+  /// Messages to the publisher: NACKs, and requests for a key frame (PLI).
+  public var nacksSent: UInt64
+  public var keyFrameRequests: UInt64
+  /// Since the latest packet, or since there could be one, if that is 5 s or more; nil of what a client has
+  /// muted, and of retransmissions.
+  public var silentSeconds: Double?
   public var authenticationFailures: UInt64
   public var replays: UInt64
   public var packetsOnKernel: UInt64
@@ -109,14 +122,23 @@ public struct SinkReport: Sendable, Codable {
   public var bytes: UInt64
   public var bitsPerSecond: Double
   public var dropped: UInt64
-  /// As the receiver reports it (RFC 3550 section 6.4.1), 0 to 1.
+  /// As the receiver reported it last (RFC 3550 section 6.4.1), 0 to 1.
   public var reportedLoss: Double
+  /// By its reports of the last ten seconds, 0 to 1, of what came by itself, and of that and what came by retransmission;
+  /// nil where nobody knows: when there were no reports, and after repair where they leave retransmissions out.
+  public var lossBeforeRepair: Double?
+  public var lossAfterRepair: Double?
   public var reportedJitterMilliseconds: Double
   public var roundTripMilliseconds: Double?
   /// Packets that the receiver asked for again, and what it was sent again.
   public var packetsNacked: UInt64
   public var packetsRetransmitted: UInt64
   public var bytesRetransmitted: UInt64
+  /// From its request to the packet sent again, in the mean; nil before the first.
+  public var repairMilliseconds: Double?
+  /// Messages of the receiver: NACKs, and requests for a key frame (PLI, FIR).
+  public var nacksReceived: UInt64
+  public var keyFrameRequests: UInt64
   /// Why packets that it asked for were not sent, and how many each (`RepairOutcome`).
   public var repairsDenied: [String: UInt64]
   public var packetsOnKernel: UInt64

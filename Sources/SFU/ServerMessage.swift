@@ -65,15 +65,20 @@ public struct TrackQuality: Hashable, Sendable, Codable {
   public var track: String
   /// "send" for one's own track, "receive" for another's.
   public var direction: String
-  /// Packets lost over those expected, 0 to 1, in the last interval.
+  /// Packets lost over those expected, 0 to 1, in the last ten seconds; 0 while nobody knows.
   public var loss: Double
+  /// The same of those that did not come by retransmission either; nil while nobody knows.
+  public var lossAfterRepair: Double?
   public var lane: String
   public var laneReason: String
 
-  public init(track: String, direction: String, loss: Double, lane: String, laneReason: String) {
+  public init(
+    track: String, direction: String, loss: Double, lossAfterRepair: Double? = nil, lane: String, laneReason: String
+  ) {
     self.track = track
     self.direction = direction
     self.loss = loss
+    self.lossAfterRepair = lossAfterRepair
     self.lane = lane
     self.laneReason = laneReason
   }

@@ -40,6 +40,9 @@ extension SFU {
     sinks[sink.id] = SinkState(sink: sink, track: track)
     sources[sink.source]?.sinks.insert(sink.id)
     peers[peer]?.subscriber?.sinkBySSRC[sink.ssrc] = sink.id
+    if let retransmission = sink.retransmission {
+      peers[peer]?.subscriber?.sinkByRetransmissionSSRC[retransmission.ssrc] = sink.id
+    }
     if var subscriber = peers[peer]?.subscriber,
       let index = subscriber.subscriptions.firstIndex(where: { $0.track == track })
     {
@@ -93,6 +96,7 @@ extension SubscribedMedia {
 extension Subscriber {
   fileprivate mutating func forget(_ sink: Sink) {
     sinkBySSRC[sink.ssrc] = nil
+    if let retransmission = sink.retransmission { sinkByRetransmissionSSRC[retransmission.ssrc] = nil }
     for index in subscriptions.indices {
       if subscriptions[index].sink == sink.id { subscriptions[index].sink = nil }
     }

@@ -5,12 +5,12 @@ import Wire
 extension SFU {
   mutating func received(_ statistics: FastPathStatistics, now: Instant) {
     let interval = fastPathStatistics.map { statistics.at.since($0.at) } ?? .seconds(1)
-    for counters in statistics.sources { sources[counters.id]?.take(counters, over: interval) }
+    for counters in statistics.sources { sources[counters.id]?.take(counters, over: interval, at: statistics.at) }
     for counters in statistics.sinks { take(counters, over: interval) }
     for counters in statistics.sinks { checkPlayability(of: counters.id) }
     fastPathStatistics = statistics
     for peer in Array(peers.keys) { sendReceiverReports(to: peer, now: now) }
-    for participant in Array(participants.keys) { tellQuality(participant) }
+    for participant in Array(participants.keys) { tellQuality(participant, now: now) }
     for room in Array(rooms.values) { followSpeakers(of: room) }
   }
 
@@ -28,23 +28,27 @@ extension SFU {
   }
 
   /// Loss and lane of what a participant sends and receives, when they changed.
-  private mutating func tellQuality(_ id: ParticipantID) {
+  private mutating func tellQuality(_ id: ParticipantID, now: Instant) {
     guard let participant = participants[id], let connection = participant.connection else { return }
     var qualities: [TrackQuality] = []
     for track in participant.tracks.compactMap({ tracks[$0] }) {
       guard let state = track.source.flatMap({ sources[$0] }) else { continue }
+      let loss = state.recentLoss(now: now)
       qualities.append(
         TrackQuality(
-          track: track.id.rawValue, direction: "send", loss: state.loss.rounded(toPlaces: 3),
-          lane: state.statistics.lane.rawValue, laneReason: state.statistics.laneReason))
+          track: track.id.rawValue, direction: "send", loss: (loss.beforeRepair ?? 0).rounded(toPlaces: 3),
+          lossAfterRepair: loss.afterRepair?.rounded(toPlaces: 3), lane: state.statistics.lane.rawValue,
+          laneReason: state.statistics.laneReason))
     }
     for subscription in participant.subscribePeer.flatMap({ peers[$0]?.subscriber?.subscriptions }) ?? [] {
       guard let state = subscription.sink.flatMap({ sinks[$0] }) else { continue }
+      let loss = state.recentLoss(now: now)
       qualities.append(
         TrackQuality(
           track: subscription.track.rawValue, direction: "receive",
-          loss: (Double(state.reported?.fractionLost ?? 0) / 256).rounded(toPlaces: 3),
-          lane: state.statistics.lane.rawValue, laneReason: state.statistics.laneReason))
+          loss: (loss.beforeRepair ?? 0).rounded(toPlaces: 3),
+          lossAfterRepair: loss.afterRepair?.rounded(toPlaces: 3), lane: state.statistics.lane.rawValue,
+          laneReason: state.statistics.laneReason))
     }
     let changed = qualities.filter { participant.toldQuality[$0.track] != $0 }
     guard !changed.isEmpty else { return }
@@ -54,7 +58,7 @@ extension SFU {
 }
 
 extension SourceState {
-  mutating func take(_ counters: SourceStatistics, over interval: Interval) {
+  mutating func take(_ counters: SourceStatistics, over interval: Interval, at time: Instant) {
     previous = statistics
     statistics = counters
     self.interval = interval
@@ -64,6 +68,33 @@ extension SourceState {
     let received = counters.packets &- previous.packets
     loss =
       previous.packets > 0 && expected > received && expected > 0 ? Double(expected - received) / Double(expected) : 0
+    if counters.packets > 0 { addLoss(counters, at: time) }
+  }
+
+  private mutating func addLoss(_ counters: SourceStatistics, at time: Instant) {
+    let expected = counters.highestSequence &- counters.firstSequence &+ 1
+    losses.add(
+      highest: expected, lost: Int32(truncatingIfNeeded: UInt64(expected) &- counters.packets),
+      repaired: UInt32(truncatingIfNeeded: counters.repaired), at: time)
+  }
+
+  /// Loss of the last ten seconds before repair and after it, 0 to 1; nil where nobody knows it. Nothing repairs
+  /// retransmissions.
+  func recentLoss(now: Instant) -> (beforeRepair: Double?, afterRepair: Double?) {
+    let loss = losses.loss(now: now)
+    return (loss?.beforeRepair, source.repairs == nil ? loss?.afterRepair : nil)
+  }
+}
+
+extension SinkState {
+  /// Whether it is known how many of the packets sent again reached the receiver.
+  private var knowsRepaired: Bool { repaired != nil || statistics.retransmittedPackets == 0 }
+
+  /// Loss of the last ten seconds before repair and after it, 0 to 1, each nil where nobody knows it. Nothing but
+  /// retransmissions repairs a copy, and who takes none may get what a clear sender sends once more, which counts as it comes.
+  func recentLoss(now: Instant) -> (beforeRepair: Double?, afterRepair: Double?) {
+    let loss = losses.loss(now: now)
+    return (loss?.beforeRepair, knowsRepaired ? loss?.afterRepair : nil)
   }
 }
 

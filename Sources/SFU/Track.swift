@@ -78,6 +78,7 @@ struct SourceState {
   var lastReception: ReceptionReport?
   /// Loss over the last interval, 0 to 1.
   var loss: Double = 0
+  var losses = LossWindow()
   /// Those of the track's payload types that carry media.
   private let mediaPayloadTypes: Set<UInt8>
   /// The one of the latest packets; nil before any.
@@ -86,6 +87,9 @@ struct SourceState {
   var lastSenderReport: (ntp: UInt32, at: Instant)?
   var keyFrames = KeyFrameRequests()
   var nacks = NackHistory()
+  /// Messages to its publisher.
+  var nacksSent: UInt64 = 0
+  var keyFrameRequestsSent: UInt64 = 0
 
   init(source: Source, track: Track, addedAt: Instant) {
     self.source = source
@@ -110,7 +114,13 @@ struct SinkState {
   var interval: Interval = .seconds(1)
   /// What the receiver last said of it.
   var reported: ReportBlock?
+  var losses = LossWindow()
+  /// How many of the packets sent again reached the receiver, as it last said; nil: it has not.
+  var repaired: UInt32?
   var roundTrip: Interval?
+  /// Messages of its receiver.
+  var nacksReceived: UInt64 = 0
+  var keyFrameRequestsReceived: UInt64 = 0
   /// NTP middle of the last sender report forwarded, and when: what the receiver's LSR refers to.
   var lastSenderReport: (ntp: UInt32, at: Instant)?
 

@@ -53,7 +53,7 @@ struct ParticipantsAnswer: Decodable {
   var participants: [Participant]
 }
 
-struct StreamsAnswer: Decodable {
+package struct StreamsAnswer: Decodable {
   struct Source: Decodable {
     var room: String
     var name: String
@@ -69,7 +69,16 @@ struct StreamsAnswer: Decodable {
     var muted: Bool
     var packets: UInt64
     var bitsPerSecond: Double
-    var loss: Double
+    var lossBeforeRepair: Double?
+    var lossAfterRepair: Double?
+    var jitterMilliseconds: Double?
+    var roundTripMilliseconds: Double?
+    var packetsRequested: UInt64
+    var packetsRepaired: UInt64
+    var packetsGivenUp: UInt64
+    var repairMilliseconds: Double?
+    var keyFrameRequests: UInt64
+    var silentSeconds: Double?
     var lane: String
     var laneReason: String
   }
@@ -86,8 +95,15 @@ struct StreamsAnswer: Decodable {
     var ssrc: UInt32
     var packets: UInt64
     var bitsPerSecond: Double
-    var dropped: UInt64
-    var reportedLoss: Double
+    var lossBeforeRepair: Double?
+    var lossAfterRepair: Double?
+    var reportedJitterMilliseconds: Double
+    var roundTripMilliseconds: Double?
+    var packetsNacked: UInt64
+    var packetsRetransmitted: UInt64
+    var repairMilliseconds: Double?
+    var repairsDenied: [String: UInt64]
+    var keyFrameRequests: UInt64
     var lane: String
     var laneReason: String
   }

@@ -2,22 +2,61 @@ import Foundation
 
 /// Rows in aligned columns, for people.
 struct Table {
+  private struct Row {
+    var cells: [String]
+    var note = ""
+  }
+
   private let headings: [String]
-  private var rows: [[String]] = []
+  private var rows: [Row] = []
+  private static let gap = "  "
+  private static let noteIndent = "         "
+  /// So much of a text stays in one line, however narrow the table is to be.
+  private static let narrowest = 20
 
-  init(_ headings: String...) { self.headings = headings }
+  init(_ headings: String...) { self.init(headings) }
+  init(_ headings: [String]) { self.headings = headings }
 
-  mutating func row(_ cells: String...) { rows.append(cells.map { $0.isEmpty ? "-" : $0 }) }
+  mutating func row(_ cells: String...) { row(cells) }
 
-  /// The table, or `empty` if it has no row.
-  func text(empty: String) -> String {
+  /// `note`: a line of its own below the row; none if it is empty.
+  mutating func row(_ cells: [String], note: String = "") {
+    rows.append(Row(cells: cells.map { $0.isEmpty ? "-" : $0 }, note: note))
+  }
+
+  /// The table, or `empty` if it has no row. Where a line would be longer than `width`, the text of its last column and
+  /// notes go on in the next line.
+  func text(empty: String, width: Int = .max) -> String {
     guard !rows.isEmpty else { return empty + "\n" }
-    let lines = [headings] + rows
-    let widths = headings.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    return lines.map { cells in
-      let padded = zip(cells, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: "  ")
-      return String(padded.reversed().drop { $0 == " " }.reversed()) + "\n"
-    }.joined()
+    let lines = [Row(cells: headings)] + rows
+    let widths = headings.indices.map { column in lines.map { $0.cells[column].count }.max() ?? 0 }
+    return lines.flatMap { Self.lines(of: $0, widths, within: width) }.joined()
+  }
+
+  private static func lines(of row: Row, _ widths: [Int], within width: Int) -> [String] {
+    let start = zip(row.cells, widths).dropLast().map { padded($0, to: $1) + gap }.joined()
+    let last = wrapped(row.cells.last ?? "", within: max(width - start.count, narrowest))
+    let notes = wrapped(row.note, within: max(width - noteIndent.count, narrowest)).filter { !$0.isEmpty }
+    let more = last.dropFirst().map { padded("", to: start.count) + $0 }
+    return ([start + (last.first ?? "")] + more + notes.map { noteIndent + $0 }).map { line in
+      String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
+    }
+  }
+
+  private static func padded(_ text: String, to width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+
+  /// The words of `text` in lines; a longer word has a line of its own.
+  private static func wrapped(_ text: String, within width: Int) -> [String] {
+    guard text.count > width else { return [text] }
+    return text.split(separator: " ").reduce(into: [String]()) { lines, word in
+      if let line = lines.last, line.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
   }
 }
 
@@ -36,7 +75,13 @@ enum Reading {
     }
   }
 
-  static func share(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
+  /// Empty where it is not known.
+  static func share(_ share: Double?) -> String { share.map { String(format: "%.1f %%", $0 * 100) } ?? "" }
+
+  /// Empty where they are not known.
+  static func milliseconds(_ milliseconds: Double?) -> String {
+    milliseconds.map { String(format: $0 < 10 ? "%.1f ms" : "%.0f ms", $0) } ?? ""
+  }
 
   static func bytes(_ count: UInt64) -> String {
     let count = Double(count)

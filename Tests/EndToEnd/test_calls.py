@@ -115,3 +115,7 @@ def test_needlectl_shows_every_stream_with_its_lane(server, new_participant):
     assert {(s["lane"], s["laneReason"]) for s in live("sources")} == {("xsk", "not in the kernel: the source is encrypted")}
     assert {(s["lane"], s["laneReason"]) for s in live("sinks")} == {("xsk", "not in the kernel: the sink is encrypted")}
     assert server.needlectl("fastpath")["interfaces"][0]["xdpMode"] in ("native", "generic")
+    # One who stays connected and sends nothing any more is told from one who loses nothing.
+    people[0].evaluate("() => Promise.all(connections.flatMap((c) => c.getSenders()).map((s) => s.replaceTrack(null)))")
+    silent = lambda: {s["name"]: s.get("lossBeforeRepair") for s in server.needlectl("streams")["sources"] if s.get("silentSeconds", 0) > 10}
+    wait_for(lambda: silent() == {"Ada": None}, lambda: f"Ada to be silent; {silent()}", seconds=30)

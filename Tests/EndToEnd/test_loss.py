@@ -37,6 +37,13 @@ def port(server, name, role):
     return peer["remote"].rsplit(":", 1)[1]
 
 
+def video(server, kind, name):
+    """Somebody's only picture among the `kind` of streams, its retransmissions apart."""
+    streams = server.admin("/streams?room=class")[kind]
+    (stream,) = [s for s in streams if s["name"] == name and s["kind"] == "video" and not s.get("isRetransmission")]
+    return stream
+
+
 @pytest.mark.parametrize("who, role, end", [("Grace", "subscribe", "dport"), ("Ada", "publish", "sport")],
                          ids=["towards a receiver", "from the publisher"])
 def test_lost_packets_are_repaired(network, server, new_participant, who, role, end):
@@ -52,7 +59,15 @@ def test_lost_packets_are_repaired(network, server, new_participant, who, role, 
         wait_for(lambda: grace.evaluate(RECEIVED)["frames"] >= before["frames"] + 0.95 * sent, f"95 % of {sent} frames", seconds=5)
         after = grace.evaluate(RECEIVED)
         assert lost() > 10, "the test proves nothing"
+        kind, owner = ("sinks", "Grace") if end == "dport" else ("sources", "Ada")
+        shown = lambda: video(server, kind, owner)
+        is_told = lambda s: 0.01 < s.get("lossBeforeRepair", 0) < 0.15 and s.get("lossAfterRepair", 1) < 0.01
+        wait_for(lambda: is_told(shown()), lambda: f"the loss, and that it is repaired; {shown()}")
+        assert shown()["nacksReceived" if end == "dport" else "nacksSent"] > 0 and shown()["repairMilliseconds"] > 0, shown()
     if end == "dport":
         assert after["repaired"] > before["repaired"]
+        (entry,) = [e for e in grace.stats() if e["kind"] == "video"]
+        assert entry["packetsRepaired"] > 0 and entry["nacks"] > 0, entry
+        assert shown()["packetsRetransmitted"] > 0, shown()
     else:
         wait_for(lambda: any(source["packetsRepaired"] > 0 for source in server.admin("/streams")["sources"]), "repairs counted")

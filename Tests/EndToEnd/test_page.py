@@ -6,6 +6,7 @@ import pytest
 from conftest import CHROMIUM_ARGUMENTS
 from harness.waiting import wait_for
 from playwright.sync_api import expect
+from test_loss import loss, port
 from test_recovery import WATCH_SOCKETS
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -64,6 +65,16 @@ def test_statistics_overlay(server, new_page):
     expect(figures).to_contain_text(re.compile(r"size320×180.*fps.*bit/s.*loss\d.*lanexsk"))
     grace.get_by_role("button", name="Camera").click()
     expect(figures).to_contain_text(re.compile(r"^bits.*loss.*codecopus"))
+
+
+def test_statistics_overlay_tells_of_repairs(network, server, new_page):
+    grace = enter(new_page(), server, "Grace", room="class")
+    enter(new_page(), server, "Ada", room="class")
+    grace.get_by_role("button", name="Statistics").click()
+    figures = grace.locator("[data-name=Ada] .figures")
+    expect(figures).to_contain_text("lanexsk")
+    with loss(network, f"dport {port(server, 'Grace', 'subscribe')}"):
+        expect(figures).to_contain_text(re.compile(r"loss[1-9]\d*\.\d % → 0\.0 %.*repaired\d+ packets.*codec"))
 
 
 def test_sharing_the_screen(server, new_page):

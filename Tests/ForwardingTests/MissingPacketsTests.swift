@@ -72,6 +72,23 @@ import Wire
     #expect(times == [1500, 1538], "1.1 times 30 ms and 5")
     let statistics = try #require(room.forwarder.statistics().sources.first { $0.id == source })
     #expect(statistics.repaired == 1 && statistics.repairNanoseconds == 30_000_000)
+    #expect(statistics.roundTrip == .milliseconds(30))
+  }
+
+  @Test("Retransmissions have no jitter: their timestamps are those of what they repeat")
+  func jitter() throws {
+    var room = try room()
+    for n: UInt16 in 0..<20 {
+      let now = 1000 + UInt64(n) * 700
+      for sequence in [100 + 2 * n, 102 + 2 * n] where sequence == 100 || sequence > 100 + 2 * n {
+        _ = try publish(sequence, &room, at: now)
+      }
+      #expect(retransmit(101 + 2 * n, as: n, &room, at: now + UInt64(n % 3) * 10) == 1)
+    }
+    let statistics = room.forwarder.statistics().sources
+    #expect(statistics.first { $0.id != source }?.packets == 20)
+    #expect(statistics.first { $0.id != source }?.jitter == 0)
+    #expect(statistics.first { $0.id == source }?.jitter != 0)
   }
 
   @Test(

@@ -60,6 +60,14 @@ import Wire
     #expect(statistics.retransmittedPackets == 2 && statistics.repairs[.repaired] == 2)
   }
 
+  @Test("How long it took from the request is counted")
+  func repairTime() throws {
+    var room = try room()
+    room.forwarder.apply(.retransmit(sink, [150, 151], askedAt: milliseconds(1000)), now: milliseconds(1002))
+    #expect(room.forwarder.repairs(now: milliseconds(1003)).count == 2)
+    #expect(room.forwarder.statistics().sinks.first?.repairNanoseconds == 6_000_000)
+  }
+
   @Test("Once in a round trip, and five times")
   func spacing() throws {
     var room = try room()

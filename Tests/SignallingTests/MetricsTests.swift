@@ -1,4 +1,5 @@
 import Forwarding
+import Foundation
 import SFU
 import Signalling
 import Testing
@@ -49,6 +50,20 @@ import Testing
     ] {
       #expect(text.split(separator: "\n").contains(line[...]), "\(line)")
     }
+  }
+
+  @Test func theDocumentationHasEachOfThem() throws {
+    let page = MetricsPage(report: Report(), fastPath: FastPathStatistics(at: .zero)).text
+    let written = page.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map {
+      String($0.split(separator: " ")[2])
+    }
+    let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let text = try String(contentsOf: folder.appendingPathComponent("docs/operations.md"), encoding: .utf8)
+    // `name` or `name{label}`.
+    let quoted = text.components(separatedBy: "`").filter { $0.hasPrefix("needletail_") }
+    let documented = quoted.map { String($0.prefix { $0 != "{" }) }
+    #expect(Set(written).symmetricDifference(documented) == [])
   }
 
   @Test func servesThem() throws {

@@ -70,6 +70,7 @@ private struct FiniteQuality: Encodable {
   init(_ quality: TrackQuality) {
     var quality = quality
     if !quality.loss.isFinite { quality.loss = 0 }
+    if quality.lossAfterRepair?.isFinite == false { quality.lossAfterRepair = nil }
     self.quality = quality
   }
   func encode(to encoder: any Encoder) throws { try quality.encode(to: encoder) }

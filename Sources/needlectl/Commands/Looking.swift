@@ -71,37 +71,21 @@ struct Participants: ParsableCommand {
 
 struct Streams: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Every stream: addresses, SSRC, codec, bitrate, loss, lane and why that lane.")
+    abstract:
+      "Every stream: codec, bitrate, lane and why that lane; loss before and after repair, and what repaired it.",
+    discussion: """
+      `in` is what a participant sends, `out` below it each copy of that. LOSS is of the last 10 s, AFTER what was left of it \
+      after retransmissions; NACKED, REPAIRED and KEYREQ (key-frame requests) count since the stream began: of `in`, asked of \
+      and sent by its publisher; of `out`, asked by and sent to its receiver.
+      """)
   @OptionGroup var common: CommonOptions
   @Argument(help: "Only this room.") var room: String?
+  @Flag(help: "Show tracks, SSRCs and addresses, too, and whole names.") var wide = false
 
   func run() throws {
     let query = room.map { ["room": $0] } ?? [:]
-    try common.show(try common.client.get("/streams", query: query), as: StreamsAnswer.self) { answer in
-      var table = Table(
-        "", "ID", "ROOM", "NAME", "TRACK", "KIND", "CODEC", "SSRC", "FROM", "TO", "PACKETS", "RATE", "LOSS", "LANE",
-        "WHY")
-      for source in answer.sources {
-        table.row(
-          source.muted ? "in, muted" : "in", "\(source.id)", source.room, source.name, source.track,
-          kind(source.kind, source.isRetransmission),
-          source.codec, "\(source.ssrc)", source.remote ?? "", source.local ?? "", "\(source.packets)",
-          Reading.bitrate(source.bitsPerSecond), Reading.share(source.loss), source.lane, source.laneReason)
-        for sink in answer.sinks where sink.source == source.id { add(sink, to: &table) }
-      }
-      let sources = Set(answer.sources.map(\.id))
-      for sink in answer.sinks where !sources.contains(sink.source) { add(sink, to: &table) }
-      return table.text(empty: "no streams")
+    try common.show(try common.client.get("/streams", query: query), as: StreamsAnswer.self) {
+      StreamTables.text($0, isWide: wide)
     }
   }
-
-  private func add(_ sink: StreamsAnswer.Sink, to table: inout Table) {
-    table.row(
-      "  out", "\(sink.id)", sink.room, sink.name, sink.track, sink.kind, sink.codec,
-      "\(sink.ssrc)",
-      sink.local ?? "", sink.remote ?? "", "\(sink.packets)", Reading.bitrate(sink.bitsPerSecond),
-      Reading.share(sink.reportedLoss), sink.lane, sink.laneReason)
-  }
-
-  private func kind(_ kind: String, _ isRetransmission: Bool) -> String { isRetransmission ? kind + " rtx" : kind }
 }
