@@ -20,6 +20,8 @@ else lobby.show();
 
 async function enter({ room: roomName, name, token }) {
   room = await connect({ room: roomName, name, token });
+  // A link alone lets nobody in where tokens are wanted.
+  $("invite").hidden = Boolean(token);
   for (const type of ["participantjoined", "participantleft", "trackadded", "trackremoved", "trackmedia", "trackmuted", "trackunmuted", "tracklabelled", "published", "speakers"]) {
     room.addEventListener(type, render);
   }

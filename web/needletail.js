@@ -131,14 +131,21 @@ export class Room extends EventTarget {
 
   #open() {
     this.#signalling = new Signalling(this.#options.url, {
-      onopen: () => {
-        const { room, name, token } = this.#options;
+      onopen: async () => {
+        const { room, name } = this.#options;
+        const token = await this.#token();
         this.#send({ type: "join", room, name, ...(token && { token }), ...(this.#resume && { resume: this.#resume }) });
       },
       onmessage: (message) => this.#received(message),
       onend: () => this.#lost(),
     });
     this.#signalling.expect("joined");
+  }
+
+  // Without a new one the server may still let us in by what it gave us when we joined.
+  async #token() {
+    const { token } = this.#options;
+    return typeof token === "function" ? Promise.resolve().then(token).catch(() => null) : token;
   }
 
   #lost() {

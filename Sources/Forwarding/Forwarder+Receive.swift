@@ -32,7 +32,11 @@ extension Forwarder {
       }
       index = restarted
     }
-    let length = open(datagram, layout, transport: transport, index: index)
+    let isFirst = known.map { streams[$0].pointee.inbound.isEmpty } ?? true
+    let length =
+      isFirst
+      ? openFirst(datagram, layout, transport: transport, index: &index)
+      : open(datagram, layout, transport: transport, index: index)
     guard length > 0 else {
       if let known { streams[known].pointee.statistics.authenticationFailures &+= 1 }
       return drop(.authenticationFailed)
@@ -90,6 +94,25 @@ extension Forwarder {
   ) -> Int {
     guard let base = datagram.baseAddress else { return 0 }
     return transports[transport].pointee.open(base, layout, length: datagram.count, index: index, engine: &engine)
+  }
+
+  /// As `open`, of an SSRC under which nothing genuine has come. Its rollover counter is a guess (RFC 3711 section 3.3.1): 1
+  /// where 0 does not do, for a sender that began just below a rollover and whose packets before it were lost.
+  private mutating func openFirst(
+    _ datagram: UnsafeMutableRawBufferPointer, _ layout: RTPLayout, transport: Int, index: inout UInt64
+  ) -> Int {
+    guard !transports[transport].pointee.isClear, layout.sequence < 0x8000 else {
+      return open(datagram, layout, transport: transport, index: index)
+    }
+    // What is not genuine may be garbage afterwards.
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: datagram.count, alignment: 8)
+    defer { copy.deallocate() }
+    copy.copyMemory(from: UnsafeRawBufferPointer(datagram))
+    let length = open(datagram, layout, transport: transport, index: index)
+    guard length == 0 else { return length }
+    datagram.copyMemory(from: UnsafeRawBufferPointer(copy))
+    index += 1 << 16
+    return open(datagram, layout, transport: transport, index: index)
   }
 
   /// Counts a genuine packet, and takes a retransmission as what it repeats.

@@ -267,9 +267,9 @@ public final class SignallingServer: HTTPService {
   // MARK: Coming back
 
   /// The connection is a participant's now, who may come back with `secret`.
-  func joined(_ channel: any Channel, secret: String) {
+  func joined(_ channel: any Channel, secret: String, _ grants: Grants) {
     clients[ObjectIdentifier(channel)]?.hasJoined = true
-    secrets.given(secret, now: .now())
+    secrets.given(secret, grants, now: .now())
   }
 
   /// The participant has left; its connection stays.
@@ -293,10 +293,16 @@ public final class SignallingServer: HTTPService {
     idle.values.min { $0.since < $1.since }?.channel.close(promise: nil)
   }
 
-  /// What the token of a `join` grants.
-  func grants(for token: String?) throws(TokenError) -> Grants {
+  /// What the token of a `join` grants. Who comes back may do so with what it was let in with.
+  func grants(for token: String?, resuming secret: String?) throws(TokenError) -> Grants {
     guard let tokens = configuration.tokens else { return .everything }
-    return try tokens.verify(token, now: Date())
+    do {
+      return try tokens.verify(token, now: Date())
+    } catch {
+      guard error == .expired || error == .missing, let grants = secret.flatMap({ secrets.grants(of: $0, now: .now()) })
+      else { throw error }
+      return grants
+    }
   }
 
   // MARK: What the control loop asks for
@@ -319,7 +325,11 @@ public final class SignallingServer: HTTPService {
   }
 
   /// Closes a WebSocket after what was delivered before.
-  public func close(_ connection: ConnectionID, reason: ErrorCode) { connections[connection]?.close(reason) }
+  public func close(_ connection: ConnectionID, reason: ErrorCode) {
+    // Whoever is put out is not let in again without a token.
+    if let secret = connections[connection]?.resumeSecret { secrets.forget(secret) }
+    connections[connection]?.close(reason)
+  }
 
   /// Answers a WHIP or WHEP request; nothing if its client is gone.
   public func respond(_ request: RequestID, _ response: ResourceResponse) {

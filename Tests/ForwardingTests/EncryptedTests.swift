@@ -147,6 +147,23 @@ struct EncryptedRoom: ~Copyable {
     #expect(wanted == [0, 1] && damaged == 1)
   }
 
+  @Test("A sender that began just below a rollover is heard, though nothing before it came", arguments: [true, false])
+  func beginningBelowARollover(isNamed: Bool) throws {
+    var room = try EncryptedRoom(.aes128CMHMACSHA180, .preferred)
+    if isNamed { room.forwarder.apply([.addSource(makeSource()), .addSink(makeSink())]) }
+    func heard(_ sequence: UInt16, rollovers: UInt64 = 1) -> Bool {
+      let before = room.forwarder.count(.authenticationFailed)
+      _ = room.publish(Packet(sequence: sequence, timestamp: UInt32(sequence)), rollovers: rollovers)
+      return room.forwarder.count(.authenticationFailed) == before
+    }
+    // Nothing depends on what others forge, nor, once one was genuine, is anything guessed any more.
+    _ = room.forwarder.forward(Packet(sequence: 7), on: publisherTuple)
+    let genuine = [heard(3), heard(4), heard(2), heard(65_535, rollovers: 0), heard(6)]
+    #expect(genuine == [true, true, true, true, true])
+    let other = [heard(8, rollovers: 0), heard(8, rollovers: 2), heard(8)]
+    #expect(other == [false, false, true])
+  }
+
   @Test("From one set of keys to the other, rewritten, across rollovers of both", arguments: configurations)
   func endToEnd(configuration: (SRTPProfile, CryptographyProvider)) throws {
     var room = try EncryptedRoom(configuration.0, configuration.1)

@@ -5,7 +5,7 @@ import Wire
 
 /// What a publisher's packets leave missing, and what it is asked for.
 @Suite struct MissingPacketsTests {
-  private func room(subscribers: Int = 1) throws -> EncryptedRoom {
+  private func room() throws -> EncryptedRoom {
     var room = try EncryptedRoom(.aeadAES128GCM, .preferred)
     room.forwarder.apply([
       .addSource(makeAnsweringSource()), .addSource(makeRetransmissions()),
@@ -144,6 +144,34 @@ import Wire
     #expect(retransmit(101, as: 1, &room, at: 1040) == 1)
     room.forwarder.apply(.retransmit(SinkID(rawValue: 1), [151], askedAt: .zero), now: milliseconds(1050))
     #expect(room.forwarder.repairs().count == 1, "lost on the way down as well")
+  }
+
+  @Test("What is lost on the way in, and so for five hundred receivers, is one NACK to its sender and none answered")
+  func oneForAll() throws {
+    var room = try room()
+    for n in 2...500 {
+      let keys = (try room.random.keys(.aeadAES128GCM), try room.random.keys(.aeadAES128GCM))
+      room.forwarder.apply([
+        .addTransport(
+          Transport(
+            id: subscriber(n), tuple: subscriberTuple(n), protection: .srtp(inbound: keys.0, outbound: keys.1))),
+        .addSink(makeSink(n, sequenceOffset: 50, retransmission: UInt32(0xd0000 + n))),
+      ])
+    }
+    var asked: [UInt16] = []
+    for sequence: UInt16 in [100, 102] {
+      let packet = Packet(sequence: sequence, timestamp: UInt32(sequence), payload: [0x10, 1, 9])
+      #expect(room.publish(packet, now: milliseconds(1000)).count == 500)
+    }
+    asked += told(&room, at: 1000).missing
+    for n in 1...500 {
+      room.forwarder.apply(.retransmit(SinkID(rawValue: UInt32(n)), [151], askedAt: .zero), now: milliseconds(1010))
+    }
+    asked += told(&room, at: 1010).missing
+    #expect(asked == [101])
+    #expect(room.forwarder.count(.awaited) == 500 && !room.forwarder.hasRepairs)
+    #expect(retransmit(101, as: 1, &room, at: 1040) == 500, "everybody gets it late, under its own number")
+    #expect(told(&room, at: 1040).missing.isEmpty && !room.forwarder.hasRepairs)
   }
 
   @Test("Whoever answers no NACKs is not asked")

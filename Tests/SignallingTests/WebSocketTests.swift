@@ -112,6 +112,33 @@ import Testing
     #expect((try client.message())["message"] as? String == "echo")
   }
 
+  /// A token opens the door; it does not end a call when it expires.
+  @Test func whoIsCutOffComesBackThoughItsTokenHasExpired() throws {
+    let tokens = SessionTokens(secret: "0123456789abcdef0123456789abcdef")
+    let server = try TestServer(tokens: tokens)
+    func token(for lifetime: Double) throws -> String {
+      try tokens.make(.everything, issuedAt: Date(timeIntervalSinceNow: -100), lifetime: lifetime)
+    }
+    func joining(_ token: String?, _ resume: String? = nil) throws -> (client: TestClient, answer: [String: Any]) {
+      let client = try open(server)
+      let secrets = (token.map { #","token":"\#($0)""# } ?? "") + (resume.map { #","resume":"\#($0)""# } ?? "")
+      client.send(message: #"{"type":"join","room":"r","name":"n"\#(secrets)}"#)
+      return (client, try client.message())
+    }
+    let (expired, good) = (try token(for: 50), try token(for: 1000))
+    #expect(code(try joining(expired).answer) == "unauthorized")
+    #expect(code(try joining(expired, "secret").answer) == "unauthorized", "nobody was given it yet")
+    let first = try joining(good)
+    #expect(first.answer["resume"] as? String == "secret")
+    #expect(try joining(expired, "secret").answer["type"] as? String == "joined")
+    #expect(try joining(nil, "secret").answer["type"] as? String == "joined")
+    #expect(code(try joining(expired, "another").answer) == "unauthorized")
+    #expect(code(try joining("a.b.c", "secret").answer) == "unauthorized", "a token that was never good is refused")
+    first.client.send(message: #"{"type":"restart","target":"publish"}"#)
+    #expect(try first.client.closeFrame().code == 1008)
+    #expect(code(try joining(expired, "secret").answer) == "unauthorized", "it was kicked")
+  }
+
   @Test func limitsTheRate() throws {
     var limits = SignallingLimits()
     limits.messagesPerSecond = 1

@@ -176,7 +176,7 @@ final class WebSocketConnection: ChannelInboundHandler {
   private func join(_ received: ReceivedMessage, _ resume: String?) {
     if let mustResume, !server.mayReturn(resume) { return refuse(mustResume) }
     do throws(TokenError) {
-      let grants = try server.grants(for: received.token)
+      let grants = try server.grants(for: received.token, resuming: resume)
       if mustResume != nil, let resume, let context { server.returned(context.channel, with: resume) }
       mustResume = nil
       offeredGrants = grants
@@ -252,7 +252,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     if case .joined(let participant, _, _, let resume) = message {
       grants = offeredGrants
       resumeSecret = resume
-      if let context { server.joined(context.channel, secret: resume) }
+      if let context, let offeredGrants { server.joined(context.channel, secret: resume, offeredGrants) }
       log[metadataKey: "participant"] = "\(participant.id)"
     }
     write(WebSocketFrame(fin: true, opcode: .text, data: text))
