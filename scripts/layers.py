@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # From the lowest to the highest. Within a layer the order counts too: a module may import those before it.
 LAYERS = [
     ["Wire", "CFastPathABI", "COpenSSL", "CSRTP", "CIPsecMB", "CXDP", "CBPFObjects"],
-    ["STUN", "SDP", "PCAPNG", "RTP", "SRTP", "DTLS"],
+    ["STUN", "SDP", "PCAPNG", "Netlink", "RTP", "SRTP", "DTLS"],
     ["ICE", "Peer"],
     ["Forwarding", "SFU"],
     ["FastPath", "Logs", "Signalling"],

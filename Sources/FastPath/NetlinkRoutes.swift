@@ -1,5 +1,6 @@
 import CXDP
 import Glibc
+import Netlink
 import Wire
 
 /// The kernel's way to an address (RTM_GETROUTE).

@@ -65,7 +65,11 @@ extension Worker {
     let reason = reason(sources[source.id])
     if source.packets == 0 || source.lane == .kernel { source.lane = reason.isEmpty ? .xsk : .socket }
     if source.lane == .xsk { source.laneReason = notInKernel(encryption(of: source.id) ?? kernel?.reason) }
-    if source.lane == .socket { source.laneReason = reason.isEmpty ? "its packets come by the UDP socket" : reason }
+    let arrival = sources[source.id].flatMap { xskLane?.arrivalReason($0) } ?? ""
+    if !arrival.isEmpty { source.lane = .socket }
+    if source.lane == .socket {
+      source.laneReason = [arrival, reason, "its packets come by the UDP socket"].first { !$0.isEmpty } ?? ""
+    }
     return source
   }
 

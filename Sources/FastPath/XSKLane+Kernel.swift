@@ -123,7 +123,9 @@ extension XSKLane {
   private static let tablesAreFull = "the kernel lane's tables are full"
 
   private func plan(_ route: SourceRoute) -> KernelLane.Plan {
-    guard let source = destinations[route.transport]?.tuple else { return .worker(reason: "its transport is gone") }
+    guard let origin = destinations[route.transport] else { return .worker(reason: "its transport is gone") }
+    guard origin.arrivalReason.isEmpty else { return .worker(reason: origin.arrivalReason) }
+    let source = origin.tuple
     guard route.sinks.count <= Int(FP_MAX_FANOUT.rawValue) else {
       return .worker(reason: "more than \(FP_MAX_FANOUT.rawValue) sinks")
     }
@@ -165,17 +167,13 @@ extension XSKLane {
     guard tuple.remote.ip.isV6 == source.remote.ip.isV6, tuple.local.ip.isV6 == tuple.remote.ip.isV6 else {
       throw LaneRefusal(reason: "\(tuple.remote) is of another address family than the source")
     }
-    switch hops.hop(tuple) {
-    case nil: throw LaneRefusal(reason: "no route to \(tuple.remote.ip) is known yet")
-    case .unreachable(let reason): throw LaneRefusal(reason: reason)
-    case .neighbour(let hardwareAddress, let index, let pathMTU):
-      guard let link = links[index] else { throw LaneRefusal(reason: "the route's interface is unknown") }
-      guard min(link.mtu, pathMTU ?? link.mtu) >= mtu || link.isLoopback else {
-        throw LaneRefusal(reason: "the way to \(tuple.remote.ip) takes shorter packets than the source's")
-      }
-      return KernelLane.Copy(
-        sink: sink, tuple: tuple, destination: hardwareAddress, source: link.hardwareAddress, interface: index)
+    let way = try way(tuple)
+    guard way.mtu >= mtu || way.link.isLoopback else {
+      throw LaneRefusal(reason: "the way to \(tuple.remote.ip) takes shorter packets than the source's")
     }
+    return KernelLane.Copy(
+      sink: sink, tuple: tuple, destination: way.hardwareAddress, source: way.link.hardwareAddress,
+      interface: way.link.index)
   }
 
   private func program(_ copies: [KernelLane.Copy], _ incoming: Link) throws(LaneRefusal) -> KernelLane.Program {

@@ -2,6 +2,7 @@ import CFastPathABI
 import CXDP
 import Forwarding
 import Glibc
+import Netlink
 import Wire
 
 /// What the xsk lane needs besides its rings: the XDP program on the interfaces, the routes in its tables, and the
@@ -11,12 +12,15 @@ struct XSKLane: ~Copyable {
     var index: Int
     var tuple: FiveTuple
     /// Why copies take the socket lane; empty if they do not.
-    var reason: String
+    var reason = ""
+    /// Why what it sends is left to the network stack; empty if it is not.
+    var arrivalReason = ""
   }
 
   var interfaces: Interfaces
   var routes = XDPRoutes()
   var hops = NextHops()
+  var ipsec = IPsecDatabase()
   private var netlink: NetlinkSocket
   private var monitor: NetlinkSocket
   var links: [UInt32: Link] = [:]
@@ -85,8 +89,15 @@ struct XSKLane: ~Copyable {
     self.log = log
   }
 
-  /// Readable when the host's tables have changed.
+  /// What the host tells of its changes by.
+  struct News {
+    var hasRoutes = false
+    var hasPolicies = false
+  }
+
+  /// Readable when the host's tables, or its IPsec policies, have changed.
   var monitorDescriptor: CInt { monitor.descriptor }
+  var policiesDescriptor: CInt { ipsec.monitorDescriptor }
   /// Whether there is more to look up or to ready at once.
   var isBusy: Bool { hops.isBusy || interfaces.isBusy }
 
@@ -95,8 +106,8 @@ struct XSKLane: ~Copyable {
   mutating func add(_ id: TransportID, _ tuple: FiveTuple, index: Int, paths: inout PathTable) {
     complain(routes.add(id, tuple, to: interfaces.program))
     _ = hops.acquire(tuple, &netlink, links: links)
-    destinations[id] = Destination(index: index, tuple: tuple, reason: "")
-    setFrames(id, &paths)
+    destinations[id] = Destination(index: index, tuple: tuple)
+    followHost(id, &paths)
   }
 
   mutating func move(_ id: TransportID, to tuple: FiveTuple, paths: inout PathTable) {
@@ -105,7 +116,7 @@ struct XSKLane: ~Copyable {
     _ = hops.acquire(tuple, &netlink, links: links)
     hops.release(old.tuple)
     destinations[id]?.tuple = tuple
-    setFrames(id, &paths)
+    followHost(id, &paths)
   }
 
   mutating func remove(_ id: TransportID) {
@@ -123,7 +134,19 @@ struct XSKLane: ~Copyable {
 
   // MARK: Ways
 
-  /// Finds out how copies reach a transport.
+  /// Finds out how copies reach a transport, and who takes what it sends.
+  private mutating func followHost(_ id: TransportID, _ paths: inout PathTable) {
+    setArrival(id)
+    setFrames(id, &paths)
+  }
+
+  private mutating func setArrival(_ id: TransportID) {
+    guard let tuple = destinations[id]?.tuple else { return }
+    let reason = arrivalReason(tuple)
+    destinations[id]?.arrivalReason = reason
+    routes.leave(id, toStack: !reason.isEmpty, in: interfaces.program)
+  }
+
   private mutating func setFrames(_ id: TransportID, _ paths: inout PathTable) {
     guard let destination = destinations[id] else { return }
     do throws(LaneRefusal) {
@@ -137,37 +160,74 @@ struct XSKLane: ~Copyable {
   }
 
   private func framePath(_ tuple: FiveTuple) throws(LaneRefusal) -> FramePath {
+    let way = try way(tuple)
+    let link = way.link
+    let carrier = link.vlan.flatMap { links[$0.parent] } ?? link
+    guard let socket = interfaces.socket(onInterface: carrier.index) else {
+      throw LaneRefusal(reason: interfaces.reason(carrier))
+    }
+    let header = FramePath.LinkHeader(
+      destination: way.hardwareAddress, source: link.hardwareAddress, vlan: link.vlan?.id)
+    guard let path = FramePath(tuple, link: header, socket: socket, mtu: min(way.mtu, PacketMemory.payloadCapacity))
+    else {
+      throw LaneRefusal(reason: "\(tuple.local) and \(tuple.remote) are of different families")
+    }
+    return path
+  }
+
+  /// How a frame reaches a transport.
+  struct Way {
+    /// The one the kernel routes to: it may be a VLAN.
+    var link: Link
+    var hardwareAddress: [UInt8]
+    var mtu: Int
+  }
+
+  /// The way of a frame that leaves past the network stack: only where the stack would send it, and as it is.
+  func way(_ tuple: FiveTuple) throws(LaneRefusal) -> Way {
     switch hops.hop(tuple) {
-    case nil: throw LaneRefusal(reason: "no route is known yet")
+    case nil: throw LaneRefusal(reason: "no route to \(tuple.remote.ip) is known yet")
     case .unreachable(let reason): throw LaneRefusal(reason: reason)
     case .neighbour(let hardwareAddress, let index, let mtu):
       guard let link = links[index] else { throw LaneRefusal(reason: "the route's interface is unknown") }
-      let carrier = link.vlan.flatMap { links[$0.parent] } ?? link
-      guard let socket = interfaces.socket(onInterface: carrier.index) else {
-        throw LaneRefusal(reason: interfaces.reason(carrier))
-      }
-      let header = FramePath.LinkHeader(
-        destination: hardwareAddress, source: link.hardwareAddress, vlan: link.vlan?.id)
-      let limit = min(link.mtu, mtu ?? link.mtu, PacketMemory.payloadCapacity)
-      guard let path = FramePath(tuple, link: header, socket: socket, mtu: limit) else {
-        throw LaneRefusal(reason: "\(tuple.local) and \(tuple.remote) are of different families")
-      }
-      return path
+      let flow = HostFlow(
+        from: tuple.local, to: tuple.remote, interfaces: interfaces(of: link), isLoopback: link.isLoopback)
+      if let reason = ipsec.reason(outgoing: flow) { throw LaneRefusal(reason: reason) }
+      return Way(link: link, hardwareAddress: hardwareAddress, mtu: min(link.mtu, mtu ?? link.mtu))
     }
   }
 
-  private mutating func setAllFrames(_ paths: inout PathTable) {
-    for id in destinations.keys { setFrames(id, &paths) }
+  /// Why the network stack must look at what comes from a transport; empty if it need not.
+  private func arrivalReason(_ tuple: FiveTuple) -> String {
+    var isLoopback = tuple.remote.ip.isLoopback
+    if case .neighbour(_, let index, _)? = hops.hop(tuple) { isLoopback = links[index]?.isLoopback ?? isLoopback }
+    // It may come by another interface than the one that leads to its sender.
+    let flow = HostFlow(from: tuple.remote, to: tuple.local, interfaces: [], isLoopback: isLoopback)
+    return ipsec.reason(incoming: flow) ?? ""
+  }
+
+  private func interfaces(of link: Link) -> [UInt32] {
+    [link.index, link.master, link.vlan?.parent ?? 0].filter { $0 != 0 }
+  }
+
+  private mutating func followHost(_ paths: inout PathTable) {
+    for id in destinations.keys { followHost(id, &paths) }
+    kernel?.markAllDirty()
   }
 
   // MARK: The host's changes
 
-  /// Catches up with the host; `hasNews` says that the monitor's descriptor is readable. Returns whether the AF_XDP
-  /// sockets are others now.
+  /// Catches up with the host; `news` says which descriptors are readable. Returns whether the AF_XDP sockets, or what to wait
+  /// for, are others now.
   mutating func turn(
-    now: Instant, hasNews: Bool, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
+    now: Instant, news: News, memory: inout PacketMemory, sockets: inout XSKTable, paths: inout PathTable
   ) -> Bool {
-    if hasNews { readNotifications() }
+    if news.hasRoutes { readNotifications() }
+    let watched = policiesDescriptor
+    if ipsec.turn(now: now, hasNews: news.hasPolicies) {
+      tellOfIPsec()
+      followHost(&paths)
+    }
     if interfaces.proceedSending(now: now) { kernel?.markAllDirty() }
     var hasChanged = false
     let isRetry = now >= retryDue
@@ -179,9 +239,8 @@ struct XSKLane: ~Copyable {
       hasChanged = interfaces.follow(links, memory: &memory, sockets: &sockets, now: now)
       let hasSendingChanged = followKernel(now: now)
       if hasChanged || hasSendingChanged || links != before {
-        setAllFrames(&paths)
+        followHost(&paths)
         hopsAreOld = true
-        kernel?.markAllDirty()
       }
     }
     if addressesAreOld || isRetry {
@@ -189,7 +248,19 @@ struct XSKLane: ~Copyable {
       updateLocalAddresses()
     }
     refreshHops(now: now, &paths)
-    return hasChanged
+    return hasChanged || policiesDescriptor != watched
+  }
+
+  private func tellOfIPsec() {
+    if !ipsec.refusal.isEmpty {
+      log("warning", "all media takes the socket lane", ["reason": ipsec.refusal])
+    } else if ipsec.policies.isEmpty {
+      log("notice", "the host has no IPsec policies", [:])
+    } else {
+      log(
+        "notice", "what the host's IPsec policies cover takes the socket lane",
+        ["policies": "\(ipsec.policies.count)"])
+    }
   }
 
   /// Readies interfaces for the kernel lane. Returns whether any can do more or less than before.
@@ -223,7 +294,7 @@ struct XSKLane: ~Copyable {
     let changed = hops.refresh(&netlink, links: links)
     guard !changed.isEmpty else { return }
     kernel?.markAllDirty()
-    for (id, destination) in destinations where changed.contains(HostPair(destination.tuple)) { setFrames(id, &paths) }
+    for (id, destination) in destinations where changed.contains(HostPair(destination.tuple)) { followHost(id, &paths) }
   }
 
   /// The program leaves alone what is not to one of these.
@@ -247,6 +318,9 @@ struct XSKLane: ~Copyable {
 
   /// Why copies to a transport take the socket lane; empty if they take this one, nil if it is unknown.
   func reason(_ id: TransportID) -> String? { destinations[id]?.reason }
+
+  /// Why packets of a transport come by the UDP socket, likewise.
+  func arrivalReason(_ id: TransportID) -> String { destinations[id]?.arrivalReason ?? "" }
 
   var statuses: [InterfaceStatus] {
     var statuses = interfaces.statuses
