@@ -82,7 +82,7 @@ let package = Package(
       ], swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needlectl",
-      dependencies: ["CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Netlink", "CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needletail-bench",

@@ -38,8 +38,10 @@ extension Worker {
   /// nil when they cannot be asked for.
   private func interfacesOnSocketLane() -> [InterfaceStatus]? {
     guard var netlink = NetlinkSocket() else { return nil }
-    return InterfaceSelection(names: setup.configuration.interfaces)
-      .onSocketLane(netlink.links(), reason: socketLaneReason)
+    return InterfaceSelection(
+      names: setup.configuration.interfaces, lanes: InterfaceLanes(setup.configuration.interfaceLanes)
+    )
+    .onSocketLane(netlink.links(), reason: socketLaneReason)
   }
 
   /// Sources and sinks also go with their transports.

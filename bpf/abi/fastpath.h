@@ -11,6 +11,7 @@
 enum fp_limit {
 	FP_MAX_TRANSPORTS = 16384,
 	FP_MAX_SOURCES = 65536,
+	FP_MAX_CHECKS = 32768, /* 5-tuples that STUN came from lately */
 	FP_MAX_LOCAL_ADDRESSES = 1024,
 	FP_MAX_INTERFACES = 32,
 	FP_MAX_QUEUES = 64, /* per interface */

@@ -1,4 +1,4 @@
-"""What is on the cable between server and clients: a raw socket at the clients' end, before any rule or policy of theirs."""
+"""What is on a cable between server and clients: a raw socket at the clients' end, before any rule or policy of theirs."""
 
 import socket
 import struct
@@ -37,22 +37,30 @@ class Wire:
                 frame, address = self.socket.recvfrom(65536)
             except TimeoutError:
                 continue
-            if address[2] != socket.PACKET_OUTGOING and (port := destination_port(frame)):
-                self._seen.append((time.monotonic(), port))
+            if address[2] != socket.PACKET_OUTGOING and (datagram := read(frame)):
+                self._seen.append((time.monotonic(), *datagram))
 
     def count(self, port, since=0.0):
         """Datagrams to `port` since a moment of time.monotonic()."""
-        return sum(1 for when, to in self._seen if to == port and when >= since)
+        return sum(1 for when, _, to, _ in self._seen if to == port and when >= since)
+
+    def count_large(self, source, octets=300):
+        """Datagrams from an address with at least so many octets of payload."""
+        return sum(1 for _, origin, _, length in self._seen if origin == source and length >= octets)
 
     def wait_for(self, port, count, since=0.0):
         wait_for(lambda: self.count(port, since) >= count, lambda: f"{count} datagrams; {self.count(port, since)} came")
 
 
-def destination_port(frame):
-    """Of UDP over IPv4 without options or IPv6 without extension headers; None of anything else."""
+def read(frame):
+    """(source address, destination port, octets of payload) of UDP over IPv4 without options or IPv6 without extension headers;
+    None of anything else."""
     ether_type = frame[12:14]
     if ether_type == b"\x08\x00" and frame[14] == 0x45 and frame[23] == 17:
-        return struct.unpack_from("!H", frame, 36)[0]
-    if ether_type == b"\x86\xdd" and frame[20] == 17:
-        return struct.unpack_from("!H", frame, 56)[0]
-    return None
+        source, udp = socket.inet_ntop(socket.AF_INET, frame[26:30]), frame[34:42]
+    elif ether_type == b"\x86\xdd" and frame[20] == 17:
+        source, udp = socket.inet_ntop(socket.AF_INET6, frame[22:38]), frame[54:62]
+    else:
+        return None
+    _, port, length, _ = struct.unpack("!HHHH", udp)
+    return source, port, length - 8
