@@ -17,7 +17,8 @@ struct {
 	__type(value, struct fp_transport);
 } fp_transports SEC(".maps");
 
-/* The 5-tuples of STUN, as it is on the cable: the worker sees it after the host translated its addresses, if it does. */
+/* The 5-tuples of STUN, as it is on the cable: the worker sees it after the host translated its addresses, if it does.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FP_MAX_CHECKS);

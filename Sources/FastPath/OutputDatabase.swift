@@ -47,7 +47,7 @@ struct OutputDatabase: ~Copyable {
     let start = Instant.current()
     if chainsAreOld || isRetry { readChains() }
     if devicesAreOld || isRetry { readDevices(links, &routing) }
-    if isRetry { legacy = LegacyTables.rules() }
+    if isRetry { legacy = LegacyTables.rules() + ControlGroup.rules() }
     (chainsAreOld, devicesAreOld) = (false, false)
     let end = Instant.current()
     readDue = end.advanced(by: Interval(nanoseconds: end.since(start).nanoseconds * 10))

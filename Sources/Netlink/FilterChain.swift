@@ -56,7 +56,8 @@ public enum FilterChain {
   private static func interfaces(_ hooks: [Int: ArraySlice<UInt8>]) -> [String?] {
     let several = NetlinkMessage.list(in: hooks[devices] ?? [])
     // What is no name in full (a wildcard) can be any.
-    let names: [String?] = several.map { $0.type == 1 ? $0.value.text : nil } + [hooks[device]?.text].compactMap { $0 }
+    var names = several.map { $0.type == 1 ? $0.value.text : nil }
+    if let one = hooks[device] { names.append(one.text) }
     return names.isEmpty || names.contains(nil) ? [nil] : names
   }
 
