@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import socket
+import struct
 import subprocess
 import time
 
@@ -58,12 +60,13 @@ class ClearCall:
 @pytest.fixture
 def new_call(network):
     with contextlib.ExitStack() as stack:
-        def make(server, **options):
+        def make(server, streams=True, **options):
             call = ClearCall(network, server, **options)
             stack.callback(call.sender.close)
             stack.callback(call.receiver.close)
             stack.enter_context(call.wire)
-            stack.enter_context(call.sender.stream())
+            if streams:
+                stack.enter_context(call.sender.stream())
             return call
         yield make
 
@@ -413,3 +416,35 @@ def test_doctor_names_what_keeps_media_on_the_socket_lane(network, start_server,
     assert found["state"] == "note" and "interface-lanes" in found["remedy"]
     assert found["detail"] == "nftables chain inet f out, queueing discipline tbf on eth0"
     assert finding("IPsec policies")["state"] == "note"
+
+
+def frame_with_header_checksum(network, call, checksum, index):
+    """RTP of the call's sender as a frame, with that checksum of its IPv4 header; None: the right one."""
+    macs = [bytes.fromhex(namespace.run("cat", "/sys/class/net/eth0/address").strip().replace(":", ""))
+            for namespace in (network.server, network.clients)]
+    rtp = struct.pack("!BBHIII", 0x80, call.sender.payload_type, index, 0, call.sender.ssrc, index).ljust(172, b".")
+    udp = struct.pack("!HHHH", call.sender.socket.getsockname()[1], 3478, 8 + len(rtp), 0) + rtp
+    header = lambda value: struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, value,
+                                       socket.inet_aton(CLIENT_ADDRESS), socket.inet_aton(SERVER_ADDRESS))
+    right = 0xffff - sum(struct.unpack("!10H", header(0))) % 0xffff
+    return b"".join(macs) + b"\x08\x00" + header(right if checksum is None else checksum) + udp
+
+
+@FAST_LANES
+def test_a_wrong_header_checksum_is_left_to_the_stack(network, start_server, new_call, lane, usual):
+    server = start_server(lane=lane)
+    call = new_call(server, streams=False)
+    call.join()
+    call.sender.send()
+    call.wait_for_sink(usual)
+    with network.clients.inside():
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with raw:
+        raw.bind(("eth0", 0))
+        for index in range(1, 51):
+            raw.send(frame_with_header_checksum(network, call, 0x1234, index))
+        raw.send(frame_with_header_checksum(network, call, None, 51))
+    verdict = lambda: next(v["count"] for v in server.needlectl("fastpath", "--all")["verdicts"] if v["name"] == "xdp_pass_bad_checksum")
+    wait_for(lambda: verdict() == 50, lambda: f"the verdict; {verdict()}")
+    wait_for(lambda: any(packet.index == 51 for packet in call.receiver.packets), "the right one")
+    assert {packet.index for packet in call.receiver.packets} <= {0, 51}

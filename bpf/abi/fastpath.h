@@ -237,6 +237,7 @@ struct fp_settings {
 	X(pass_dtls, PASS, "first byte 20 to 63 (RFC 7983)")                                                       \
 	X(pass_rtcp, PASS, "RTCP (RFC 5761)")                                                                      \
 	X(pass_unknown_protocol, PASS, "none of the protocols of RFC 7983, or too short for RTP")                  \
+	X(pass_bad_checksum, PASS, "RTP whose IPv4 header has a wrong checksum")                                   \
 	X(pass_unknown_ssrc, PASS, "RTP of a known transport, of an SSRC without a source")                        \
 	X(pass_source, PASS, "RTP of a source that the UDP socket is to get")                                      \
 	X(pass_no_xsk, PASS, "RTP of a source, on a receive queue without AF_XDP socket")                          \
