@@ -37,6 +37,7 @@ let package = Package(
     .target(name: "STUN", dependencies: ["Wire", "COpenSSL"], swiftSettings: swift),
     .target(name: "SDP", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "PCAPNG", dependencies: ["Wire"], swiftSettings: swift),
+    .target(name: "Netlink", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "RTP", dependencies: ["Wire"], swiftSettings: swift),
     .target(name: "SRTP", dependencies: ["COpenSSL", "CIPsecMB"], swiftSettings: swift),
     .target(name: "DTLS", dependencies: ["Wire", "SRTP", "COpenSSL"], swiftSettings: swift),
@@ -53,7 +54,7 @@ let package = Package(
 
     // 4: input and output
     .target(
-      name: "FastPath", dependencies: ["Wire", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"],
+      name: "FastPath", dependencies: ["Wire", "Netlink", "Forwarding", "CFastPathABI", "CXDP", "CBPFObjects"],
       swiftSettings: swift),
     .target(
       name: "Logs", dependencies: ["Wire", .product(name: "Logging", package: "swift-log")], swiftSettings: swift),
@@ -81,7 +82,7 @@ let package = Package(
       ], swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needlectl",
-      dependencies: ["CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Netlink", "CFastPathABI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift, linkerSettings: installed),
     .executableTarget(
       name: "needletail-bench",
@@ -100,6 +101,7 @@ let package = Package(
     .testTarget(name: "STUNTests", dependencies: ["STUN", "Wire"], swiftSettings: swift),
     .testTarget(name: "SDPTests", dependencies: ["SDP", "Wire"], swiftSettings: swift),
     .testTarget(name: "PCAPNGTests", dependencies: ["PCAPNG", "Wire"], swiftSettings: swift),
+    .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "Wire"], swiftSettings: swift),
     .testTarget(name: "RTPTests", dependencies: ["RTP", "Wire"], swiftSettings: swift),
     .testTarget(name: "SRTPTests", dependencies: ["SRTP", "CSRTP"], swiftSettings: swift),
     .testTarget(name: "DTLSTests", dependencies: ["DTLS", "SRTP", "Wire", "COpenSSL"], swiftSettings: swift),

@@ -17,6 +17,15 @@ struct {
 	__type(value, struct fp_transport);
 } fp_transports SEC(".maps");
 
+/* The 5-tuples of STUN, as it is on the cable: the worker sees it after the host translated its addresses, if it does.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FP_MAX_CHECKS);
+	__type(key, struct fp_tuple);
+	__type(value, __u32);
+} fp_checks SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FP_MAX_SOURCES);

@@ -82,6 +82,14 @@ static __always_inline enum fp_verdict judge_source(struct xdp_md *context, cons
 	return steer_to_xsk(context);
 }
 
+static __always_inline void note_check(const struct packet *packet)
+{
+	__u32 seen = 1;
+
+	if (!bpf_map_lookup_elem(&fp_checks, &packet->key.tuple))
+		bpf_map_update_elem(&fp_checks, &packet->key.tuple, &seen, BPF_ANY);
+}
+
 static __always_inline enum fp_verdict judge(struct xdp_md *context)
 {
 	struct cursor cursor = { (void *)(long)context->data, (void *)(long)context->data_end };
@@ -89,6 +97,8 @@ static __always_inline enum fp_verdict judge(struct xdp_md *context)
 	enum fp_verdict verdict = parse(&cursor, &packet, fp_media_port);
 	struct fp_source *source;
 
+	if (verdict == FP_VERDICT_pass_stun)
+		note_check(&packet);
 	if (verdict != FP_CONTINUE)
 		return verdict;
 	source = bpf_map_lookup_elem(&fp_sources, &packet.key);

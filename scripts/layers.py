@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # From the lowest to the highest. Within a layer the order counts too: a module may import those before it.
 LAYERS = [
     ["Wire", "CFastPathABI", "COpenSSL", "CSRTP", "CIPsecMB", "CXDP", "CBPFObjects"],
-    ["STUN", "SDP", "PCAPNG", "RTP", "SRTP", "DTLS"],
+    ["STUN", "SDP", "PCAPNG", "Netlink", "RTP", "SRTP", "DTLS"],
     ["ICE", "Peer"],
     ["Forwarding", "SFU"],
     ["FastPath", "Logs", "Signalling"],
@@ -25,8 +25,9 @@ PURE = {module for layer in LAYERS[:4] for module in layer}
 SYSTEM = {"Foundation", "Glibc", "Dispatch", "Synchronization", "Testing"}
 SYSTEM_BELOW_IO = {"Wire": {"Glibc"}, "DTLS": {"Glibc"}}
 SYSTEM_OF_LAYER = {4: {"Glibc", "Foundation", "Synchronization"}, 5: SYSTEM - {"Testing"}}
-# The operator's command line knows the server by its admin socket alone, and what it needs of the host by the contract's limits.
-ONLY = {"needlectl": {"CFastPathABI"}}
+# The operator's command line knows the server by its admin socket alone, and what it needs of the host by the contract's limits and
+# by how the kernel's tables read.
+ONLY = {"needlectl": {"CFastPathABI", "Netlink"}}
 
 IMPORT = re.compile(
     r"(?:^|;)[ \t]*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?"

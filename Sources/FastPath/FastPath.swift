@@ -13,6 +13,12 @@ public final class FastPath: Sendable {
   /// The host's addresses now that clients may be told of: those of interfaces that are up, not link-local, loopback last.
   public func localAddresses() throws(FastPathError) -> [IPAddress] { try HostAddresses.all() }
 
+  /// The address of ours that the host's routes send from to `remote`; nil if they lead nowhere. Any thread.
+  public func localAddress(towards remote: SocketAddress) -> IPAddress? {
+    guard var netlink = NetlinkSocket() else { return nil }
+    return netlink.preferredSource(to: remote, port: boundPort)
+  }
+
   private let sockets: MediaSockets
   private let mailbox: Mailbox
   private let published: PublishedStatistics

@@ -19,6 +19,8 @@ public struct FastPathConfiguration: Sendable {
   /// bond.
   public var interfaces: [String]?
   public var lane: LaneChoice
+  /// By an interface's name, where it is not `auto`. `kernel` and `xsk` pass over the host's output rules there.
+  public var interfaceLanes: [String: LaneChoice] = [:]
   /// The processor that the worker is bound to; nil: wherever the kernel puts it.
   public var workerCPU: Int?
 

@@ -32,7 +32,8 @@ struct Interfaces: ~Copyable {
 
   init(_ program: consuming XDPProgram, _ configuration: FastPathConfiguration, log: @escaping FastPath.Log) {
     self.program = program
-    selection = InterfaceSelection(names: configuration.interfaces)
+    selection = InterfaceSelection(
+      names: configuration.interfaces, lanes: InterfaceLanes(configuration.interfaceLanes))
     noteFolders = configuration.noteFolders
     self.log = log
   }
@@ -71,6 +72,7 @@ struct Interfaces: ~Copyable {
   /// Why there is no socket on an interface.
   func reason(_ link: Link) -> String {
     if let reason = refused[link.index]?.reason { return "\(link.name): \(reason)" }
+    if selection.lanes.isSocket(link.name) { return "\(link.name): \(InterfaceLanes.socketReason)" }
     return "\(link.name) is not an interface of the fast path"
   }
 

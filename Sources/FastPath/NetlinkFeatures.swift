@@ -1,4 +1,5 @@
 import Glibc
+import Netlink
 
 /// What drivers say they can do with XDP (the generic-netlink family "netdev", Linux 6.3).
 enum XDPFeatures {

@@ -1,5 +1,6 @@
 import CXDP
 import Glibc
+import Netlink
 
 /// A network interface, as the kernel describes it (RTM_NEWLINK).
 struct Link: Hashable {
@@ -34,7 +35,7 @@ struct Link: Hashable {
 extension NetlinkSocket {
   /// Every interface, by index.
   mutating func links() -> [UInt32: Link] {
-    var request = NetlinkRequest(type: RTM_GETLINK, flags: Self.dump)
+    var request = NetlinkRequest(type: RTM_GETLINK, flags: NetlinkRequest.dump)
     request.append(UInt64(0))
     request.append(UInt64(0))
     let links = ask(request, isDump: true).compactMap(Link.init)

@@ -1,5 +1,6 @@
 import CXDP
 import Glibc
+import Netlink
 import Wire
 
 /// The kernel's way to an address (RTM_GETROUTE).
@@ -21,16 +22,7 @@ struct Neighbour: Hashable {
 extension NetlinkSocket {
   /// The route that a datagram of this tuple takes; nil if there is none, or none that a frame can be built for.
   mutating func route(_ tuple: FiveTuple) -> KernelRoute? {
-    let length = UInt8(tuple.remote.ip.isV6 ? 128 : 32)
-    var request = NetlinkRequest(type: RTM_GETROUTE, flags: 0)
-    // struct rtmsg: family, destination and source prefix lengths, tos, table, protocol, scope, type, flags
-    request.append(UInt8(tuple.remote.ip.isV6 ? AF_INET6 : AF_INET))
-    request.append(length)
-    request.append(length)
-    for _ in 0..<5 { request.append(UInt8(0)) }
-    request.append(UInt32(0))
-    request.attribute(Int(RTA_DST.rawValue), tuple.remote.ip.bytes)
-    request.attribute(Int(RTA_SRC.rawValue), tuple.local.ip.bytes)
+    let request = Self.routeRequest(to: tuple.remote, from: tuple.local.ip, port: tuple.local.port)
     guard let answer = ask(request).first, answer.type == RTM_NEWROUTE else { return nil }
     let type = answer.body.dropFirst(7).first
     let attributes = answer.attributes(after: 12)
@@ -42,6 +34,41 @@ extension NetlinkSocket {
     return KernelRoute(
       interface: interface.u32(0), gateway: Self.gateway(attributes),
       mtu: metrics[RTAX_MTU].map { Int($0.u32(0)) })
+  }
+
+  /// The address of ours that a datagram from our port `port` to `remote` leaves from; nil if there is no route.
+  mutating func preferredSource(to remote: SocketAddress, port: UInt16) -> IPAddress? {
+    let request = Self.routeRequest(to: remote, from: nil, port: port)
+    guard let answer = ask(request).first, answer.type == RTM_NEWROUTE else { return nil }
+    return answer.attributes(after: 12)[Int(RTA_PREFSRC.rawValue)].flatMap { IPAddress(bytes: $0) }
+  }
+
+  private static func routeRequest(to remote: SocketAddress, from local: IPAddress?, port: UInt16) -> NetlinkRequest {
+    let length = UInt8(remote.ip.isV6 ? 128 : 32)
+    var request = NetlinkRequest(type: RTM_GETROUTE, flags: 0)
+    // struct rtmsg: family, destination and source prefix lengths, tos, table, protocol, scope, type, flags
+    request.append(UInt8(remote.ip.isV6 ? AF_INET6 : AF_INET))
+    request.append(length)
+    request.append(local == nil ? 0 : length)
+    for _ in 0..<5 { request.append(UInt8(0)) }
+    request.append(UInt32(0))
+    request.attribute(Int(RTA_DST.rawValue), remote.ip.bytes)
+    if let local { request.attribute(Int(RTA_SRC.rawValue), local.bytes) }
+    // Rules and multipath routes may look at them (ip-rule(8)).
+    request.attribute(Int(RTA_IP_PROTO.rawValue), [17])
+    request.attribute(Int(RTA_SPORT.rawValue), octets(port))
+    request.attribute(Int(RTA_DPORT.rawValue), octets(remote.port))
+    return request
+  }
+
+  /// In network order.
+  private static func octets(_ port: UInt16) -> [UInt8] { withUnsafeBytes(of: port.bigEndian, Array.init) }
+
+  /// Whether the way between two hosts can differ from port to port: by a rule, or because multipath routes look at them.
+  mutating func distinguishesPorts() -> Bool {
+    let policies = ["ipv4", "ipv6"].map { TextFile.read("/proc/sys/net/\($0)/fib_multipath_hash_policy") }
+    if policies.contains(where: { $0.map { !$0.hasPrefix("0") } ?? false }) { return true }
+    return ask(RoutingRule.request, isDump: true).contains(where: RoutingRule.distinguishesPorts)
   }
 
   private static let usableTypes: Set<UInt8> = [UInt8(RTN_UNICAST), UInt8(RTN_LOCAL), UInt8(RTN_MULTICAST)]

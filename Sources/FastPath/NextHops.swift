@@ -8,8 +8,8 @@ enum NextHop: Hashable {
   case unreachable(reason: String)
 }
 
-/// Where a way begins and ends: all transports between the same two hosts share it.
-struct HostPair: Hashable {
+/// Where a way begins and ends: all transports between the same two hosts share it, unless a rule of the host tells ports apart.
+private struct HostPair: Hashable {
   var local: IPAddress
   var remote: IPAddress
 
@@ -24,55 +24,68 @@ struct HostPair: Hashable {
 struct NextHops {
   private struct Entry {
     var hop: NextHop
-    /// Any tuple of the pair, to ask with.
-    var tuple: FiveTuple
     var users: Int
   }
 
-  private var entries: [HostPair: Entry] = [:]
-  private var queue: [HostPair] = []
+  private var entries: [FiveTuple: Entry] = [:]
+  private var queue: [FiveTuple] = []
+  /// Looked up since the tables were last invalidated.
+  private var fresh: [HostPair: NextHop] = [:]
+  /// Whether ports can lead elsewhere (ip-rule(8), multipath routes).
+  private var distinguishesPorts = false
 
-  /// How many are looked up in one turn: about 0.2 ms.
+  /// How many are looked up in one turn: about 0.2 ms. What is known of another pair of ports costs little.
   private static let perTurn = 32
+  private static let knownPerTurn = 1024
 
   var isBusy: Bool { !queue.isEmpty }
 
-  /// The way to a new user of the pair; every `acquire` needs a `release`.
-  mutating func acquire(
-    _ tuple: FiveTuple, _ netlink: inout NetlinkSocket, links: [UInt32: Link]
-  ) -> NextHop {
-    let pair = HostPair(tuple)
-    if let entry = entries[pair] {
-      entries[pair]?.users += 1
-      return entry.hop
+  /// The way to a new user of the tuple; every `acquire` needs a `release`.
+  mutating func acquire(_ tuple: FiveTuple, _ netlink: inout NetlinkSocket, links: [UInt32: Link]) {
+    if entries[tuple] != nil {
+      entries[tuple]?.users += 1
+    } else {
+      entries[tuple] = Entry(hop: find(tuple, &netlink, links).hop, users: 1)
     }
-    let hop = Self.lookUp(tuple, &netlink, links)
-    entries[pair] = Entry(hop: hop, tuple: tuple, users: 1)
-    return hop
   }
 
   mutating func release(_ tuple: FiveTuple) {
-    let pair = HostPair(tuple)
-    guard let users = entries[pair]?.users else { return }
-    if users > 1 { entries[pair]?.users = users - 1 } else { entries[pair] = nil }
+    guard let users = entries[tuple]?.users else { return }
+    if users > 1 { entries[tuple]?.users = users - 1 } else { entries[tuple] = nil }
   }
 
-  func hop(_ tuple: FiveTuple) -> NextHop? { entries[HostPair(tuple)]?.hop }
+  func hop(_ tuple: FiveTuple) -> NextHop? { entries[tuple]?.hop }
 
   /// Has every way looked up again, beginning now.
-  mutating func invalidate() { queue = Array(entries.keys) }
+  mutating func invalidate(distinguishesPorts: Bool) {
+    self.distinguishesPorts = distinguishesPorts
+    fresh = [:]
+    queue = Array(entries.keys)
+  }
 
-  /// Looks some up again; returns the pairs whose way changed.
-  mutating func refresh(_ netlink: inout NetlinkSocket, links: [UInt32: Link]) -> Set<HostPair> {
-    var changed: Set<HostPair> = []
-    for _ in 0..<min(Self.perTurn, queue.count) {
-      guard let pair = queue.popLast(), let entry = entries[pair] else { continue }
-      let hop = Self.lookUp(entry.tuple, &netlink, links)
+  /// Looks some up again; returns the tuples whose way changed.
+  mutating func refresh(_ netlink: inout NetlinkSocket, links: [UInt32: Link]) -> Set<FiveTuple> {
+    var changed: Set<FiveTuple> = []
+    var (asked, known) = (0, 0)
+    while asked < Self.perTurn, known < Self.knownPerTurn, let tuple = queue.popLast() {
+      guard let entry = entries[tuple] else { continue }
+      let (hop, wasKnown) = find(tuple, &netlink, links)
+      if wasKnown { known += 1 } else { asked += 1 }
       guard hop != entry.hop else { continue }
-      entries[pair]?.hop = hop
-      changed.insert(pair)
+      entries[tuple]?.hop = hop
+      changed.insert(tuple)
     }
     return changed
+  }
+
+  private mutating func find(
+    _ tuple: FiveTuple, _ netlink: inout NetlinkSocket, _ links: [UInt32: Link]
+  ) -> (hop: NextHop, wasKnown: Bool) {
+    let pair = HostPair(tuple)
+    if !distinguishesPorts, let hop = fresh[pair] { return (hop, true) }
+    let hop = Self.lookUp(tuple, &netlink, links)
+    if !distinguishesPorts { fresh[pair] = hop }
+    return (hop, false)
   }
 
   private static func lookUp(

@@ -38,8 +38,10 @@ extension Worker {
   /// nil when they cannot be asked for.
   private func interfacesOnSocketLane() -> [InterfaceStatus]? {
     guard var netlink = NetlinkSocket() else { return nil }
-    return InterfaceSelection(names: setup.configuration.interfaces)
-      .onSocketLane(netlink.links(), reason: socketLaneReason)
+    return InterfaceSelection(
+      names: setup.configuration.interfaces, lanes: InterfaceLanes(setup.configuration.interfaceLanes)
+    )
+    .onSocketLane(netlink.links(), reason: socketLaneReason)
   }
 
   /// Sources and sinks also go with their transports.
@@ -65,7 +67,11 @@ extension Worker {
     let reason = reason(sources[source.id])
     if source.packets == 0 || source.lane == .kernel { source.lane = reason.isEmpty ? .xsk : .socket }
     if source.lane == .xsk { source.laneReason = notInKernel(encryption(of: source.id) ?? kernel?.reason) }
-    if source.lane == .socket { source.laneReason = reason.isEmpty ? "its packets come by the UDP socket" : reason }
+    let arrival = sources[source.id].flatMap { xskLane?.arrivalReason($0) } ?? ""
+    if !arrival.isEmpty { source.lane = .socket }
+    if source.lane == .socket {
+      source.laneReason = [arrival, reason, "its packets come by the UDP socket"].first { !$0.isEmpty } ?? ""
+    }
     return source
   }
 

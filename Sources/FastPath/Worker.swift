@@ -108,15 +108,19 @@ struct Worker: ~Copyable {
 
   /// After what was received is sent: the kernel, given a source, would overtake it.
   private mutating func followHost(now: Instant) {
-    let hasNews = waiting.isReadable(3)
+    let news = XSKLane.News(
+      hasRoutes: waiting.isReadable(3), hasPolicies: waiting.isReadable(4), hasChains: waiting.isReadable(5))
     let hasChanged =
-      xskLane?.turn(now: now, hasNews: hasNews, memory: &memory, sockets: &xsks, paths: &paths) ?? false
+      xskLane?.turn(now: now, news: news, memory: &memory, sockets: &xsks, paths: &paths) ?? false
     xskLane?.chooseLanes(&forwarder, now: now)
     guard hasChanged || waiting.isEmpty else { return }
     copies.limit = xsks.end == 0 ? CopyBatch.capacity : CopyBatch.framesLimit
-    // The first four by position: see `isReadable`.
+    // All but the last by position: see `isReadable`.
     waiting.set(
-      [setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1] + xsks.descriptors)
+      [
+        setup.mailbox.wakeUp, setup.sockets.v4, setup.sockets.v6, xskLane?.monitorDescriptor ?? -1,
+        xskLane?.policiesDescriptor ?? -1, xskLane?.chainsDescriptor ?? -1,
+      ] + xsks.descriptors)
   }
 
   // MARK: Commands
@@ -146,7 +150,9 @@ struct Worker: ~Copyable {
       guard transports[transport.id] == nil, let index = forwarder.index(of: transport.id) else { return }
       transports[transport.id] = transport.tuple
       paths.set(index, transport.tuple)
-      xskLane?.add(transport.id, transport.tuple, index: index, paths: &paths)
+      var isClear = false
+      if case .clear = transport.protection { isClear = true }
+      xskLane?.add(transport.id, transport.tuple, isClear: isClear, index: index, paths: &paths)
     case .moveTransport(let id, let tuple):
       guard transports[id] != nil, let index = forwarder.index(of: id) else { return }
       transports[id] = tuple

@@ -18,6 +18,7 @@ struct XDPProgram: ~Copyable {
 
   var program: CInt { descriptors.program }
   var transports: CInt { descriptors.transports }
+  var checks: CInt { descriptors.checks }
   var sources: CInt { descriptors.sources }
   var localAddresses: CInt { descriptors.localAddresses }
   var settings: CInt { descriptors.settings }
@@ -38,7 +39,7 @@ struct XDPProgram: ~Copyable {
   /// File descriptors of the loaded program and its tables; the object owns them.
   private struct Descriptors {
     let program, copyProgram, selfTestProgram: CInt
-    let transports, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
+    let transports, checks, sources, localAddresses, settings, interfaces, xsks, verdicts: CInt
     let sinks, sinkCounters, sourceStates, broadcasts, selfTest, traces, traceEvents: CInt
 
     init(_ object: OpaquePointer) throws(LaneRefusal) {
@@ -53,6 +54,7 @@ struct XDPProgram: ~Copyable {
       traces = try XDPProgram.map("fp_traces", in: object)
       traceEvents = try XDPProgram.map("fp_trace_events", in: object)
       transports = try XDPProgram.map("fp_transports", in: object)
+      checks = try XDPProgram.map("fp_checks", in: object)
       sources = try XDPProgram.map("fp_sources", in: object)
       localAddresses = try XDPProgram.map("fp_local_addresses", in: object)
       settings = try XDPProgram.map("fp_settings", in: object)

@@ -19,6 +19,8 @@ struct XDPRoutes {
   private var owners: [FiveTuple: TransportID] = [:]
   private var streams: [SourceID: (transport: TransportID, ssrc: UInt32, value: fp_source)] = [:]
   private(set) var sourceCount = 0
+  /// Transports whose packets are the network stack's to look at.
+  private var leftToStack: Set<TransportID> = []
   /// Transports that found no room.
   private var homeless: Set<TransportID> = []
 
@@ -48,6 +50,7 @@ struct XDPRoutes {
     guard entries[id] != nil else { return }
     withdraw(id, from: program)
     entries[id] = nil
+    leftToStack.remove(id)
     streams = streams.filter { $0.value.transport != id }
   }
 
@@ -71,6 +74,7 @@ struct XDPRoutes {
     var entered = value
     entered.trace = streams[id]?.value.trace ?? 0
     streams[id]?.value = entered
+    entered = asEntered(entered, transport)
     guard let entry = entries[transport], entry.ssrcs.contains(ssrc), owners[entry.tuple] == transport else {
       return false
     }
@@ -80,6 +84,20 @@ struct XDPRoutes {
       return false
     }
     return true
+  }
+
+  /// Has a transport's packets pass to the network stack, or no longer.
+  mutating func leave(_ id: TransportID, toStack isLeft: Bool, in program: borrowing XDPProgram) {
+    guard entries[id] != nil, isLeft != leftToStack.contains(id) else { return }
+    if isLeft { leftToStack.insert(id) } else { leftToStack.remove(id) }
+    for (source, stream) in streams where stream.transport == id { _ = set(source, stream.value, in: program) }
+  }
+
+  private func asEntered(_ value: fp_source, _ transport: TransportID) -> fp_source {
+    guard leftToStack.contains(transport) else { return value }
+    var value = value
+    value.action = UInt32(FP_ACTION_PASS.rawValue)
+    return value
   }
 
   func contains(_ id: SourceID) -> Bool { streams[id] != nil }
@@ -119,7 +137,7 @@ struct XDPRoutes {
     }
     guard !entry.ssrcs.contains(ssrc) else { return nil }
     var key = fp_source_key(tuple: fp_tuple(entry.tuple), ssrc: ssrc.bigEndian)
-    var value = wanted
+    var value = asEntered(wanted, transport)
     guard bpf_map_update_elem(program.sources, &key, &value, UInt64(BPF_ANY)) == 0 else {
       return
         "no room for source \(id.rawValue) in the XDP program's table (\(SystemError.text(errno))): its packets take "

@@ -123,13 +123,16 @@ extension XSKLane {
   private static let tablesAreFull = "the kernel lane's tables are full"
 
   private func plan(_ route: SourceRoute) -> KernelLane.Plan {
-    guard let source = destinations[route.transport]?.tuple else { return .worker(reason: "its transport is gone") }
+    guard let origin = destinations[route.transport] else { return .worker(reason: "its transport is gone") }
+    guard origin.arrivalReason.isEmpty else { return .worker(reason: origin.arrivalReason) }
+    let source = origin.tuple
     guard route.sinks.count <= Int(FP_MAX_FANOUT.rawValue) else {
       return .worker(reason: "more than \(FP_MAX_FANOUT.rawValue) sinks")
     }
     guard case .neighbour(_, let arrival, _)? = hops.hop(source), let incoming = links[arrival] else {
       return .worker(reason: "no way back to the source is known")
     }
+    if let reason = reasonForWorker(incoming) { return .worker(reason: reason) }
     if route.sinks.count > Self.vethRing, route.sinks.contains(where: { isBehindVeth($0) }) {
       return .worker(
         reason: "a veth with GRO at its other end holds \(Self.vethRing) packets, fewer than there are sinks")
@@ -149,6 +152,16 @@ extension XSKLane {
     }
   }
 
+  /// Where the configuration leaves the kernel lane out.
+  private func reasonForWorker(_ link: Link) -> String? {
+    lanes.leavesOutKernel([link.name, carrier(of: link).name])
+      ? "the configuration asks for the xsk lane on \(link.name)" : nil
+  }
+
+  private func keepToWorker(_ link: Link) throws(LaneRefusal) {
+    if let reason = reasonForWorker(link) { throw LaneRefusal(reason: reason) }
+  }
+
   private static var vethRing: Int { 256 }
 
   private func isBehindVeth(_ sink: KernelSink) -> Bool {
@@ -159,27 +172,25 @@ extension XSKLane {
   }
 
   private func copy(_ sink: KernelSink, from source: FiveTuple, mtu: Int) throws(LaneRefusal) -> KernelLane.Copy {
-    guard let tuple = destinations[sink.transport]?.tuple else {
+    guard let destination = destinations[sink.transport] else {
       throw LaneRefusal(reason: "a sink's transport is gone")
     }
+    let tuple = destination.tuple
     guard tuple.remote.ip.isV6 == source.remote.ip.isV6, tuple.local.ip.isV6 == tuple.remote.ip.isV6 else {
       throw LaneRefusal(reason: "\(tuple.remote) is of another address family than the source")
     }
-    switch hops.hop(tuple) {
-    case nil: throw LaneRefusal(reason: "no route to \(tuple.remote.ip) is known yet")
-    case .unreachable(let reason): throw LaneRefusal(reason: reason)
-    case .neighbour(let hardwareAddress, let index, let pathMTU):
-      guard let link = links[index] else { throw LaneRefusal(reason: "the route's interface is unknown") }
-      guard min(link.mtu, pathMTU ?? link.mtu) >= mtu || link.isLoopback else {
-        throw LaneRefusal(reason: "the way to \(tuple.remote.ip) takes shorter packets than the source's")
-      }
-      return KernelLane.Copy(
-        sink: sink, tuple: tuple, destination: hardwareAddress, source: link.hardwareAddress, interface: index)
+    let way = try way(destination)
+    try keepToWorker(way.link)
+    guard way.mtu >= mtu || way.link.isLoopback else {
+      throw LaneRefusal(reason: "the way to \(tuple.remote.ip) takes shorter packets than the source's")
     }
+    return KernelLane.Copy(
+      sink: sink, tuple: tuple, destination: way.hardwareAddress, source: way.link.hardwareAddress,
+      interface: way.link.index)
   }
 
   private func program(_ copies: [KernelLane.Copy], _ incoming: Link) throws(LaneRefusal) -> KernelLane.Program {
-    let carrier = incoming.vlan.flatMap { links[$0.parent] } ?? incoming
+    let carrier = carrier(of: incoming)
     let reason: String
     do throws(LaneRefusal) {
       return try xdp(copies, carrier)
@@ -213,6 +224,10 @@ extension XSKLane {
     }
     guard link.vlan == nil else { throw LaneRefusal(reason: "\(link.name) is a VLAN") }
     if let reason = interfaces.reasonAgainstXDP(link) { throw LaneRefusal(reason: reason) }
+    // TC hands copies to the interface as the network stack does.
+    if let tuple = copies.first?.tuple, let reason = outputReason([.device], tuple, link) {
+      throw LaneRefusal(reason: reason)
+    }
     guard interfaces.isNative(carrier.index) else { throw LaneRefusal(reason: "\(carrier.name) has no native XDP") }
     // What XDP_TX sends into a veth lies there until something else is sent, unless the other end has a program.
     guard copies.count > 1 || interface != carrier.index || link.kind == "veth" else {

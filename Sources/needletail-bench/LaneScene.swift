@@ -85,6 +85,23 @@ final class LaneScene {
     }
   }
 
+  /// As clients do: where their checks were not seen to come from, no frame goes.
+  func sendChecks() throws {
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = media.port.bigEndian
+    name.sin_addr.s_addr = media.ip.bytes.reduce(0) { $0 << 8 | UInt32($1) }.bigEndian
+    let request: [UInt8] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42] + [UInt8](repeating: 0, count: 12)
+    for socket in receivers + [publisher] {
+      let sent = withUnsafePointer(to: &name) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          sendto(socket, request, request.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      guard sent == request.count else { throw BenchFailure("a receiver cannot send") }
+    }
+  }
+
   /// Starts what forwards, on the server's side.
   func start(_ path: LaneBench.Path, cpu: Int) throws -> any LaneUnderTest {
     try Self.inside(pair.server) {

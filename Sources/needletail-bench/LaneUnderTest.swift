@@ -31,6 +31,7 @@ struct FastPathUnderTest: LaneUnderTest {
       configuration: FastPathConfiguration(
         mediaPort: scene.media.port, interfaces: ["eth0"], lane: lane, workerCPU: cpu),
       log: { _, _, _ in }, events: { _ in })
+    try scene.sendChecks()
     let source = SourceID(rawValue: 0)
     func tuple(_ remote: SocketAddress) -> FiveTuple { FiveTuple(local: scene.media, remote: remote) }
     func transport(_ number: Int, _ remote: SocketAddress, _ keys: SRTPKeys) -> FastPathCommand {

@@ -93,7 +93,7 @@ final class ControlLoop: CallControl {
   var isDraining: Bool { sfu.isDraining }
 
   func administer(_ action: AdminAction) -> AdminOutcome {
-    let (outcome, commands) = sfu.administer(action, now: MonotonicClock.now())
+    let (outcome, commands) = sfu.administer(routed(action), now: MonotonicClock.now())
     if var order = action.order {
       order["outcome"] = "\(outcome.summary)"
       log.notice("operator's order", metadata: order)
@@ -104,9 +104,18 @@ final class ControlLoop: CallControl {
 
   /// A participant that the configuration has, which nobody ordered.
   func add(_ participant: RTPParticipant) -> AdminOutcome {
-    let (outcome, commands) = sfu.administer(.addRTP(participant), now: MonotonicClock.now())
+    let (outcome, commands) = sfu.administer(routed(.addRTP(participant)), now: MonotonicClock.now())
     perform(commands)
     return outcome
+  }
+
+  /// A participant that comes with what the host's routes say of the way to it.
+  private func routed(_ action: AdminAction) -> AdminAction {
+    guard case .addRTP(var setup) = action, setup.localAddress == nil else { return action }
+    for remote in [setup.audioRemote, setup.videoRemote].compactMap({ $0 }) {
+      setup.sourceAddresses[remote.ip] = fastPath.localAddress(towards: remote)
+    }
+    return .addRTP(setup)
   }
 
   func trace(_ request: TraceRequest) -> TraceOutcome {

@@ -139,6 +139,9 @@ final class RunningServer: Sendable {
       mediaPort: UInt16(clamping: configuration.mediaPort),
       interfaces: configuration.interfaces.isEmpty ? nil : configuration.interfaces,
       lane: LaneChoice(rawValue: configuration.lane) ?? .auto, workerCPU: configuration.workerCPU)
+    for named in configuration.interfaceLanes.compactMap({ InterfaceLane($0) }) {
+      options.interfaceLanes[named.interface] = named.lane
+    }
     options.limits.cacheMemory = configuration.cacheMemory << 20
     // Each track's media and retransmissions, and as many again while tracks are replaced.
     options.limits.streamsPerTransport = max(options.limits.streamsPerTransport, configuration.maximumTracks * 4)

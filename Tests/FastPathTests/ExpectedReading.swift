@@ -46,6 +46,7 @@ enum ExpectedReading {
       ip(frame, packet.ip, isV6: packet.isV6)
       ?? udp(frame, packet.udp, room: packet.isV6 ? frame.u16(packet.ip + 4) : frame.u16(packet.ip + 2) - 20)
       ?? payload(frame[(packet.udp + 8)..<(packet.udp + frame.u16(packet.udp + 4))])
+      ?? (packet.isV6 || hasGoodHeader(frame[packet.ip..<packet.ip + 20]) ? nil : "pass_bad_checksum")
     if let verdict { return .ended(verdict) }
     let (source, length) = packet.isV6 ? (packet.ip + 8, 16) : (packet.ip + 12, 4)
     func address(_ at: Int, port: Int) -> SocketAddress {
@@ -75,6 +76,14 @@ enum ExpectedReading {
     guard frame.count >= at + 8 else { return "pass_truncated" }
     guard frame.u16(at + 2) == TestProgram.mediaPort else { return "pass_other_port" }
     return (8...max(8, min(room, frame.count - at))).contains(frame.u16(at + 4)) ? nil : "pass_truncated"
+  }
+
+  /// RFC 1071: the sum of all words, the checksum's too, is all ones.
+  private static func hasGoodHeader(_ header: ArraySlice<UInt8>) -> Bool {
+    let words = stride(from: header.startIndex, to: header.endIndex, by: 2).map {
+      Int(header[$0]) << 8 | Int(header[$0 + 1])
+    }
+    return words.reduce(0, +) % 0xffff == 0
   }
 
   /// RFC 7983, RFC 5761.

@@ -20,7 +20,9 @@ import Wire
 
     /// Whether it is about something that IPv6 has as well.
     var ipv6: Row? {
-      guard frame.ipOptions.isEmpty, frame.fragment == 0, frame.etherType == nil else { return nil }
+      guard frame.ipOptions.isEmpty, frame.fragment == 0, frame.etherType == nil, frame.hasHeaderChecksum else {
+        return nil
+      }
       var row = self
       row.testDescription += ", IPv6"
       row.frame.source = "fd00::2"
@@ -46,6 +48,11 @@ import Wire
     Row("IPv4 options", "pass_options") { $0.ipOptions = [7, 4, 4, 0] },
     Row("IPv4, more fragments to come", "pass_fragment") { $0.fragment = 0x2000 },
     Row("IPv4, a later fragment", "pass_fragment") { $0.fragment = 0x00b9 },
+    Row("a wrong header checksum", "pass_bad_checksum") { $0.hasHeaderChecksum = false },
+    Row("a wrong header checksum of what is no RTP", "pass_stun") {
+      $0.hasHeaderChecksum = false
+      $0.payload = [0, 1, 0, 0]
+    },
     Row("IPv6 fragment header", "pass_fragment") {
       ($0.source, $0.destination, $0.ipProtocol) = ("fd00::2", "fd00::1", 44)
     },

@@ -144,7 +144,8 @@ struct TestFrame {
   var timeToLive: UInt8 = 64
   /// Of UDP: none, complete, or as a sender leaves it to the hardware.
   var checksum = ChecksumKind.none
-  var hasHeaderChecksum = false
+  /// Of an IPv4 header.
+  var hasHeaderChecksum = true
 
   enum ChecksumKind { case none, whole, pseudoHeader }
   /// Octets cut from the end.
@@ -204,7 +205,7 @@ struct TestFrame {
       frame[offset] = UInt8(value >> 8)
       frame[offset + 1] = UInt8(value & 0xff)
     }
-    if hasHeaderChecksum, !isV6 { put(~Self.sum(Array(frame[ip..<ip + 20])), at: ip + 10) }
+    if hasHeaderChecksum, !isV6, frame.count >= ip + 20 { put(~Self.sum(Array(frame[ip..<ip + 20])), at: ip + 10) }
     guard checksum != .none else { return frame }
     let udp = ip + (isV6 ? 40 : 20)
     let length = [UInt8((payload.count + 8) >> 8), UInt8((payload.count + 8) & 0xff)]

@@ -11,6 +11,7 @@
 enum fp_limit {
 	FP_MAX_TRANSPORTS = 16384,
 	FP_MAX_SOURCES = 65536,
+	FP_MAX_CHECKS = 32768, /* 5-tuples that STUN came from lately */
 	FP_MAX_LOCAL_ADDRESSES = 1024,
 	FP_MAX_INTERFACES = 32,
 	FP_MAX_QUEUES = 64, /* per interface */
@@ -236,6 +237,7 @@ struct fp_settings {
 	X(pass_dtls, PASS, "first byte 20 to 63 (RFC 7983)")                                                       \
 	X(pass_rtcp, PASS, "RTCP (RFC 5761)")                                                                      \
 	X(pass_unknown_protocol, PASS, "none of the protocols of RFC 7983, or too short for RTP")                  \
+	X(pass_bad_checksum, PASS, "RTP whose IPv4 header has a wrong checksum")                                   \
 	X(pass_unknown_ssrc, PASS, "RTP of a known transport, of an SSRC without a source")                        \
 	X(pass_source, PASS, "RTP of a source that the UDP socket is to get")                                      \
 	X(pass_no_xsk, PASS, "RTP of a source, on a receive queue without AF_XDP socket")                          \

@@ -148,8 +148,8 @@ extension SFU {
       .remote, "\(tuple.remote) is \(participant.name)'s in room \(participant.room) already", reason: .conflict)
   }
 
-  /// The address that was given, or the candidate nearest to `remote`, since a host sends from the address it shares most
-  /// of the network with.
+  /// The address that was given, or that the host sends from. Where it has no route yet, the candidate nearest to `remote`: a host
+  /// mostly sends from the address it shares most of the network with.
   private func localAddress(
     towards remote: IPAddress, _ setup: RTPParticipant
   ) throws(RTPParticipantError) -> IPAddress {
@@ -159,6 +159,7 @@ extension SFU {
       }
       return given
     }
+    if let source = setup.sourceAddresses[remote], source.isV6 == remote.isV6 { return source }
     if remote.isLoopback { return remote.isV6 ? .v6(0, 1) : .v4(0x7f00_0001) }
     let candidates = configuration.candidates.map(\.ip).filter { $0.isV6 == remote.isV6 }
     guard let nearest = candidates.max(by: { $0.sharedBits(remote) < $1.sharedBits(remote) }) else {

@@ -12,8 +12,10 @@ public struct RTPParticipant: Hashable, Sendable {
   public var audioRemote: SocketAddress?
   public var videoRemote: SocketAddress?
   public var rtcp: RTCPPlace
-  /// The address of ours that it talks to; nil: the one of its family nearest to it.
+  /// The address of ours that it talks to; nil: that of `sourceAddresses`, or without one the nearest of its family.
   public var localAddress: IPAddress?
+  /// By the address of its media, the one of ours that the host's routes send from.
+  public var sourceAddresses: [IPAddress: IPAddress] = [:]
   /// The port of ours that it talks to: there is one, so this is only to be sure; nil: that one.
   public var localPort: UInt16?
   /// Receives only the tracks of the participant of this name; nil: everyone's.

@@ -17,7 +17,7 @@ struct Doctor: ParsableCommand {
   func run() throws {
     let isRunning = (try? common.client.get("/status")) != nil
     let findings =
-      KernelChecks.all() + PrivilegeChecks.all() + InterfaceChecks.all() + ProcessorChecks.all()
+      KernelChecks.all() + PrivilegeChecks.all() + InterfaceChecks.all() + RuleChecks.all() + ProcessorChecks.all()
       + LimitChecks.all() + PortChecks.all(media: mediaPort, web: port, serverIsRunning: isRunning)
     let isFine = !findings.contains { $0.state == .missing }
     if common.json {

@@ -15,6 +15,8 @@ struct ServerConfiguration {
   var iceServers: [String] = []
   var interfaces: [String] = []
   var lane = "auto"
+  /// "eth0=socket"
+  var interfaceLanes: [String] = []
   var kernelProgram = "auto"
   var workerCPU: Int?
   /// MiB.

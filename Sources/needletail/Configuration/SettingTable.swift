@@ -81,6 +81,12 @@ extension Setting {
         help: "How media travels. auto takes the fastest lane that each interface can do and says which and why. "
           + "kernel is like auto, but stays in the kernel even where bursts of copies get lost."),
       Setting(
+        name: "interface-lanes",
+        kind: .list(allowed: "interface=lane", \.interfaceLanes, { InterfaceLane($0) != nil }), defaultText: "none",
+        help:
+          "The lane of single interfaces, as in eth0=socket. kernel and xsk let media leave there past the host's output "
+          + "rules, which auto keeps to with the socket lane; xsk leaves the kernel lane out."),
+      Setting(
         name: "kernel-program", kind: .choice(["auto", "tc"], \.kernelProgram), defaultText: "auto",
         help: "What forwards clear RTP in the kernel. auto takes XDP, and TC where XDP cannot send."),
       Setting(
