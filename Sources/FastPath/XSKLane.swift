@@ -12,6 +12,8 @@ struct XSKLane: ~Copyable {
     var index: Int
     var tuple: FiveTuple
     var isClear: Bool
+    /// Whether its checks came as they were on the cable. That is once and for all: a flow that began untranslated stays so.
+    var isUntranslated = false
     /// Why copies take the socket lane; empty if they do not.
     var reason = ""
     /// Why what it sends is left to the network stack; empty if it is not.
@@ -127,6 +129,7 @@ struct XSKLane: ~Copyable {
     hops.acquire(tuple, &netlink, links: links)
     hops.release(old.tuple)
     destinations[id]?.tuple = tuple
+    destinations[id]?.isUntranslated = false
     followHost(id, &paths)
   }
 
@@ -164,9 +167,12 @@ struct XSKLane: ~Copyable {
     translated.remove(id)
     do throws(LaneRefusal) {
       let path = try framePath(destination)
-      if !destination.isClear, !hasSeenChecks(destination.tuple) {
-        translated.insert(id)
-        throw LaneRefusal(reason: Self.isTranslated)
+      if !destination.isClear, !destination.isUntranslated {
+        guard hasSeenChecks(destination.tuple) else {
+          translated.insert(id)
+          throw LaneRefusal(reason: Self.isTranslated)
+        }
+        destinations[id]?.isUntranslated = true
       }
       paths.setFrames(destination.index, path)
       destinations[id]?.reason = ""
