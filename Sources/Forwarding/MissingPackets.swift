@@ -13,6 +13,7 @@ struct MissingPackets: ~Copyable {
     /// When the gap was found.
     let since: Instant
     var due: Instant
+    var firstAskedAt = Instant.zero
     var askedAt = Instant.zero
     var tries: UInt8 = 0
     var isReplaced = false
@@ -62,8 +63,8 @@ struct MissingPackets: ~Copyable {
   mutating func came(_ index: UInt64, again: Bool, now: Instant) -> Interval? {
     guard let position = position(of: index), let entry = entries?[position] else { return nil }
     if again {
-      // Of several requests nobody knows which one was answered.
-      if entry.tries == 1 { roundTrip.measured(now.since(entry.askedAt), now: now) }
+      // Of several requests nobody knows which one was answered: at the most the first, and the least of many is true.
+      if entry.tries > 0 { roundTrip.measured(now.since(entry.firstAskedAt), now: now) }
     } else if entry.tries == 0 || now.since(entry.askedAt) < (roundTrip.value ?? Self.unknownRoundTrip) {
       reordering.came(late: now.since(entry.since))
     }
@@ -120,11 +121,14 @@ struct MissingPackets: ~Copyable {
 
   /// Notes that it is asked for. Returns whether it should be replaced by a key frame.
   private func ask(_ entry: UnsafeMutablePointer<Entry>, now: Instant) -> Bool {
+    let patience =
+      roundTrip.value.map { max(Interval(nanoseconds: $0.nanoseconds &* 2), Self.repairPatience) }
+      ?? Self.unknownPatience
     let roundTrip = roundTrip.value ?? Self.unknownRoundTrip
+    if entry.pointee.tries == 0 { entry.pointee.firstAskedAt = now }
     entry.pointee.due = now.advanced(by: Self.spacing(after: entry.pointee.tries, roundTrip))
     entry.pointee.askedAt = now
     entry.pointee.tries &+= 1
-    let patience = max(Interval(nanoseconds: roundTrip.nanoseconds &* 2), Self.repairPatience)
     guard entry.pointee.tries > 2, !entry.pointee.isReplaced, now.since(entry.pointee.since) >= patience else {
       return false
     }
@@ -133,6 +137,8 @@ struct MissingPackets: ~Copyable {
   }
 
   private static let unknownRoundTrip = Interval.milliseconds(100)
+  /// The sender may be on another continent: it has time for one answer before a key frame is asked for in its place.
+  private static let unknownPatience = Interval.milliseconds(400)
 
   /// A tenth and 5 ms more than a round trip, and a quarter longer each time.
   private static func spacing(after tries: UInt8, _ roundTrip: Interval) -> Interval {

@@ -144,7 +144,7 @@ public struct MapFill: Hashable, Sendable {
 public struct ForwardingTimes: Hashable, Sendable {
   /// Upper bounds in nanoseconds of `counts`; the last count is everything above the last bound.
   public static let bounds: [UInt64] = [
-    10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000,
+    10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 50_000_000,
   ]
   public var counts = [UInt64](repeating: 0, count: bounds.count + 1)
   public var sumNanoseconds: UInt64 = 0

@@ -14,6 +14,9 @@ public final class LoopTurns {
   private var depth = 0
   /// Work that the input has left to later turns.
   private var deferred = Interval.zero
+  /// What must not wait until every connection that has something to say has had its turn: calls that go on.
+  public var others: (() -> Void)?
+  private var othersAt = Instant.zero
   /// Which part of the turn that goes on took longest.
   private var longest: (part: String, time: Interval)?
 
@@ -48,6 +51,15 @@ public final class LoopTurns {
     }
     return try handle()
   }
+
+  /// Between two turns of a pass over the connections: lets in what else there is, if that has waited for long.
+  package func letOthersIn() {
+    guard depth == 0, let others, now().since(othersAt) >= Self.othersWait else { return }
+    others()
+    othersAt = now()
+  }
+
+  private static let othersWait = Interval.milliseconds(5)
 
   /// What an input costs: the processor's time that `handle` takes, and what it has left to later turns.
   package func work(_ handle: () -> Void) -> Interval {

@@ -25,6 +25,7 @@ public final class SignallingServer: HTTPService {
   private var listener: (any Channel)?
   private var clients: [ObjectIdentifier: Client] = [:]
   private var shares: ConnectionShares
+  private var networkShares = NetworkShares()
   private var pace: ArrivalPace
   private var secrets: ResumeSecrets
   private var delayedConnections: UInt64 = 0
@@ -153,12 +154,20 @@ public final class SignallingServer: HTTPService {
       withServerUpgrade: webSocketUpgrade(replacing: http), withErrorHandling: false,
       withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.headerLimits)
     try pipeline.addHandler(http)
+    let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+    try pipeline.addHandler(PlainHeaders(), position: .after(decoder))
   }
 
   private func meter(of client: Client) -> TurnMeter {
-    TurnMeter(
+    // A proxy that carries everybody has no share.
+    let network = limits.connectionsPerAddress < limits.connections ? client.network : nil
+    return TurnMeter(
       turns, "connection",
       TurnMeter.Account(
+        spent: { [weak self] work in
+          if let network { self?.networkShares.spent(work, by: network, now: .now()) }
+        },
+        pause: { [weak self] in network.flatMap { self?.networkShares.pause($0, now: .now()) } ?? .zero },
         paused: { [weak self] in self?.pauses += 1 },
         left: { [weak self] debt in self?.pace.charge(debt, to: client.network, now: .now()) }))
   }
@@ -253,6 +262,7 @@ public final class SignallingServer: HTTPService {
     let decoder = try pipeline.handler(type: ByteToMessageHandler<WebSocketFrameDecoder>.self)
     try pipeline.addHandler(connection, position: .before(decoder))
     pipeline.removeHandler(decoder, promise: nil)
+    pipeline.removeHandler(try pipeline.handler(type: PlainHeaders.self), promise: nil)
     connections[connection.id] = connection
     log.info("WebSocket opened")
   }

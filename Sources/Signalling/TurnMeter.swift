@@ -9,6 +9,10 @@ final class TurnMeter: ChannelInboundHandler {
 
   /// What becomes of a client that has more of the event loop than its share.
   struct Account {
+    /// It had so much, as one of its network.
+    var spent: (Interval) -> Void
+    /// How long its network is to wait.
+    var pause: () -> TimeAmount
     /// It is not read for a while.
     var paused: () -> Void
     /// It has gone, and it would have taken so long to pay what it owes.
@@ -18,7 +22,7 @@ final class TurnMeter: ChannelInboundHandler {
   private let turns: LoopTurns
   private let input: String
   private let account: Account?
-  private var share = ProcessorShare()
+  private var share = ProcessorShare.ofConnection
   private var context: ChannelHandlerContext?
   /// What was read and waits; nothing is read meanwhile.
   private var waiting: (octets: ByteBuffer, until: Scheduled<Void>)?
@@ -30,6 +34,9 @@ final class TurnMeter: ChannelInboundHandler {
   /// So that the loop looks at its other connections and at the media: a task without delay would run before.
   private static let otherTurn = TimeAmount.microseconds(50)
 
+  /// Many connections may wait for one share: none looks more often.
+  private static let queueing = TimeAmount.milliseconds(50)
+
   /// `account`: nil for a client that may have all it wants, an operator.
   init(_ turns: LoopTurns, _ input: String, _ account: Account? = nil) {
     self.turns = turns
@@ -38,7 +45,7 @@ final class TurnMeter: ChannelInboundHandler {
   }
 
   /// How long the client's next input is to wait.
-  var pause: TimeAmount { account == nil ? .zero : share.pause(now: .now()) }
+  var pause: TimeAmount { account.map { max(share.pause(now: .now()), $0.pause()) } ?? .zero }
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -79,6 +86,9 @@ final class TurnMeter: ChannelInboundHandler {
   private func take(_ octets: ByteBuffer, _ context: ChannelHandlerContext) {
     var octets = octets
     var work = Interval.zero
+    // Another connection of its network may have taken what there was.
+    let pause = pause
+    if pause > .zero { return wait(max(pause, Self.queueing), with: octets, context) }
     while let slice = octets.readSlice(length: min(Self.slice, octets.readableBytes)), slice.readableBytes > 0 {
       work.nanoseconds +=
         pay {
@@ -95,6 +105,8 @@ final class TurnMeter: ChannelInboundHandler {
   private func pay(_ handle: () -> Void) -> Interval {
     let work = turns.work { turns.measure(input, handle) }
     share.spent(work, now: .now())
+    account?.spent(work)
+    turns.letOthersIn()
     return work
   }
 

@@ -46,6 +46,7 @@ final class ControlLoop: CallControl {
     followAddresses()
     interfaces.note(fastPath.statistics().interfaces, log: log)
     inbox = events
+    turns.others = { events.drainNow() }
     events.connect { [weak self, turns] events in turns.measure("fast path") { self?.received(events) } }
     let loop = NIOLoopBound(self, eventLoop: eventLoop)
     ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { [turns] _ in

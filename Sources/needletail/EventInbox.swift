@@ -40,6 +40,12 @@ final class EventInbox: Sendable {
     if !wasAwaited { eventLoop.execute { self.drain() } }
   }
 
+  /// On the event loop: what waits is not to wait for the next pass.
+  func drainNow() {
+    guard state.withLock({ !$0.backlog.isEmpty }) else { return }
+    receiver.value?(state.withLock { $0.backlog.take(Self.slice) })
+  }
+
   private func drain() {
     receiver.value?(state.withLock { $0.backlog.take(Self.slice) })
     let hasMore = state.withLock { state in

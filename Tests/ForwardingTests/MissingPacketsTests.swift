@@ -53,11 +53,34 @@ import Wire
       if told.keyFrames > 0 { keyFrames.append(now) }
     }
     #expect(times == [1115, 1259, 1439, 1664, 1945])
-    #expect(keyFrames == [1259, 2296], "unanswered for two round trips, and given up")
+    #expect(keyFrames == [1439, 2296], "unanswered for two long round trips, and given up")
     let idle = room.forwarder.nextDue == Instant(nanoseconds: .max)
     #expect(idle)
     let statistics = try #require(room.forwarder.statistics().sources.first { $0.id == source })
     #expect(statistics.missing == 2 && statistics.requested == 12 && statistics.unrepaired == 2)
+  }
+
+  @Test(
+    "A sender far away is known to be, though it was asked again before it could answer, and no key frame is asked for")
+  func farAway() throws {
+    var room = try room()
+    var keyFrames = 0
+    var asked: [Int] = []
+    for (gap, start) in [UInt64(1000), 3000, 5000].enumerated() {
+      let sequence = UInt16(100 + 10 * gap)
+      for number in [sequence, sequence + 2] { _ = try publish(number, &room, at: start) }
+      var times = 0
+      for now in start..<start + 300 {
+        let told = told(&room, at: now)
+        times += told.missing.isEmpty ? 0 : 1
+        keyFrames += told.keyFrames
+      }
+      asked.append(times)
+      #expect(retransmit(sequence + 1, as: UInt16(gap), &room, at: start + 300) == 1)
+      for number in sequence + 3..<sequence + 10 { _ = try publish(number, &room, at: start + 300) }
+    }
+    #expect(asked == [3, 1, 1] && keyFrames == 0)
+    #expect(room.forwarder.statistics().sources.first { $0.id == source }?.roundTrip == .milliseconds(300))
   }
 
   @Test("What comes is not asked for again; how soon it came is the round trip")

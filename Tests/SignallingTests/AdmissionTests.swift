@@ -259,6 +259,21 @@ import Wire
     #expect(lines.last?.contains("fast path") == true && lines.last?.contains("publish") == false)
   }
 
+  @Test func callsThatGoOnDoNotWaitForEveryConnection() {
+    var now = Instant.zero
+    let turns = LoopTurns(log: LogRecord().logger, now: { now })
+    var letIn: [UInt64] = []
+    turns.others = { letIn.append(now.nanoseconds / 1_000_000) }
+    for _ in 0..<10 {
+      turns.measure("connection") {
+        now = now.advanced(by: .milliseconds(2))
+        turns.letOthersIn()
+      }
+      turns.letOthersIn()
+    }
+    #expect(letIn == [6, 12, 18], "every five milliseconds, between turns alone")
+  }
+
   @Test func everyRequestIsATurn() throws {
     let server = try TestServer()
     let client = try TestClient(port: server.port)
@@ -273,7 +288,7 @@ import Wire
   private let start = NIODeadline.now()
 
   @Test func aClientHasAnEighthInTheLongRun() {
-    var share = ProcessorShare()
+    var share = ProcessorShare.ofConnection
     var now = start
     var work = Interval.zero
     while now < start + .seconds(100) {
@@ -285,8 +300,20 @@ import Wire
     #expect(share.pause(now: now + .seconds(10)) == .zero && share.debt(now: now + .seconds(10)) == .zero)
   }
 
+  @Test func allConnectionsOfANetworkHaveAQuarter() {
+    var share = ProcessorShare.ofNetwork
+    var now = start
+    var work = Interval.zero
+    while now < start + .seconds(100) {
+      share.spent(.milliseconds(5), now: now)
+      work.nanoseconds += 5_000_000
+      now = now + .milliseconds(5) + share.pause(now: now)
+    }
+    #expect((26...28).contains(work.seconds), "two seconds at once, and a quarter of the time: \(work)")
+  }
+
   @Test func halfASecondAtOnceCostsNoPause() {
-    var share = ProcessorShare()
+    var share = ProcessorShare.ofConnection
     share.spent(.milliseconds(500), now: start)
     #expect(share.pause(now: start) == .zero && share.debt(now: start) == .seconds(4))
     share.spent(.milliseconds(100), now: start)
@@ -294,7 +321,7 @@ import Wire
   }
 
   @Test func nobodyIsLeftUnreadForLong() {
-    var share = ProcessorShare()
+    var share = ProcessorShare.ofConnection
     for _ in 0..<3 { share.spent(Interval(nanoseconds: .max), now: start) }
     #expect(share.pause(now: start) == .seconds(5))
   }

@@ -14,6 +14,25 @@ import Testing
     } catch { return error }
   }
 
+  /// Comparing text costs the square of a run of marks, whether they are written out, as escapes, or as pairs of those.
+  @Test(arguments: [
+    ("\u{301}\u{323}", 30), (#"\u0301\u0323"#, 30), (#"\ud834\udd65\ud834\udd66"#, 30), ("\u{1d165}\u{1d166}", 30),
+    ("\u{1f1e6}\u{4e00}", .max), (#"\ud83d\ude00\u4e00"#, .max),
+  ])
+  func noRunOfMarksIsTaken(pair: String, most: Int) throws {
+    func run(_ marks: Int) -> String { String(repeating: pair, count: marks / 2) + "x" }
+    let refusal = "a text has more than 30 combining marks in a row"
+    for marks in [30, 32, 30_000] {
+      for text in [
+        #"{"type":"mute","track":"\#(run(marks))","muted":true}"#, #"{"\#(run(marks))":1,"type":"leave"}"#,
+      ] {
+        #expect((error(text) == .badJSON(refusal)) == (marks > most), "\(marks)")
+      }
+    }
+    let apart = String(repeating: run(30), count: 100)
+    #expect(error(#"{"type":"mute","track":"\#(apart)","muted":true}"#) == nil, "runs of their own")
+  }
+
   @Test func decodesEveryType() throws {
     #expect(
       try decode(#"{"type":"join","room":"r","name":"n","token":"t","resume":"s","later":[1]}"#)

@@ -202,4 +202,23 @@ import Testing
     #expect(unready.status == 503 && unready.headers["retry-after"] == "5")
     #expect(try client.request("GET", "/healthz").status == 200)
   }
+
+  /// Reading text as Unicode costs more than its length.
+  @Test(arguments: ["Authorization: Bearer ", "Content-Type: ", "Origin: ", "Upgrade: "])
+  func fieldsThatAreNotASCIIAreNotRead(field: String) throws {
+    let server = try TestServer(tokens: SessionTokens(secret: "0123456789abcdef0123456789abcdef"), workOfATurn: nil)
+    let client = try TestClient(port: server.port)
+    for text in ["\u{1f1e6}", "\u{301}\u{323}"] {
+      let value = String(repeating: text, count: 14_000 / text.utf8.count)
+      client.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\n\(field)\(value)\r\nContent-Length: 1\r\n\r\nx")
+      #expect(try client.response().status == 401)
+    }
+    client.send("GET /\u{1f1e6} HTTP/1.1\r\nHost: t\r\n\r\n")
+    #expect(try client.response().status == 400)
+    let marks = String(repeating: "%CC%81%CC%A3", count: 1000)
+    for path in ["/whip/r/\(marks)", "/healthz?\(marks)=1"] {
+      client.send("GET \(path) HTTP/1.1\r\nHost: t\r\n\r\n")
+      #expect([400, 404, 200, 405].contains(try client.response().status))
+    }
+  }
 }

@@ -64,6 +64,14 @@ import Testing
     }
   }
 
+  @Test(arguments: ["room", "sub", "canPublish", "canSubscribe", "nbf", "exp"])
+  func aClaimThatIsNullGrantsNothing(claim: String) {
+    let exp = claim == "exp" ? "" : #""exp":9999999999,"#
+    #expect(
+      error(signed(claims: #"{\#(exp)"\#(claim)":null}"#), tokens(), at: Date())
+        == .malformed("its claims are not the JSON expected"))
+  }
+
   private func base64URL(_ octets: some Sequence<UInt8>) -> String {
     Data(octets).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
   }

@@ -9,7 +9,8 @@ public struct RIDDescription: Hashable, Sendable {
   public var restrictions: [String: String]
 
   init?(attribute: some StringProtocol) {
-    let words = attribute.split(separator: " ", maxSplits: 2)
+    let text = Substring(attribute)
+    let words = text.utf8.split(separator: 0x20, maxSplits: 2).map { Substring($0) }
     guard words.count >= 2, words[0].isRID, words[1] == "send" || words[1] == "recv" else { return nil }
     id = String(words[0])
     direction = String(words[1])

@@ -69,7 +69,8 @@ extension SDPError: CustomStringConvertible {
     case .tooManySessionLines(let limit): "more than \(limit) lines come before the first m-line"
     case .tooManyMediaLines(let line, let limit): "line \(line): more than \(limit) lines are under one m-line"
     case .tooManyMedia(let line, let limit): "line \(line): more than \(limit) m-lines"
-    case .malformedLine(let line): "line \(line) holds control characters"
+    case .malformedLine(let line):
+      "line \(line) holds control characters, or more combining marks in a row than any text needs"
     case .badField(let line, let field, let expected): "line \(line): bad \(field); expected \(expected)"
     case .missingField(let field): "the SDP has no \(field) line, which there must be"
     default: "the SDP is malformed"

@@ -1,3 +1,5 @@
+import Wire
+
 /// How much of a session description is read before it is refused.
 public struct SDPLimits: Hashable, Sendable {
   public var bytes: Int
@@ -60,10 +62,20 @@ func forEachLine(
     let next = stop + 1
     let line = bytes[start..<(stop > start && stop < end && bytes[stop - 1] == 0x0d ? stop - 1 : stop)]
     guard line.count <= limits.lineBytes else { throw .lineTooLong(line: number, limit: limits.lineBytes) }
-    guard !line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) else { throw .malformedLine(line: number) }
+    guard isReadable(line) else { throw .malformedLine(line: number) }
     try body(number, line)
     start = next
   }
+}
+
+/// Whether it holds no control characters, and no run of marks that would take long to compare.
+private func isReadable(_ line: ArraySlice<UInt8>) -> Bool {
+  var isPlain = true
+  for byte in line {
+    if byte < 0x20 && byte != 0x09 || byte == 0x7f { return false }
+    if byte >= 0x80 { isPlain = false }
+  }
+  return isPlain || String(decoding: line, as: UTF8.self).isStreamSafe
 }
 
 /// Takes the lines one by one.

@@ -1,29 +1,56 @@
 import NIOCore
 import Wire
 
-/// How much of the event loop one client may have: an eighth in the long run, half a second of work at once (the generic
-/// cell rate algorithm). What its inputs took is paid back by not reading what it sends next, so that nothing is lost and
-/// nobody else waits.
+/// How much of the event loop somebody may have in the long run, and how much work at once (the generic cell rate algorithm).
+/// What the inputs took is paid back by not reading what comes next, so that nothing is lost and nobody else waits.
 package struct ProcessorShare {
   /// Time that a second of work is worth.
-  private static let price: Int64 = 8
-  private static let tolerance = TimeAmount.seconds(4)
-  /// Beyond which nothing is owed: a client that is not read for longer would seem to be gone.
-  private static let longestPause = TimeAmount.seconds(5)
-
+  private let price: Int64
+  private let tolerance: TimeAmount
   /// When everything is paid.
   private var due = NIODeadline.uptimeNanoseconds(0)
 
-  package init() {}
+  /// Beyond which nothing is owed: a client that is not read for longer would seem to be gone.
+  private static let longestPause = TimeAmount.seconds(5)
+
+  /// An eighth, and half a second.
+  package static var ofConnection: ProcessorShare { ProcessorShare(price: 8, tolerance: .seconds(4)) }
+  /// Of all connections of an address: a quarter, and two seconds, in which a class that comes together joins.
+  package static var ofNetwork: ProcessorShare { ProcessorShare(price: 4, tolerance: .seconds(8)) }
+
+  private init(price: Int64, tolerance: TimeAmount) {
+    self.price = price
+    self.tolerance = tolerance
+  }
 
   package mutating func spent(_ work: Interval, now: NIODeadline) {
-    let worth = TimeAmount.nanoseconds(Int64(min(work.nanoseconds, 60_000_000_000)) * Self.price)
-    due = min(max(due, now) + worth, now + Self.tolerance + Self.longestPause)
+    let worth = TimeAmount.nanoseconds(Int64(min(work.nanoseconds, 60_000_000_000)) * price)
+    due = min(max(due, now) + worth, now + tolerance + Self.longestPause)
   }
 
   /// How long nothing is to be read.
-  package func pause(now: NIODeadline) -> TimeAmount { max(.zero, due - now - Self.tolerance) }
+  package func pause(now: NIODeadline) -> TimeAmount { max(.zero, due - now - tolerance) }
 
   /// How long it would take to pay everything.
   package func debt(now: NIODeadline) -> TimeAmount { max(.zero, due - now) }
+}
+
+/// What the connections of each network have had together.
+struct NetworkShares {
+  private static let maximumNetworks = 8192
+
+  private var shares: [ClientNetwork: ProcessorShare] = [:]
+
+  mutating func spent(_ work: Interval, by network: ClientNetwork, now: NIODeadline) {
+    if shares.count >= Self.maximumNetworks, shares[network] == nil { makeRoom(now) }
+    shares[network, default: .ofNetwork].spent(work, now: now)
+  }
+
+  func pause(_ network: ClientNetwork, now: NIODeadline) -> TimeAmount { shares[network]?.pause(now: now) ?? .zero }
+
+  /// Who owes nothing needs no entry, and so many hosts at once have no need of a bound each.
+  private mutating func makeRoom(_ now: NIODeadline) {
+    shares = shares.filter { $0.value.debt(now: now) > .zero }
+    if shares.count >= Self.maximumNetworks { shares = [:] }
+  }
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import Wire
 
 /// A complete request. `path` has its percent-encoding still on; `segments` are decoded, one by one.
 struct HTTPRequest {
@@ -35,7 +36,10 @@ struct HTTPRequest {
     guard path.hasPrefix("/") else { return nil }
     var decoded: [String] = []
     for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-      guard let text = Self.percentDecoded(segment), !text.contains("/"), !text.contains("\0") else { return nil }
+      guard let text = Self.percentDecoded(segment), !text.utf8.contains(UInt8(ascii: "/")), !text.utf8.contains(0)
+      else {
+        return nil
+      }
       decoded.append(text)
     }
     return decoded
@@ -43,15 +47,17 @@ struct HTTPRequest {
 
   /// The media type of the body, lower case and without parameters.
   var contentType: String? {
-    headers.first(name: "content-type")?.split(separator: ";").first.map { trimmed($0).lowercased() }
+    headers.first(name: "content-type").map { value in
+      trimmed(Substring(value.utf8.prefix { $0 != UInt8(ascii: ";") })).lowercased()
+    }
   }
 
   /// The token of `Authorization: Bearer` (RFC 6750).
   var bearerToken: String? {
     guard let value = headers.first(name: "authorization") else { return nil }
-    let parts = value.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-    return trimmed(parts[1])
+    let scheme = value.utf8.prefix { $0 != 0x20 }
+    guard Substring(scheme).lowercased() == "bearer", scheme.endIndex != value.endIndex else { return nil }
+    return trimmed(value[scheme.endIndex...])
   }
 
   /// The list of `If-Match` (RFC 9110 section 13.1.1) with the quotes taken off strong tags; "*" and weak tags stay as they
@@ -85,7 +91,7 @@ struct HTTPRequest {
       guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else { return nil }
       bytes.append(high << 4 | low)
     }
-    return String(validating: bytes, as: UTF8.self)
+    return String(validating: bytes, as: UTF8.self).flatMap { $0.isStreamSafe ? $0 : nil }
   }
 
   /// The segment with everything but RFC 3986's unreserved characters escaped.
@@ -122,7 +128,9 @@ extension HTTPRequestHead {
 
 /// Without the spaces and tabs at either end.
 func trimmed(_ text: some StringProtocol) -> String {
-  let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-  let head = text.drop(while: isBlank)
-  return String(String(head.reversed().drop(while: isBlank)).reversed())
+  let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+  var bytes = Substring(text).utf8
+  while let first = bytes.first, isBlank(first) { bytes.removeFirst() }
+  while let last = bytes.last, isBlank(last) { bytes.removeLast() }
+  return String(Substring(bytes))
 }

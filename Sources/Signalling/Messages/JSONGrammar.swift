@@ -1,3 +1,5 @@
+import Wire
+
 /// Reads a text by the letter of RFC 8259, and within bounds, before Foundation's parser sees it: that takes more than JSON,
 /// and much longer for each value and escape than for plain text. The text's length is bounded by the frame limit.
 struct JSONGrammar {
@@ -5,6 +7,7 @@ struct JSONGrammar {
     case tooDeep
     case tooManyValues
     case tooManyEscapes
+    case tooManyMarks
     /// At an offset in bytes.
     case malformed(Int)
 
@@ -13,6 +16,7 @@ struct JSONGrammar {
       case .tooDeep: "the JSON is nested deeper than \(maximumDepth) levels"
       case .tooManyValues: "the JSON has more than \(maximumValues) values"
       case .tooManyEscapes: "the JSON has more than \(maximumEscapes) escaped characters"
+      case .tooManyMarks: "a text has more than \(CombiningMarks.maximum) combining marks in a row"
       case .malformed(let offset): "not valid JSON at byte \(offset)"
       }
     }
@@ -84,19 +88,46 @@ struct JSONGrammar {
 
   private mutating func string() throws(Failure) {
     try expect("\"")
+    var marks = CombiningMarks()
     while let byte = next, byte >= 0x20 {
       offset += 1
       if byte == UInt8(ascii: "\"") { return }
-      if byte == UInt8(ascii: "\\") { try escape() }
+      let isEscape = byte == UInt8(ascii: "\\")
+      guard let scalar = isEscape ? try escape() : scalar(byte) else { continue }
+      guard marks.admit(scalar) else { throw .tooManyMarks }
     }
     throw failure
   }
 
-  private mutating func escape() throws(Failure) {
+  /// The character that begins with the byte before `offset`, of UTF-8; nil within one, and for what is none.
+  private func scalar(_ first: UInt8) -> Unicode.Scalar? {
+    if first < 0x80 { return Unicode.Scalar(first) }
+    let length = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0
+    guard length > 0, offset + length <= text.count else { return nil }
+    let head = UInt32(first) & (0x3f >> UInt32(length))
+    return Unicode.Scalar(text[offset..<offset + length].reduce(head) { $0 << 6 | UInt32($1 & 0x3f) })
+  }
+
+  /// What the escape stands for; nil for half a surrogate pair, which the other half completes.
+  private mutating func escape() throws(Failure) -> Unicode.Scalar? {
     escapes += 1
     guard escapes <= Self.maximumEscapes else { throw .tooManyEscapes }
-    guard take("u") else { return try expect("\"\\/bfnrt") }
+    guard take("u") else {
+      try expect("\"\\/bfnrt")
+      return "\\"
+    }
+    let start = offset
     for _ in 0..<4 { try expect("0123456789abcdefABCDEF") }
+    guard let unit = codeUnit(at: start) else { return nil }
+    guard UTF16.isTrailSurrogate(unit) else { return Unicode.Scalar(unit) }
+    guard start >= 8, text[start - 8] == UInt8(ascii: "\\"), text[start - 7] == UInt8(ascii: "u"),
+      let lead = codeUnit(at: start - 6), UTF16.isLeadSurrogate(lead)
+    else { return nil }
+    return Unicode.Scalar(0x10000 + (UInt32(lead) & 0x3ff) << 10 + UInt32(unit) & 0x3ff)
+  }
+
+  private func codeUnit(at offset: Int) -> UInt16? {
+    UInt16(String(decoding: text[offset..<offset + 4], as: UTF8.self), radix: 16)
   }
 
   private mutating func number() throws(Failure) {

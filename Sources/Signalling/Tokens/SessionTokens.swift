@@ -71,3 +71,16 @@ private struct Claims: Codable {
   var exp: Double?
   var nbf: Double?
 }
+
+extension Claims {
+  /// A claim that is there and null grants nothing: it is a mistake of whoever made the token, and not a claim left out.
+  init(from decoder: any Decoder) throws {
+    let claims = try decoder.container(keyedBy: CodingKeys.self)
+    func claim<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
+      claims.contains(key) ? try claims.decode(Value.self, forKey: key) : nil
+    }
+    self.init(
+      room: try claim(.room), sub: try claim(.sub), canPublish: try claim(.canPublish),
+      canSubscribe: try claim(.canSubscribe), exp: try claim(.exp), nbf: try claim(.nbf))
+  }
+}
