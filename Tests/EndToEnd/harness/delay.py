@@ -38,10 +38,11 @@ def shell(command):
 def open_tap(interface):
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", TAP.encode(), IFF_TAP | IFF_NO_PI))
+    # Before it is up: an address that came with it would be a change of network to browsers, which drop what they load.
+    shell(f"sysctl -qw net.ipv6.conf.{TAP}.disable_ipv6=1 net.ipv4.conf.{TAP}.rp_filter=0 net.ipv4.conf.all.rp_filter=0")
     # What is written to it is received by it, so it must be who the frames are for.
     with open(f"/sys/class/net/{interface}/address") as address:
         shell(f"ip link set {TAP} address {address.read().strip()} mtu 9000 up")
-    shell(f"sysctl -qw net.ipv6.conf.{TAP}.disable_ipv6=1 net.ipv4.conf.{TAP}.rp_filter=0 net.ipv4.conf.all.rp_filter=0")
     return tap
 
 
