@@ -124,6 +124,8 @@ final class TurnMeter: ChannelInboundHandler {
   private func goOn(_ context: ChannelHandlerContext) {
     guard let octets = waiting?.octets else { return }
     waiting = nil
+    let pause = pause
+    if pause > .zero { return wait(max(pause, Self.queueing), with: octets, context) }
     take(octets, context)
     _ = pay { context.fireChannelReadComplete() }
     if waiting == nil { try? context.channel.syncOptions?.setOption(.autoRead, value: true) }

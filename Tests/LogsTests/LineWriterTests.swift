@@ -8,6 +8,10 @@ import Wire
 /// A pipe that nobody reads before the test does.
 private final class StalledPipe {
   let pipe = Pipe()
+
+  /// The server does so, too: a writer may outlive its reader.
+  init() { signal(SIGPIPE, SIG_IGN) }
+
   var input: Int32 { pipe.fileHandleForWriting.fileDescriptor }
 
   /// Everything until `end` has come, 30 s at most.

@@ -213,12 +213,11 @@ import Testing
       client.send("POST /whip/r/n HTTP/1.1\r\nHost: t\r\n\(field)\(value)\r\nContent-Length: 1\r\n\r\nx")
       #expect(try client.response().status == 401)
     }
-    client.send("GET /\u{1f1e6} HTTP/1.1\r\nHost: t\r\n\r\n")
-    #expect(try client.response().status == 400)
     let marks = String(repeating: "%CC%81%CC%A3", count: 1000)
-    for path in ["/whip/r/\(marks)", "/healthz?\(marks)=1"] {
+    for (path, status) in [("/\u{1f1e6}", 400), ("/whip/r/\(marks)", 400), ("/healthz?\(marks)=1", 200)] {
+      let client = try TestClient(port: server.port)
       client.send("GET \(path) HTTP/1.1\r\nHost: t\r\n\r\n")
-      #expect([400, 404, 200, 405].contains(try client.response().status))
+      #expect(try client.response().status == status, "\(path.prefix(20))")
     }
   }
 }
