@@ -276,9 +276,10 @@ public final class SignallingServer: HTTPService {
 
   // MARK: Coming back
 
-  /// The connection is a participant's now, who may come back with `secret`.
-  func joined(_ channel: any Channel, secret: String, _ grants: Grants) {
+  /// The connection is a participant's now, who may come back with `secret`; the one that it came `with` is used up.
+  func joined(_ channel: any Channel, with used: String?, secret: String, _ grants: Grants) {
     clients[ObjectIdentifier(channel)]?.hasJoined = true
+    if let used { secrets.forget(used) }
     secrets.given(secret, grants, now: .now())
   }
 

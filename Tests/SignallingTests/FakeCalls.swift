@@ -45,7 +45,8 @@ final class FakeCalls: CallControl {
         server?.deliver(.error(.outOfOrder, message: "already in room \(room)"), to: connection)
       } else {
         let participant = ParticipantInfo(id: "p-\(name)", name: name, tracks: [])
-        server?.deliver(.joined(participant: participant, participants: [], resume: "secret"), to: connection)
+        let secret = joined.count == 1 ? "secret" : "secret-\(joined.count)"
+        server?.deliver(.joined(participant: participant, participants: [], resume: secret), to: connection)
       }
     case .mute(_, true):
       // More than a reader that does not read may leave waiting.

@@ -130,13 +130,19 @@ import Testing
     #expect(code(try joining(expired, "secret").answer) == "unauthorized", "nobody was given it yet")
     let first = try joining(good)
     #expect(first.answer["resume"] as? String == "secret")
-    #expect(try joining(expired, "secret").answer["type"] as? String == "joined")
-    #expect(try joining(nil, "secret").answer["type"] as? String == "joined")
+    let second = try joining(expired, "secret")
+    #expect(second.answer["resume"] as? String == "secret-2")
+    #expect(code(try joining(expired, "secret").answer) == "unauthorized", "a secret is good for one time")
+    let third = try joining(nil, "secret-2")
+    #expect(third.answer["resume"] as? String == "secret-3")
     #expect(code(try joining(expired, "another").answer) == "unauthorized")
-    #expect(code(try joining("a.b.c", "secret").answer) == "unauthorized", "a token that was never good is refused")
-    first.client.send(message: #"{"type":"restart","target":"publish"}"#)
-    #expect(try first.client.closeFrame().code == 1008)
-    #expect(code(try joining(expired, "secret").answer) == "unauthorized", "it was kicked")
+    #expect(code(try joining("a.b.c", "secret-3").answer) == "unauthorized", "a token that was never good is refused")
+    third.client.send(message: #"{"type":"restart","target":"publish"}"#)
+    #expect(try third.client.closeFrame().code == 1008)
+    for secret in ["secret", "secret-2", "secret-3"] {
+      #expect(code(try joining(expired, secret).answer) == "unauthorized", "it was kicked")
+    }
+    _ = (first, second)
   }
 
   @Test func limitsTheRate() throws {

@@ -30,6 +30,8 @@ final class WebSocketConnection: ChannelInboundHandler {
   private var isClosing = false
   /// From the token of the latest `join`; they count once that has succeeded.
   private var offeredGrants: Grants?
+  /// That it came back with, good for one time.
+  private var offeredSecret: String?
   private var grants: Grants?
   /// With which its participant may come back.
   private(set) var resumeSecret: String?
@@ -180,6 +182,7 @@ final class WebSocketConnection: ChannelInboundHandler {
       if mustResume != nil, let resume, let context { server.returned(context.channel, with: resume) }
       mustResume = nil
       offeredGrants = grants
+      offeredSecret = resume
       server.turns.measure("join") { server.control?.handle(.message(id, received.message, grants: grants)) }
     } catch {
       log.info("token refused", metadata: ["reason": "\(error.message)"])
@@ -252,7 +255,9 @@ final class WebSocketConnection: ChannelInboundHandler {
     if case .joined(let participant, _, _, let resume) = message {
       grants = offeredGrants
       resumeSecret = resume
-      if let context, let offeredGrants { server.joined(context.channel, secret: resume, offeredGrants) }
+      if let context, let offeredGrants {
+        server.joined(context.channel, with: offeredSecret, secret: resume, offeredGrants)
+      }
       log[metadataKey: "participant"] = "\(participant.id)"
     }
     write(WebSocketFrame(fin: true, opcode: .text, data: text))

@@ -16,7 +16,7 @@ enum RuleChecks {
       }
       guard !policies.isEmpty else { return .ok(check, "none") }
       return .note(
-        check, "\(policies.count), and what no policy covers by its default",
+        check, "\(policies.count)",
         remedy: "nothing to do: what they cover takes the socket lane; needlectl streams says which it is")
     } catch {
       return error.isMissing ? .ok(check, "this kernel has none") : unreadable(check, error.text)
