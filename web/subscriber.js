@@ -1,3 +1,5 @@
+import { Patience } from "./patience.js";
+
 // The subscribe peer: the server offers, we answer. Says which MediaStreamTrack carries which published track.
 export class Subscriber {
   connection = null;
@@ -9,6 +11,7 @@ export class Subscriber {
   #onmedia;
   #session = null;
   #queue = Promise.resolve();
+  #patience = new Patience(() => this.connection);
 
   // `onmedia()` is called after each offer, when `receiving` may have changed.
   constructor({ send, onstate, onmedia }) {
@@ -35,6 +38,7 @@ export class Subscriber {
   }
 
   close() {
+    this.#patience.stop();
     this.connection?.close();
     this.connection = this.#session = null;
     this.receiving.clear();
@@ -69,6 +73,7 @@ export class Subscriber {
       if (connection === this.connection) this.#onstate();
     };
     this.connection = connection;
+    this.#patience.start();
     return connection;
   }
 }

@@ -10,6 +10,8 @@ enum StartupNotes {
         "needletail \(Needletail.version), development mode: listens on "
           + (listens ? "every address" : configuration.address)
           + (configuration.auth == "none" ? ", takes no tokens: whoever reaches this machine may join." : "."))
+      // Before what the log says of it, which another thread writes.
+      output.flush(milliseconds: 500)
     }
     if configuration.auth == "none" {
       log.warning("auth is none: whoever reaches this server may join any room", metadata: ["key": "auth"])

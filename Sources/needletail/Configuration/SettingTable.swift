@@ -95,7 +95,7 @@ extension Setting {
       Setting(
         name: "cache-memory", kind: .integer(0...(1 << 20), \.cacheMemory), defaultText: "1024",
         help: "MiB for the latest packets of all pictures, for receivers that miss some. What is beyond shortens the "
-          + "largest first; see Lost packets."),
+          + "largest first; 0 keeps none, so that losses cost key frames. See Lost packets."),
     ]
   }
 

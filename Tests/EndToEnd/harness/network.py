@@ -34,6 +34,8 @@ class Namespace:
     def __init__(self, name):
         self.name = name
         run("ip", "netns", "add", name)
+        # Else the link-local addresses become usable seconds later: a change of network, at which Chromium drops what it loads.
+        self.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
         self.run("ip", "link", "set", "lo", "up")
 
     def run(self, *command):
